@@ -1,1 +1,6 @@
-//! placeholder
+//! funchost: a user's script names collectors; what they find in the clouds becomes points in DataKit.
+//!
+//! One direction, no way back: script → Runner → collector → call → point → link → outbox → DataKit.
+
+pub mod script;
+pub mod state;

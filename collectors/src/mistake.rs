@@ -1,0 +1,153 @@
+//! Mistakes in what a user wrote: found offline, before any call to a cloud.
+//!
+//! Owns the way from foreign data to a typed configuration. Knows no script language: the place in the text is found
+//! by the host, from the argument and the key path that stand here.
+
+use serde::de::DeserializeOwned;
+
+/// Which argument of a constructor is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// The first: keys and tags.
+    Account,
+    /// The second: regions and targets.
+    Configs,
+    /// The third: `filters`.
+    Options,
+}
+
+impl Argument {
+    /// The argument's number, from 0.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// How a message calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Configs => "configs",
+            Self::Options => "options",
+        }
+    }
+}
+
+/// Something wrong in what a user wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}{} {message}", self.argument.name(), if self.path.is_empty() { String::new() } else { format!(": `{}`", self.path) })]
+pub struct Mistake {
+    /// Where it was given.
+    pub argument: Argument,
+    /// The key path inside the argument, such as `targets[0].metrics`; empty for the whole of it.
+    pub path: String,
+    /// What is wrong, so that it can follow the path: "is empty", "unknown key".
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Mistake {
+    /// A mistake without a hint.
+    #[must_use]
+    pub fn new(argument: Argument, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { argument, path: path.into(), message: message.into(), hint: None }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// The known name nearest to what was written, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = written.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(&folded, &name.to_lowercase()), name))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, name)| name)
+}
+
+/// Reads a typed value out of data, saying the key path of what is wrong and the nearest known key.
+///
+/// # Errors
+/// A [`Mistake`] in `argument`. It never quotes a value, which may be a secret.
+pub fn read<T: DeserializeOwned>(argument: Argument, value: &serde_json::Value) -> Result<T, Mistake> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        explain(argument, path, &error.into_inner().to_string())
+    })
+}
+
+/// Turns serde's words into ours.
+fn explain(argument: Argument, path: String, message: &str) -> Mistake {
+    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") {
+        let (written, known) =
+            quoted.split_first().map_or(("", [].as_slice()), |(first, rest)| (*first, rest));
+        let path =
+            if path.is_empty() || path.ends_with(written) { path } else { format!("{path}.{written}") };
+        let path = if path.is_empty() { written.to_owned() } else { path };
+        let mistake = Mistake::new(argument, path, "is not a known key");
+        return match nearest(written, known.iter().copied()) {
+            Some(name) => mistake.hint(format!("did you mean `{name}`?")),
+            None if known.is_empty() => mistake,
+            None => mistake.hint(format!("known keys: {}", known.join(", "))),
+        };
+    }
+    if message.starts_with("missing field") {
+        let key = quoted.first().copied().unwrap_or_default();
+        let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
+        return Mistake::new(argument, path, "is missing");
+    }
+    let expected = message.rsplit_once("expected ").map(|(_, rest)| rest.trim_end_matches('.'));
+    let found = message.strip_prefix("invalid type: ").and_then(|rest| rest.split([' ', ',']).next());
+    match (found, expected) {
+        (Some(found), Some(expected)) => Mistake::new(
+            argument,
+            path,
+            format!("is {}, expected {}", plain_type(found), plain_expectation(expected)),
+        ),
+        (_, Some(expected)) => {
+            Mistake::new(argument, path, format!("expected {}", plain_expectation(expected)))
+        }
+        _ => Mistake::new(argument, path, "has the wrong shape"),
+    }
+}
+
+/// serde's name of a found type, as a script's author knows it.
+fn plain_type(found: &str) -> &str {
+    match found {
+        "string" => "a text",
+        "integer" => "a whole number",
+        "floating" => "a number",
+        "boolean" => "true or false",
+        "map" => "a map",
+        "sequence" => "a list",
+        "null" | "unit" => "nothing ()",
+        other => other,
+    }
+}
+
+/// serde's name of an expected type, as a script's author knows it.
+fn plain_expectation(expected: &str) -> String {
+    if expected.starts_with("struct ") || expected == "a map" {
+        "a map `#{ … }`".into()
+    } else if expected == "a sequence" {
+        "a list `[ … ]`".into()
+    } else if expected == "a string" {
+        "a text".into()
+    } else {
+        expected.into()
+    }
+}
