@@ -163,6 +163,8 @@ pub trait State: Send + Sync {
     async fn claim(&self, claims: &[Claim]) -> Result<Vec<Claimed>, StateError>;
     /// Ends a claim. A claim that was lost meanwhile (expired and taken by another) changes nothing and answers `false`.
     async fn release(&self, key: &str, claim: i64, outcome: Outcome) -> Result<bool, StateError>;
+    /// Says that the process still works on these claims: each expires at `expires` now. A lost one stays lost.
+    async fn renew(&self, claims: &[(String, i64)], expires: Time) -> Result<(), StateError>;
     /// When the key is due next, without claiming it; none where it never ran.
     async fn due(&self, key: &str) -> Result<Option<Time>, StateError>;
 
@@ -185,13 +187,13 @@ pub trait State: Send + Sync {
     ) -> Result<(), StateError>;
     /// Forgets the scope's objects whose name is not among `seen`: only after a complete collection.
     async fn forget_objects(&self, scope: &ObjectScope, seen: &[String]) -> Result<u64, StateError>;
-    /// The objects of an account's class; of one region, or of all.
+    /// The objects of an account's class, of one region or of all, each with its region.
     async fn objects(
         &self,
         account: &str,
         class: &str,
         region: Option<&str>,
-    ) -> Result<Vec<Object>, StateError>;
+    ) -> Result<Vec<(String, Object)>, StateError>;
 
     /// A value that has not expired.
     async fn recall(&self, key: &str, now: Time) -> Result<Option<Vec<u8>>, StateError>;

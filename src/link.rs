@@ -1,0 +1,161 @@
+//! Linkage: metrics gain the tags of the object that they are about.
+//!
+//! Owns which objects are known and how a metric finds its own. Knows no cloud: class, key and value come with the point.
+//! Objects are remembered across runs, scripts and processes, because objects are collected every quarter of an hour
+//! and metrics every minute.
+
+use crate::state::{Object, ObjectScope, State, StateError, Time};
+use funchost_collectors::collector::Link;
+use funchost_collectors::point::{Point, Text};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// An object's own tags, shared by all of its points.
+pub type ObjectTags = Arc<Vec<(Text, Text)>>;
+
+/// The objects of one account and class.
+#[derive(Debug, Default)]
+struct Class {
+    /// Has the state been asked for those of earlier runs?
+    loaded: bool,
+    /// By region, then by name.
+    regions: HashMap<Text, HashMap<Text, ObjectTags>>,
+    /// By another tag than `name`, made when a link first asks for it.
+    by_tag: HashMap<Text, HashMap<Text, ObjectTags>>,
+}
+
+impl Class {
+    fn find(&mut self, tag: &Text, value: &Text) -> Option<ObjectTags> {
+        if &**tag == "name" {
+            return self.regions.values().find_map(|objects| objects.get(value)).cloned();
+        }
+        let objects = self.regions.values().flat_map(HashMap::values);
+        let index = self.by_tag.entry(tag.clone()).or_insert_with(|| {
+            objects
+                .filter_map(|tags| tags.iter().find(|(key, _)| key == tag).map(|(_, value)| (value.clone(), tags.clone())))
+                .collect()
+        });
+        index.get(value).cloned()
+    }
+}
+
+/// The objects of a process, by account and class.
+pub struct Linker {
+    state: Arc<dyn State>,
+    classes: Mutex<HashMap<(String, Text), Class>>,
+}
+
+impl std::fmt::Debug for Linker {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Linker").finish_non_exhaustive()
+    }
+}
+
+impl Linker {
+    /// A linker over what `state` remembers.
+    #[must_use]
+    pub fn new(state: Arc<dyn State>) -> Self {
+        Self { state, classes: Mutex::default() }
+    }
+
+    /// Makes the remembered objects of a class known.
+    ///
+    /// # Errors
+    /// Where the state cannot be read.
+    pub async fn load(&self, account: &str, class: &Text) -> Result<(), StateError> {
+        let key = (account.to_owned(), class.clone());
+        if self.with(|classes| classes.get(&key).is_some_and(|class| class.loaded)) {
+            return Ok(());
+        }
+        let remembered = self.state.objects(account, class, None).await?;
+        self.with(|classes| {
+            let class = classes.entry(key).or_default();
+            if !class.loaded {
+                class.loaded = true;
+                for (region, object) in remembered {
+                    let objects = class.regions.entry(Text::from(region)).or_default();
+                    // What this run has collected is newer than what was remembered.
+                    objects.entry(Text::from(object.name)).or_insert_with(|| {
+                        Arc::new(object.tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+                    });
+                }
+                class.by_tag.clear();
+            }
+        });
+        Ok(())
+    }
+
+    /// Takes over the objects of a page; `remember` keeps them for later runs too.
+    ///
+    /// # Errors
+    /// Where the state cannot be written.
+    pub async fn keep(&self, scope: &ObjectScope, points: &[Point], remember: bool, now: Time) -> Result<(), StateError> {
+        let named = || points.iter().filter_map(|point| point.tag("name").map(|name| (name, &point.tags)));
+        self.with(|classes| {
+            let class = classes.entry((scope.account.clone(), Text::from(scope.class.as_str()))).or_default();
+            let objects = class.regions.entry(Text::from(scope.region.as_str())).or_default();
+            for (name, tags) in named() {
+                objects.insert(Text::from(name), Arc::new(tags.clone()));
+            }
+            class.by_tag.clear();
+        });
+        if !remember {
+            return Ok(());
+        }
+        let objects: Vec<Object> = named()
+            .map(|(name, tags)| Object {
+                name: name.to_owned(),
+                tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            })
+            .collect();
+        self.state.keep_objects(scope, &objects, now).await
+    }
+
+    /// Forgets the objects of a scope that a complete collection no longer returned.
+    ///
+    /// # Errors
+    /// Where the state cannot be written.
+    pub async fn forget(&self, scope: &ObjectScope, seen: &HashSet<Text>, remember: bool) -> Result<(), StateError> {
+        self.with(|classes| {
+            let class = classes.entry((scope.account.clone(), Text::from(scope.class.as_str()))).or_default();
+            if let Some(objects) = class.regions.get_mut(scope.region.as_str()) {
+                objects.retain(|name, _| seen.contains(name));
+            }
+            class.by_tag.clear();
+        });
+        if !remember {
+            return Ok(());
+        }
+        let names: Vec<String> = seen.iter().map(ToString::to_string).collect();
+        self.state.forget_objects(scope, &names).await.map(drop)
+    }
+
+    /// The object that a link names. Its class must have been loaded.
+    #[must_use]
+    pub fn find(&self, account: &str, link: &Link) -> Option<ObjectTags> {
+        self.with(|classes| classes.get_mut(&(account.to_owned(), link.class.clone()))?.find(&link.tag, &link.value))
+    }
+
+    /// The objects of one region, as maps.
+    #[must_use]
+    pub fn objects(&self, account: &str, class: &str, region: &str) -> Vec<Arc<BTreeMap<Text, Text>>> {
+        self.with(|classes| {
+            let class = classes.get(&(account.to_owned(), Text::from(class)));
+            let objects = class.and_then(|class| class.regions.get(region));
+            objects.into_iter().flat_map(HashMap::values).map(|tags| Arc::new(tags.iter().cloned().collect())).collect()
+        })
+    }
+
+    fn with<T>(&self, use_it: impl FnOnce(&mut HashMap<(String, Text), Class>) -> T) -> T {
+        use_it(&mut self.classes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Adds an object's tags to a metric point: what the point already has wins.
+pub fn enrich(point: &mut Point, object: &ObjectTags, with_name: bool) {
+    for (key, value) in object.iter() {
+        if with_name || &**key != "name" {
+            point.add_tag(key, value);
+        }
+    }
+}
