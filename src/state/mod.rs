@@ -5,7 +5,11 @@
 //!
 //! Two processes may use one state at once. What both must not do is claimed first; what both may do is merged.
 
+mod sqlite;
+
 use std::collections::BTreeMap;
+
+pub use sqlite::{FILE_NAME, Sqlite};
 
 /// Nanoseconds since 1970, UTC.
 pub type Time = i64;
