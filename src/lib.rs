@@ -2,5 +2,8 @@
 //!
 //! One direction, no way back: script → Runner → collector → call → point → link → outbox → DataKit.
 
+pub mod link;
+pub mod runner;
 pub mod script;
+pub mod sink;
 pub mod state;

@@ -33,7 +33,10 @@ fn fields(points: &[ReceivedPoint]) -> BTreeMap<(String, Vec<(String, String)>, 
                 .filter(|(key, _)| key.as_str() == "InstanceId")
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
-            fields.insert((point.measurement.clone(), dimensions, point.timestamp, field.clone()), value.clone());
+            fields.insert(
+                (point.measurement.clone(), dimensions, point.timestamp, field.clone()),
+                value.clone(),
+            );
         }
     }
     fields
@@ -72,7 +75,11 @@ async fn the_manuals_script_names_its_metrics() {
     assert_eq!(report["reason"], serde_json::Value::Null);
     assert_eq!(report["function"], "my_aws__main.run");
     let points = world.clouds.datakit().take_points();
-    assert!(world.clouds.datakit().hidden().is_empty(), "DataKit changed points: {:?}", world.clouds.datakit().hidden());
+    assert!(
+        world.clouds.datakit().hidden().is_empty(),
+        "DataKit changed points: {:?}",
+        world.clouds.datakit().hidden()
+    );
 
     // Every instance is an object, with its own tags.
     let instances = world.clouds.instances(CHINA);
@@ -136,10 +143,16 @@ async fn the_manuals_script_names_its_metrics() {
     assert!(!later.is_empty() && later.iter().all(|point| point.category == "metric"));
     assert_true_metrics(&world, CHINA, &later);
     for point in &later {
-        assert_eq!(point.tags["InstanceType"], objects[point.tags["InstanceId"].as_str()].tags["InstanceType"]);
+        assert_eq!(
+            point.tags["InstanceType"],
+            objects[point.tags["InstanceId"].as_str()].tags["InstanceType"]
+        );
     }
     let (before, after) = (fields(&points), fields(&later));
-    assert!(before.keys().all(|key| !after.contains_key(key)), "the overlap is read again but not sent again");
+    assert!(
+        before.keys().all(|key| !after.contains_key(key)),
+        "the overlap is read again but not sent again"
+    );
     assert!(second.collector("aws_cloudwatch")["already_sent"].as_u64() > Some(0));
 
     // At once again: nothing is due, and nothing is called.
@@ -155,12 +168,17 @@ async fn the_manuals_script_names_its_metrics() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn points_that_come_late_or_change_arrive_once_more_and_no_others() {
-    let world = World::new(Options { aws: AwsEstate { instances: 3, nasty: false, ..AwsEstate::default() }, ..Options::default() }).await;
+    let world = World::new(Options {
+        aws: AwsEstate { instances: 3, nasty: false, ..AwsEstate::default() },
+        ..Options::default()
+    })
+    .await;
     world.write("my_aws/main.rhai", &aws_script(&[CHINA], "\"CPUUtilization\""));
     assert_eq!(world.run(RUN).code, 0);
     let first = world.clouds.datakit().take_points();
     let ((_, dimensions, time, _), _) = fields(&first).into_iter().next_back().expect("points");
-    let series = |metric: &str| (CHINA.to_owned(), "AWS/EC2".to_owned(), metric.to_owned(), dimensions.clone());
+    let series =
+        |metric: &str| (CHINA.to_owned(), "AWS/EC2".to_owned(), metric.to_owned(), dimensions.clone());
     let (region, namespace, metric, dimensions) = series("CPUUtilization");
     let mut revised = world
         .clouds
@@ -187,7 +205,11 @@ async fn points_that_come_late_or_change_arrive_once_more_and_no_others() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_hour_of_outage_leaves_no_gap() {
-    let world = World::new(Options { aws: AwsEstate { instances: 2, nasty: false, ..AwsEstate::default() }, ..Options::default() }).await;
+    let world = World::new(Options {
+        aws: AwsEstate { instances: 2, nasty: false, ..AwsEstate::default() },
+        ..Options::default()
+    })
+    .await;
     world.write("my_aws/main.rhai", &aws_script(&[CHINA], "\"CPUUtilization\""));
     assert_eq!(world.run(RUN).code, 0);
     let mut points = world.clouds.datakit().take_points();
@@ -196,7 +218,10 @@ async fn an_hour_of_outage_leaves_no_gap() {
     points.extend(world.clouds.datakit().take_points());
     let mut times: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "metric") {
-        times.entry(point.tags["InstanceId"].clone()).or_default().insert(point.timestamp / 1_000_000_000 / MINUTE);
+        times
+            .entry(point.tags["InstanceId"].clone())
+            .or_default()
+            .insert(point.timestamp / 1_000_000_000 / MINUTE);
     }
     // Every instance but those with basic monitoring has a point for every minute.
     let complete = times.values().filter(|minutes| {
@@ -214,7 +239,11 @@ async fn debug_mode_prints_lines_and_writes_nothing() {
     assert!(world.clouds.datakit().requests().is_empty(), "debug mode writes nothing");
     let lines: Vec<&str> = debug.stdout.lines().collect();
     assert!(lines.iter().any(|line| line.starts_with("aws_ec2,")), "{}", debug.stdout);
-    assert!(lines.iter().any(|line| line.starts_with("aws_AWS/EC2,") && line.contains("InstanceType=")), "{}", debug.stdout);
+    assert!(
+        lines.iter().any(|line| line.starts_with("aws_AWS/EC2,") && line.contains("InstanceType=")),
+        "{}",
+        debug.stdout
+    );
     let parsed: Vec<_> = influxdb_line_protocol::parse_lines(&debug.stdout).collect();
     assert!(parsed.iter().all(Result::is_ok), "stdout is line protocol and nothing else");
     assert!(debug.stderr.contains("aws_ec2 collected"), "{}", debug.stderr);
@@ -225,7 +254,8 @@ async fn debug_mode_prints_lines_and_writes_nothing() {
     assert_eq!(world.clouds.datakit().points().len(), parsed.len());
 
     // The script may ask for it too.
-    let script = aws_script(&[CHINA], "[\"*cpu*\"]").replace("Runner(collectors).run()", "Runner(collectors, debug = true).run()");
+    let script = aws_script(&[CHINA], "[\"*cpu*\"]")
+        .replace("Runner(collectors).run()", "Runner(collectors, debug = true).run()");
     world.write("my_aws/debug.rhai", &script);
     world.clouds.datakit().take_points();
     let asked = world.run(&["run", "my_aws/debug.rhai", "--output", "json"]);
@@ -243,8 +273,10 @@ async fn what_datakit_does_not_take_is_kept_and_goes_first() {
     let report = down.json();
     assert_eq!(report["status"], "partial");
     assert!(report["reason"].as_str().is_some_and(|reason| reason.contains("outbox")), "{report:#}");
-    let collected: u64 = report["collectors"].as_array().expect("list").iter().filter_map(|c| c["collected"].as_u64()).sum();
-    let kept: u64 = report["collectors"].as_array().expect("list").iter().filter_map(|c| c["kept"].as_u64()).sum();
+    let collected: u64 =
+        report["collectors"].as_array().expect("list").iter().filter_map(|c| c["collected"].as_u64()).sum();
+    let kept: u64 =
+        report["collectors"].as_array().expect("list").iter().filter_map(|c| c["kept"].as_u64()).sum();
     assert!(collected > 0 && kept == collected, "{report:#}");
 
     // A minute later DataKit is back: what waited goes first, and nothing comes twice.
@@ -284,7 +316,10 @@ async fn wrong_keys_are_explained_once() {
         assert_eq!(ran.code, 1, "{ran:?}");
         for secret in [change.1, world.clouds.keys().secret_key.as_str()] {
             if change.0 == "AWS_AK_SECRET" || secret != change.1 {
-                assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{name} shows a secret");
+                assert!(
+                    !ran.stdout.contains(secret) && !ran.stderr.contains(secret),
+                    "{name} shows a secret"
+                );
             }
         }
         assert_eq!(world.clouds.calls().get("ec2:DescribeInstances"), Some(&1), "a wrong key is tried once");
@@ -359,7 +394,10 @@ async fn passing_troubles_cost_calls_and_no_points() {
         assert_eq!(undisturbed.run(RUN).code, 0);
         assert_true_metrics(&world, CHINA, &world.clouds.datakit().points());
         let series = |world: &World| -> BTreeSet<(String, String)> {
-            fields(&world.clouds.datakit().points()).into_keys().map(|key| (format!("{:?}", key.1), key.3)).collect()
+            fields(&world.clouds.datakit().points())
+                .into_keys()
+                .map(|key| (format!("{:?}", key.1), key.3))
+                .collect()
         };
         assert_eq!(series(&world), series(&undisturbed), "{label}");
         let calls = |world: &World| world.clouds.calls().values().sum::<u64>();
@@ -374,7 +412,11 @@ async fn a_clock_that_is_wrong_is_corrected_once() {
     let ran = world.run(RUN);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.collector("aws_ec2")["calls"]["ec2:DescribeInstances"], 2, "signed again once");
-    assert_eq!(ran.collector("aws_cloudwatch")["calls"]["monitoring:ListMetrics"], 1, "the offset is remembered");
+    assert_eq!(
+        ran.collector("aws_cloudwatch")["calls"]["monitoring:ListMetrics"],
+        1,
+        "the offset is remembered"
+    );
     assert!(ran.stdout.contains("clock"), "{ran:?}");
 }
 
@@ -393,7 +435,10 @@ async fn a_region_that_does_not_exist_fails_alone() {
     // The good region is not due, the bad one is tried again after a minute.
     world.clouds.set_clock_offset(MINUTE);
     let again = world.run_at(MINUTE, RUN);
-    assert_eq!(again.collector("aws_ec2")["regions"], serde_json::json!({ "cn-nroth-1": "failed", CHINA: "skipped" }));
+    assert_eq!(
+        again.collector("aws_ec2")["regions"],
+        serde_json::json!({ "cn-nroth-1": "failed", CHINA: "skipped" })
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -417,12 +462,8 @@ async fn a_cloud_that_hangs_ends_at_the_deadline() {
 async fn ctrl_c_ends_in_order() {
     let world = world().await;
     world.clouds.fault(fault("GetMetricData", 1000, FaultKind::Hang));
-    let process = world
-        .command(RUN)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let process =
+        world.command(RUN).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     // The signal comes when the call that hangs has been made.
     while world.clouds.calls().get("monitoring:GetMetricData").is_none() {
         tokio::task::yield_now().await;
@@ -438,9 +479,12 @@ async fn ctrl_c_ends_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_processes_at_once_double_nothing() {
     let world = world().await;
-    let start = || world.command(RUN).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let start = || {
+        world.command(RUN).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts")
+    };
     let processes: Vec<_> = (0..4).map(|_| start()).collect();
-    let runs: Vec<_> = processes.into_iter().map(|process| ran(&process.wait_with_output().expect("it ends"))).collect();
+    let runs: Vec<_> =
+        processes.into_iter().map(|process| ran(&process.wait_with_output().expect("it ends"))).collect();
     for run in &runs {
         assert_eq!(run.code, 0, "{run:?}");
     }
@@ -455,8 +499,7 @@ async fn temporary_keys_and_roles_work() {
     let mut world = world().await;
     let keys = world.clouds.keys();
     let script = |extra: &str| {
-        aws_script(&[CHINA], "[\"*cpu*\"]")
-            .replace("extra_tags:", &format!("{extra}\n    extra_tags:"))
+        aws_script(&[CHINA], "[\"*cpu*\"]").replace("extra_tags:", &format!("{extra}\n    extra_tags:"))
     };
     world.variables.insert("SESSION_TOKEN".into(), keys.session_token.clone());
     world.variables.insert("AWS_AK_ID".into(), keys.temporary_access_key.clone());
@@ -474,7 +517,10 @@ async fn temporary_keys_and_roles_work() {
     let ran = world.run(RUN);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.collector("aws_ec2")["calls"]["sts:AssumeRole"], 1);
-    assert!(ran.collector("aws_cloudwatch")["calls"].get("sts:AssumeRole").is_none(), "a role is assumed once");
+    assert!(
+        ran.collector("aws_cloudwatch")["calls"].get("sts:AssumeRole").is_none(),
+        "a role is assumed once"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -486,8 +532,16 @@ async fn a_secret_is_shown_nowhere() {
         "print(account); debug(account); print(`the secret is ${account.ak_secret}`); DFF.LOG(account.ak_secret);\n    let regions",
     );
     world.write("my_aws/main.rhai", &script);
-    world.write("my_aws/throws.rhai", &script.replace("Runner(collectors).run();", "throw account.ak_secret;"));
-    world.write("my_aws/plain.rhai", &script.replace("DFF.ENV(\"AWS_AK_SECRET\")", &format!("{secret:?}")).replace("regions: regions }", "regoins: regions }"));
+    world.write(
+        "my_aws/throws.rhai",
+        &script.replace("Runner(collectors).run();", "throw account.ak_secret;"),
+    );
+    world.write(
+        "my_aws/plain.rhai",
+        &script
+            .replace("DFF.ENV(\"AWS_AK_SECRET\")", &format!("{secret:?}"))
+            .replace("regions: regions }", "regoins: regions }"),
+    );
     for arguments in [
         vec!["run", "my_aws/main.rhai"],
         vec!["run", "my_aws/main.rhai", "--debug"],
@@ -510,7 +564,10 @@ async fn a_secret_is_shown_nowhere() {
     world.write("my_aws/main.rhai", &token);
     let ran = world.binary(RUN);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(!ran.stdout.contains(&keys.session_token) && !ran.stderr.contains(&keys.session_token), "{ran:?}");
+    assert!(
+        !ran.stdout.contains(&keys.session_token) && !ran.stderr.contains(&keys.session_token),
+        "{ran:?}"
+    );
     let state = std::fs::read(world.folder.path().join("state/funchost.db")).expect("the state is there");
     for secret in [keys.session_token.as_bytes(), b"WrongSecretWrongSecret"] {
         assert!(!state.windows(secret.len()).any(|window| window == secret), "the state holds a secret");

@@ -75,7 +75,9 @@ impl Moto {
         let url = lines
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.split_whitespace().last().filter(|word| word.starts_with("http://")).map(str::to_owned))
+            .find_map(|line| {
+                line.split_whitespace().last().filter(|word| word.starts_with("http://")).map(str::to_owned)
+            })
             .expect("moto says where it listens");
         // Its log must be read on, or it blocks.
         std::thread::spawn(move || lines.for_each(drop));
@@ -94,7 +96,10 @@ fn merged(points: &[ReceivedPoint], category: &str) -> BTreeMap<(String, i64), R
             Some(first) => {
                 assert_eq!(first.tags, point.tags);
                 for (field, value) in &point.fields {
-                    assert!(first.fields.insert(field.clone(), value.clone()).is_none(), "{field} came twice");
+                    assert!(
+                        first.fields.insert(field.clone(), value.clone()).is_none(),
+                        "{field} came twice"
+                    );
                 }
             }
         }
@@ -131,7 +136,9 @@ async fn every_point_is_what_was_put_into_moto() {
 
     let mut world = World::new(Options::default()).await;
     world.variables.insert("AWS_AK_ID".into(), truth["keys"]["id"].as_str().expect("an id").into());
-    world.variables.insert("AWS_AK_SECRET".into(), truth["keys"]["secret"].as_str().expect("a secret").into());
+    world
+        .variables
+        .insert("AWS_AK_SECRET".into(), truth["keys"]["secret"].as_str().expect("a secret").into());
     world.variables.insert("FUNCHOST_ENDPOINTS__AWS".into(), moto.url.clone());
     world.write("my_aws/main.rhai", &aws_script(&[REGION], "\"ALL\""));
 
@@ -250,7 +257,8 @@ fn assert_same(ours: &Value, theirs: &Value, place: &str) {
         Value::Object(members) => {
             for (key, value) in members {
                 // The SDK makes an empty list of an absent one; we leave out what the cloud does not return.
-                let empty = value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
+                let empty =
+                    value.as_array().is_some_and(Vec::is_empty) || value.as_str().is_some_and(str::is_empty);
                 match ours.get(key) {
                     Some(member) => assert_same(member, value, &format!("{place}.{key}")),
                     None => assert!(empty, "{place}.{key} is missing: {value}"),

@@ -281,9 +281,17 @@ impl<'run> Delivery<'run> {
         }
     }
 
-    async fn objects(&mut self, region: Text, mut points: Vec<Point>, stop: &CancellationToken) -> Result<(), StateError> {
-        let scope =
-            ObjectScope { account: self.account.clone(), class: self.class.to_string(), region: region.to_string() };
+    async fn objects(
+        &mut self,
+        region: Text,
+        mut points: Vec<Point>,
+        stop: &CancellationToken,
+    ) -> Result<(), StateError> {
+        let scope = ObjectScope {
+            account: self.account.clone(),
+            class: self.class.to_string(),
+            region: region.to_string(),
+        };
         let kept = self.linker.keep(&scope, &points, !self.debug, self.clock.now()).await;
         let seen = self.result.seen.entry(region).or_default();
         seen.extend(points.iter().filter_map(|point| point.tag("name").map(Text::from)));
@@ -297,7 +305,11 @@ impl<'run> Delivery<'run> {
         kept
     }
 
-    async fn metrics(&mut self, points: Vec<MetricPoint>, stop: &CancellationToken) -> Result<(), StateError> {
+    async fn metrics(
+        &mut self,
+        points: Vec<MetricPoint>,
+        stop: &CancellationToken,
+    ) -> Result<(), StateError> {
         for mut metric in points {
             let memory = match self.marks.judge(&metric, self.clock.now()) {
                 Verdict::Known => {
@@ -387,14 +399,16 @@ impl<'run> Delivery<'run> {
                 .collect(),
             ..Commit::default()
         };
-        let batch = std::mem::replace(&mut self.batch, Batch::new(self.batch.category()));
+        let empty = Batch::new(self.batch.category());
+        let batch = std::mem::replace(&mut self.batch, empty);
         let mut rest = None;
         let mut rejected = Vec::new();
         if !batch.is_empty() {
             if written.down.is_some() {
                 rest = Some(batch);
             } else {
-                let Answer { delivered, rejected: refused, outcome } = written.datakit.write(&batch, deadline(stop)).await;
+                let Answer { delivered, rejected: refused, outcome } =
+                    written.datakit.write(&batch, deadline(stop)).await;
                 self.result.delivered += delivered;
                 rejected = refused;
                 if let Outcome::Kept { why, rest: unsent } = outcome {

@@ -142,7 +142,11 @@ impl Runner {
 
 #[async_trait::async_trait]
 impl Backend for Runner {
-    async fn run(&self, request: Request, stop: CancellationToken) -> Result<serde_json::Value, BackendError> {
+    async fn run(
+        &self,
+        request: Request,
+        stop: CancellationToken,
+    ) -> Result<serde_json::Value, BackendError> {
         let inner = self.0.clone();
         // On the runtime, not on the script's thread: what collectors allocate is not the script's.
         let work = tokio::spawn(async move { inner.run(request, stop).await });
@@ -162,14 +166,23 @@ impl Inner {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, request: Request, stop: CancellationToken) -> Result<serde_json::Value, BackendError> {
+    async fn run(
+        &self,
+        request: Request,
+        stop: CancellationToken,
+    ) -> Result<serde_json::Value, BackendError> {
         let debug = request.debug || self.settings.debug;
         let datakit = self.datakit(&request.datakit_id)?;
         let mut target = if debug {
             self.lock().debugged = true;
             Target::lines(self.settings.lines.clone())
         } else {
-            Target::datakit(request.datakit_id.clone(), datakit, self.settings.state.clone(), self.settings.outbox_limit)
+            Target::datakit(
+                request.datakit_id.clone(),
+                datakit,
+                self.settings.state.clone(),
+                self.settings.outbox_limit,
+            )
         };
         if !debug {
             let sent = delivery::send_outbox(&mut target, self.settings.clock.as_ref(), &stop).await;
@@ -189,12 +202,16 @@ impl Inner {
         let (status, reason) = RunReport::judge(&reports);
         let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
         if !debug && let Ok(sizes) = self.settings.state.outbox_sizes().await {
-            waiting.waiting = sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
+            waiting.waiting =
+                sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
         }
         self.lock().outbox.add(waiting);
-        serde_json::to_value(serde_json::json!({ "status": status, "reason": reason, "collectors": reports })).map_err(
-            |error| BackendError { message: format!("the report cannot be shown: {error}"), hint: None, input: false },
-        )
+        serde_json::to_value(serde_json::json!({ "status": status, "reason": reason, "collectors": reports }))
+            .map_err(|error| BackendError {
+                message: format!("the report cannot be shown: {error}"),
+                hint: None,
+                input: false,
+            })
     }
 
     fn datakit(&self, id: &str) -> Result<Arc<DataKit>, BackendError> {
@@ -209,7 +226,11 @@ impl Inner {
                 known.join(", ")
             ),
         };
-        Err(BackendError { message: format!("no DataKit `{id}` is configured"), hint: Some(hint), input: true })
+        Err(BackendError {
+            message: format!("no DataKit `{id}` is configured"),
+            hint: Some(hint),
+            input: true,
+        })
     }
 
     /// One collector, from the gate to the last delivery.
@@ -316,7 +337,8 @@ impl Inner {
                 }
             }
         };
-        let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
+        let mut delivery =
+            Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
         let renewing = self.renew(&gate);
         let (stopped, ()) = tokio::select! {
             both = async { tokio::join!(collecting, delivery.drain(pages, stop)) } => both,
@@ -337,14 +359,21 @@ impl Inner {
                 Some(Ok(())) => {
                     if description.category == Category::CustomObject
                         && !outcome.state_failed
-                        && let Err(error) = self.forget(prepared, region, outcome.seen.remove(region), debug).await
+                        && let Err(error) =
+                            self.forget(prepared, region, outcome.seen.remove(region), debug).await
                     {
                         failures.push(error.to_string());
                     }
                 }
                 Some(Err(failure)) => failures.push(explain(region, &failure)),
-                None if stopped => failures.push(format!("{}: the run was stopped before it was read to its end", region_name(region))),
-                None => failures.push(format!("{}: the collector ended without a word about it (a defect)", region_name(region))),
+                None if stopped => failures.push(format!(
+                    "{}: the run was stopped before it was read to its end",
+                    region_name(region)
+                )),
+                None => failures.push(format!(
+                    "{}: the collector ended without a word about it (a defect)",
+                    region_name(region)
+                )),
             }
             if let Some((key, claim)) = gate.claims.get(region)
                 && let Err(error) = self.settings.state.release(key, *claim, ended).await
@@ -386,7 +415,12 @@ impl Inner {
     }
 
     /// Which regions are due, claimed for this process.
-    async fn gate(&self, prepared: &Prepared, datakit_id: &str, regions: &[Text]) -> Result<Gate, StateError> {
+    async fn gate(
+        &self,
+        prepared: &Prepared,
+        datakit_id: &str,
+        regions: &[Text],
+    ) -> Result<Gate, StateError> {
         let description = prepared.collector.description();
         let interval = i64::try_from(description.interval.as_nanos()).unwrap_or(i64::MAX);
         let now = self.settings.clock.now();
@@ -402,7 +436,9 @@ impl Inner {
             })
             .collect();
         let mut gate = Gate { due: Vec::new(), claims: HashMap::new(), next: None };
-        for ((region, claim), claimed) in regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?) {
+        for ((region, claim), claimed) in
+            regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
+        {
             match claimed {
                 Claimed::Yes(number) => {
                     gate.due.push(region.clone());

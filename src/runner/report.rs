@@ -143,11 +143,13 @@ impl RunReport {
             .collect();
         let kept: u64 = collectors.iter().map(|collector| collector.kept).sum();
         if !failed.is_empty() {
-            let status = if failed.len() == collectors.len() { RunStatus::Failed } else { RunStatus::Partial };
+            let status =
+                if failed.len() == collectors.len() { RunStatus::Failed } else { RunStatus::Partial };
             return (status, Some(format!("failed: {}", failed.join(", "))));
         }
         if kept > 0 {
-            let reason = format!("DataKit did not take {kept} points: they are in the outbox and go first next time");
+            let reason =
+                format!("DataKit did not take {kept} points: they are in the outbox and go first next time");
             return (RunStatus::Partial, Some(reason));
         }
         (RunStatus::Ok, None)

@@ -61,7 +61,11 @@ impl Ran {
     pub fn collector(&self, name: &str) -> serde_json::Value {
         let report = self.json();
         let collectors = report["collectors"].as_array().expect("the report has collectors");
-        collectors.iter().find(|collector| collector["name"] == name).cloned().unwrap_or_else(|| panic!("{report:#}"))
+        collectors
+            .iter()
+            .find(|collector| collector["name"] == name)
+            .cloned()
+            .unwrap_or_else(|| panic!("{report:#}"))
     }
 }
 
@@ -86,7 +90,9 @@ impl World {
         let (aws, datakit) = (world.clouds.aws_url(), world.clouds.datakit_url());
         world.write(
             "funchost.toml",
-            &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\n"),
+            &format!(
+                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\n"
+            ),
         );
         world
     }
@@ -152,7 +158,10 @@ pub fn in_process(
         stderr: stderr.clone(),
         color: false,
     };
-    let code = std::thread::spawn(move || funchost::cli::main(&surroundings)).join().expect("funchost does not panic");
-    let text = |bytes: &Arc<Mutex<Vec<u8>>>| String::from_utf8_lossy(&bytes.lock().expect("no panic")).into_owned();
+    let code = std::thread::spawn(move || funchost::cli::main(&surroundings))
+        .join()
+        .expect("funchost does not panic");
+    let text =
+        |bytes: &Arc<Mutex<Vec<u8>>>| String::from_utf8_lossy(&bytes.lock().expect("no panic")).into_owned();
     Ran { code, stdout: text(&stdout), stderr: text(&stderr) }
 }
