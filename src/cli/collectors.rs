@@ -105,7 +105,7 @@ fn page(description: &Description) -> String {
 fn reported(list: &[Reported]) -> Table {
     let mut table = Table::new(&["key", "type", "meaning"]);
     for item in list {
-        table.row(vec![item.key.into(), item.kind.into(), item.meaning.into()]);
+        table.row(vec![item.key.into(), item.kind.name().into(), item.meaning.into()]);
     }
     table
 }

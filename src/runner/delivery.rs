@@ -13,7 +13,7 @@ use crate::sink::line::{self, Notes};
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Failure, MarkId, MetricPoint, Output};
-use funchost_collectors::point::{Category, Point, Text};
+use funchost_collectors::point::{Point, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
