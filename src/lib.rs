@@ -2,5 +2,6 @@
 //!
 //! One direction, no way back: script → Runner → collector → call → point → link → outbox → DataKit.
 
+pub mod config;
 pub mod script;
 pub mod state;
