@@ -290,27 +290,41 @@ fn secret_value(source: &str, value: &Spanned<DeValue<'_>>, secret: bool, hidden
     }
 }
 
-/// What URLs in a text hide: user names and passwords, and the values of their query.
+/// What URLs in a text hide: user names and passwords, and the values of their query. Rather too much than too little: a URL that is
+/// wrong is shown, too.
 pub(super) fn url_secrets(text: &str) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     for (at, mark) in text.match_indices("://") {
         let start = at + mark.len();
-        let ends = |character: char| character.is_whitespace() || "\"'`<>".contains(character);
+        // It ends with the quote before it; in a text of its own, or where no quote is closed, with the line.
+        let quote = text[..at]
+            .chars()
+            .rev()
+            .take_while(|character| *character != '\n')
+            .find(|character| "\"'".contains(*character));
+        let ends = |character: char| "\r\n".contains(character) || Some(character) == quote;
         let end = text[start..].find(ends).map_or(text.len(), |length| start + length);
-        let authority = text[start..end].find(['/', '?', '#']).map_or(end, |length| start + length);
-        if let Some(length) = text[start..authority].rfind('@') {
-            hidden.push(start..start + length);
-        }
-        if let Some(question) = text[start..end].find('?') {
-            let query = start + question + 1;
-            let mut from = query;
-            for pair in text[query..end].split('&') {
-                let value = pair.find('=').map_or(0, |equals| equals + 1);
-                if value < pair.len() {
-                    hidden.push(from + value..from + pair.len());
-                }
-                from += pair.len() + 1;
+        let query = text[start..end].find('?').map_or(end, |length| start + length);
+        let authority = match text[start..end].rfind('@') {
+            Some(length) => start..start + length,
+            // What stands where a port should: perhaps a password whose `@host` is missing.
+            None => {
+                let host = &text[start..text[start..query].find('/').map_or(query, |length| start + length)];
+                let port = host.rsplit_once(':').map(|(_, port)| port).filter(|_| !host.ends_with(']'));
+                let is_port = port.is_none_or(|port| port.trim().chars().all(|digit| digit.is_ascii_digit()));
+                start..if is_port { start } else { query }
             }
+        };
+        let mut from = query.max(authority.end) + 1;
+        if !authority.is_empty() {
+            hidden.push(authority);
+        }
+        for pair in text.get(from..end).unwrap_or_default().split('&') {
+            let value = pair.find('=').map_or(0, |equals| equals + 1);
+            if value < pair.len() {
+                hidden.push(from + value..from + pair.len());
+            }
+            from += pair.len() + 1;
         }
     }
     hidden
