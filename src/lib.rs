@@ -2,6 +2,8 @@
 //!
 //! One direction, no way back: script → Runner → collector → call → point → link → outbox → DataKit.
 
+pub mod cli;
+pub mod config;
 pub mod link;
 pub mod runner;
 pub mod script;
