@@ -1,1 +1,87 @@
-fn main() {}
+//! `simcloud`: the doubles as a program of their own, so that other clients can be pointed at them.
+
+#![expect(clippy::print_stdout, reason = "a program whose output is what it prints")]
+
+use clap::Parser;
+use simcloud::{AwsEstate, Options, Simcloud};
+use std::time::Duration;
+
+/// A strict double of AWS (EC2, CloudWatch, STS) and of DataKit, on loopback only
+#[derive(Parser)]
+struct Arguments {
+    /// Port of AWS; 0 is any
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Port of DataKit; 0 is any
+    #[arg(long, default_value_t = 0)]
+    datakit_port: u16,
+    /// Added to every answer of a cloud: `30ms`, `1s`
+    #[arg(long, default_value = "0ms", value_parser = duration)]
+    latency: Duration,
+    /// What the estate is made from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Instances of each region
+    #[arg(long, default_value_t = 12)]
+    aws_instances: usize,
+    /// Metrics of each instance, at most 23
+    #[arg(long, default_value_t = 10)]
+    aws_metrics: usize,
+    /// Print no calls
+    #[arg(long)]
+    quiet: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration such as 30ms or 1s");
+    let digits = text.trim_end_matches(|unit: char| unit.is_ascii_alphabetic());
+    let number: u64 = digits.parse().map_err(|_| wrong())?;
+    match &text[digits.len()..] {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        _ => Err(wrong()),
+    }
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let arguments = Arguments::parse();
+    let clouds = Simcloud::start(Options {
+        port: arguments.port,
+        datakit_port: arguments.datakit_port,
+        latency: arguments.latency,
+        seed: arguments.seed,
+        aws: AwsEstate {
+            instances: arguments.aws_instances,
+            metrics: arguments.aws_metrics,
+            ..AwsEstate::default()
+        },
+        log: (!arguments.quiet).then_some(|call: &str| println!("{call}")),
+    })
+    .await?;
+    let keys = clouds.keys();
+    println!(
+        "AWS      {}\nDataKit  {}\n\nAWS_AK_ID={}\nAWS_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naws = \"{}\"\n[datakits.datakit]\nurl = \"{}\"\n\nCtrl-C ends it.",
+        clouds.aws_url(),
+        clouds.datakit_url(),
+        keys.access_key,
+        keys.secret_key,
+        keys.role_arn,
+        keys.external_id,
+        AwsEstate::default().regions.join(", "),
+        clouds.aws_url(),
+        clouds.datakit_url(),
+    );
+    tokio::signal::ctrl_c().await?;
+    println!("\ncalls");
+    for (action, count) in clouds.calls() {
+        println!("  {action} {count}");
+    }
+    println!(
+        "  metrics billed {}\npoints taken by DataKit\n  {}",
+        clouds.billed_metrics(),
+        clouds.datakit().points().len()
+    );
+    clouds.stop().await;
+    Ok(())
+}

@@ -1,7 +1,7 @@
 //! `funchost check SCRIPT…`: what can be known without calling a cloud.
 
 use super::{Common, Surroundings, script_settings};
-use crate::script;
+use crate::script::{self, Severity};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -22,8 +22,9 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Che
     };
     let (mut errors, mut warnings) = (0, 0);
     for path in &arguments.scripts {
-        let checked = script::open(&surroundings.directory.join(path), script_settings(surroundings, &config))
-            .map(|opened| opened.check());
+        let checked =
+            script::open(&surroundings.directory.join(path), &script_settings(surroundings, &config))
+                .map(|opened| script::check(&opened));
         match checked {
             Err(report) => {
                 errors += 1;
@@ -34,7 +35,8 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Che
                     surroundings.say(problem.render(surroundings.color).trim_end());
                     surroundings.say("");
                 }
-                let failed = checked.problems.iter().filter(|problem| problem.is_error()).count();
+                let failed =
+                    checked.problems.iter().filter(|problem| problem.severity == Severity::Error).count();
                 errors += failed;
                 warnings += checked.problems.len() - failed;
                 for function in &checked.functions {

@@ -3,10 +3,10 @@
 //! The script runs for real, signed calls and all; only the clouds and DataKit are the simulator's, on loopback. Nothing is
 //! kept: configuration and state live in a folder that is removed at the end.
 
+use super::Surroundings;
 use super::run::{RunArguments, run};
 use super::table::Table;
-use super::Surroundings;
-use crate::config::Config;
+use crate::config::{Known, LoadRequest, load_with};
 use clap::Args;
 use funchost_collectors::mistake::nearest;
 use simcloud::{Options, ReceivedPoint, Simcloud};
@@ -64,14 +64,23 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
     let mut variables: BTreeMap<String, String> = surroundings
         .variables
         .iter()
-        .filter(|(name, _)| !name.starts_with("FUNCHOST_"))
+        .filter(|(name, _)| !name.starts_with("FUNCHOST_") && !name.starts_with("XDG_") && *name != "HOME")
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
     variables.insert("AWS_AK_ID".into(), keys.access_key.clone());
     variables.insert("AWS_AK_SECRET".into(), keys.secret_key.clone());
-    let inside = Surroundings { variables, ..surroundings.clone() };
-    let config = Config::for_demo(&clouds.aws_url(), &clouds.datakit_url(), &folder.path().join("state"))
-        .map_err(|error| trouble(error.to_string()))?;
+    let mut inside = Surroundings { variables, ..surroundings.clone() };
+    inside.variables.insert("FUNCHOST_STATE".into(), folder.path().join("state").display().to_string());
+    inside.variables.insert("FUNCHOST_ENDPOINTS__AWS".into(), clouds.aws_url());
+    inside.variables.insert("FUNCHOST_DATAKITS__DATAKIT__URL".into(), clouds.datakit_url());
+    // Read from the demo's folder, which has no file: the user's own configuration stays out of it.
+    let request = LoadRequest {
+        explicit: None,
+        directory: folder.path().to_owned(),
+        environment: inside.variables.clone(),
+    };
+    let known = Known { system: folder.path().to_owned(), ..Known::default() };
+    let config = load_with(&request, &known).map_err(|error| trouble(error.to_string()))?;
     let ran = run(&inside, &config, &RunArguments::of_script(script.path));
     let points = clouds.datakit().points();
     if ran.report.is_some() {
@@ -104,12 +113,15 @@ fn script(surroundings: &Surroundings, arguments: &DemoArguments, folder: &Path)
     let wanted = wanted.strip_prefix("scripts/").unwrap_or(&wanted);
     let Some((shipped, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == wanted) else {
         let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
-        let hint = nearest(wanted, names.iter().copied())
-            .map_or_else(|| format!("shipped scripts: {}", names.join(", ")), |name| format!("did you mean `{name}`?"));
+        let hint = nearest(wanted, names.iter().copied()).map_or_else(
+            || format!("shipped scripts: {}", names.join(", ")),
+            |name| format!("did you mean `{name}`?"),
+        );
         return Err(Trouble { message: format!("there is no script {wanted}\nhint: {hint}"), code: 2 });
     };
     let path = folder.join("scripts").join(shipped);
-    let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
+    let written =
+        path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| std::fs::write(&path, text));
     written.map_err(|error| trouble(format!("{} cannot be written: {error}", path.display())))?;
     Ok(Script { shown: format!("scripts/{shipped}"), path })
 }
@@ -127,7 +139,8 @@ fn show(points: &[ReceivedPoint]) -> String {
     }
     text.push_str(&table.indented());
 
-    let objects: Vec<&ReceivedPoint> = points.iter().filter(|point| point.category == "custom_object").collect();
+    let objects: Vec<&ReceivedPoint> =
+        points.iter().filter(|point| point.category == "custom_object").collect();
     let tag = |point: &ReceivedPoint, key: &str| point.tags.get(key).cloned().unwrap_or_default();
     if !objects.is_empty() {
         let mut table = Table::new(&["name", "InstanceName", "InstanceType", "State", "RegionId"]);
@@ -138,15 +151,24 @@ fn show(points: &[ReceivedPoint]) -> String {
                     .to_vec(),
             );
         }
-        text.push_str(&format!("\nObjects ({} of {})\n{}", objects.len().min(ROWS), objects.len(), table.indented()));
+        text.push_str(&format!(
+            "\nObjects ({} of {})\n{}",
+            objects.len().min(ROWS),
+            objects.len(),
+            table.indented()
+        ));
     }
 
     let metrics: Vec<&ReceivedPoint> = points.iter().filter(|point| point.category == "metric").collect();
     if !metrics.is_empty() {
         let mut table = Table::new(&["InstanceId", "InstanceName", "time (UTC)", "field", "value"]);
         for point in metrics.iter().take(ROWS) {
-            let (field, value) =
-                point.fields.iter().next().map(|(key, value)| (key.clone(), value.to_string())).unwrap_or_default();
+            let (field, value) = point
+                .fields
+                .iter()
+                .next()
+                .map(|(key, value)| (key.clone(), value.to_string()))
+                .unwrap_or_default();
             table.row(vec![
                 tag(point, "InstanceId"),
                 short(&tag(point, "InstanceName"), 28),
@@ -155,7 +177,12 @@ fn show(points: &[ReceivedPoint]) -> String {
                 value,
             ]);
         }
-        text.push_str(&format!("\nMetrics ({} of {})\n{}", metrics.len().min(ROWS), metrics.len(), table.indented()));
+        text.push_str(&format!(
+            "\nMetrics ({} of {})\n{}",
+            metrics.len().min(ROWS),
+            metrics.len(),
+            table.indented()
+        ));
     }
     if let Some(named) = metrics.iter().find(|point| point.tags.contains_key("InstanceName")) {
         text.push_str(&format!(

@@ -39,7 +39,8 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Lis
     let mut table = Table::new(&["function", "title", "timeout", "cron", "script"]);
     let mut count = 0;
     for path in paths {
-        let listed = script::open(&path, script_settings(surroundings, &config)).and_then(|opened| opened.list());
+        let listed = script::open(&path, &script_settings(surroundings, &config))
+            .and_then(|opened| script::list(&opened));
         match listed {
             Err(report) => {
                 failed = true;
@@ -51,8 +52,8 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Lis
                     table.row(vec![
                         function.id,
                         function.title,
-                        format!("{} s", function.timeout),
-                        function.fixed_crontab.unwrap_or_default(),
+                        format!("{} s", function.options.timeout.unwrap_or(300)),
+                        function.options.fixed_crontab.unwrap_or_default(),
                         path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string(),
                     ]);
                 }

@@ -13,7 +13,7 @@ mod table;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
-use crate::script;
+use crate::script::{self, EnvEntry, Kind, Level, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
@@ -83,6 +83,8 @@ pub struct Surroundings {
     pub stderr: Lines,
     /// Is stderr a terminal that wants colour?
     pub color: bool,
+    /// Knows every secret that was used so far: nothing is written around it.
+    pub masker: Arc<Masker>,
 }
 
 impl Surroundings {
@@ -90,8 +92,9 @@ impl Surroundings {
     #[must_use]
     pub fn of_process() -> Self {
         use std::io::IsTerminal as _;
-        let variables: BTreeMap<String, String> =
-            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect();
+        let variables: BTreeMap<String, String> = std::env::vars_os()
+            .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
         let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             arguments: std::env::args_os().skip(1).collect(),
@@ -100,18 +103,21 @@ impl Surroundings {
             stdout: Arc::new(Mutex::new(std::io::stdout())),
             stderr: Arc::new(Mutex::new(std::io::stderr())),
             color: !quiet && std::io::stderr().is_terminal(),
+            masker: Arc::new(Masker::new()),
             variables,
         }
     }
 
     /// Writes to stdout. A reader that has gone away has seen what it wanted.
     fn out(&self, text: &str) {
+        let text = self.masker.mask(text);
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
         drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
     /// Writes a line to stderr.
     fn say(&self, text: &str) {
+        let text = self.masker.mask(text);
         let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.write_all(b"\n")));
     }
@@ -157,14 +163,81 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     }
 }
 
-/// What the script host needs of a configuration.
-fn script_settings(surroundings: &Surroundings, config: &Config) -> script::Settings {
-    script::Settings {
-        packages: funchost_collectors::COLLECTORS,
-        library: config.scripts.clone(),
-        env: config.env.clone(),
-        variables: surroundings.variables.clone(),
-        clock: surroundings.clock.clone(),
-        ..script::Settings::default()
+/// Lines of debug mode on stdout, without any known secret.
+struct MaskedLines {
+    stdout: Lines,
+    masker: Arc<Masker>,
+}
+
+impl std::io::Write for MaskedLines {
+    /// Takes whole lines: a secret that is split over two calls would not be found.
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        match std::str::from_utf8(bytes) {
+            Ok(text) => stdout.write_all(self.masker.mask(text).as_bytes())?,
+            Err(_) => stdout.write_all(bytes)?,
+        }
+        Ok(bytes.len())
     }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stdout.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}
+
+/// What a script says goes to stderr.
+struct Said(Surroundings);
+
+impl ScriptOutput for Said {
+    fn line(&self, line: &Line) {
+        let level = match line.kind {
+            Kind::Print => "",
+            Kind::Debug | Kind::Log(Level::Debug) | Kind::Host(Level::Debug) => "debug: ",
+            Kind::Log(Level::Info) | Kind::Host(Level::Info) => "info: ",
+            Kind::Log(Level::Warning) | Kind::Host(Level::Warning) => "warning: ",
+            Kind::Log(Level::Error) | Kind::Host(Level::Error) => "error: ",
+        };
+        let place = match (&line.place, line.kind) {
+            (Some(place), kind) if kind != Kind::Print => format!(" ({place})"),
+            _ => String::new(),
+        };
+        self.0.say(&format!("{level}{}{place}", line.text));
+    }
+}
+
+/// What the script host needs of a configuration.
+fn script_settings(surroundings: &Surroundings, config: &Config) -> Arc<script::Settings> {
+    let mut env: BTreeMap<String, EnvEntry> = surroundings
+        .variables
+        .iter()
+        .map(|(name, value)| (name.clone(), EnvEntry { value: value.clone().into(), secret: false }))
+        .collect();
+    // What the configuration says wins over the environment.
+    env.extend(
+        config.env.iter().map(|(name, value)| {
+            (name.clone(), EnvEntry { value: value.value.clone(), secret: value.secret })
+        }),
+    );
+    Arc::new(script::Settings {
+        library: config.scripts.clone(),
+        env,
+        clock: surroundings.clock.clone(),
+        output: Arc::new(Said(surroundings.clone())),
+        masker: surroundings.masker.clone(),
+        ..script::Settings::new(funchost_collectors::COLLECTORS)
+    })
+}
+
+/// The mistakes of a configuration, for a program.
+fn config_entries(error: &crate::config::ConfigError) -> Vec<serde_json::Value> {
+    let entry = |diagnostic: &crate::config::Diagnostic| {
+        serde_json::json!({
+            "message": diagnostic.message,
+            "file": diagnostic.file.as_ref().map(|file| file.display().to_string()),
+            "line": diagnostic.line,
+            "column": diagnostic.column,
+            "hint": diagnostic.hint,
+        })
+    };
+    error.diagnostics.iter().map(entry).collect()
 }

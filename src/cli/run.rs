@@ -1,17 +1,16 @@
 //! `funchost run SCRIPT`: the product.
 
-use super::{Common, Format, Surroundings, script_settings};
+use super::{Common, Format, MaskedLines, Surroundings, config_entries, script_settings};
 use crate::config::Config;
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
-use crate::script::{self, Ended, RunOptions, RunOutcome};
+use crate::script::{self, Ended, Fault, Report, RunOptions, RunOutcome};
 use crate::sink::datakit::DataKit;
 use crate::state::{Sqlite, State};
 use clap::Args;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Options};
-use funchost_collectors::clock::SECOND;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Args)]
@@ -38,7 +37,9 @@ pub(super) struct RunArguments {
 pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &RunArguments) -> u8 {
     let config = match surroundings.config(common) {
         Ok(config) => config,
-        Err(error) => return invalid(surroundings, arguments.output, &error.to_string(), error.entries()),
+        Err(error) => {
+            return invalid(surroundings, arguments.output, &error.to_string(), config_entries(&error));
+        }
     };
     run(surroundings, &config, arguments).code
 }
@@ -60,10 +61,11 @@ impl RunArguments {
 pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunArguments) -> Ran {
     let refuse = |code| Ran { code, report: None };
     let path = surroundings.directory.join(&arguments.script);
-    let opened = match script::open(&path, script_settings(surroundings, config)) {
+    let opened = match script::open(&path, &script_settings(surroundings, config)) {
         Ok(opened) => opened,
         Err(report) => {
-            let code = invalid(surroundings, arguments.output, &report.render(surroundings.color), report.entries());
+            let code =
+                invalid(surroundings, arguments.output, &report.render(surroundings.color), entries(&report));
             return refuse(code);
         }
     };
@@ -79,7 +81,12 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
         Err(Refusal { message, code }) => {
             if code == 2 {
                 let entry = serde_json::json!({ "message": message });
-                return refuse(invalid(surroundings, arguments.output, &format!("error: {message}"), vec![entry]));
+                return refuse(invalid(
+                    surroundings,
+                    arguments.output,
+                    &format!("error: {message}"),
+                    vec![entry],
+                ));
             }
             let report = RunReport::failed("", &message);
             surroundings.say(&format!("error: {message}"));
@@ -93,7 +100,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     let interrupted = runtime.spawn(interrupts(stop.clone()));
     let options =
         RunOptions { function: arguments.func.clone(), timeout: arguments.timeout, debug: arguments.debug };
-    let outcome = opened.run(options, Arc::new(runner.clone()), runtime.handle(), stop);
+    let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
     let ran = finish(surroundings, arguments, &runner, outcome);
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
@@ -101,31 +108,40 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
 }
 
 /// Says what came of it.
-fn finish(surroundings: &Surroundings, arguments: &RunArguments, runner: &Runner, outcome: RunOutcome) -> Ran {
-    let mut report = runner.report(&outcome.function);
+fn finish(
+    surroundings: &Surroundings,
+    arguments: &RunArguments,
+    runner: &Runner,
+    outcome: RunOutcome,
+) -> Ran {
+    let mut report = runner.report(outcome.function.as_deref().unwrap_or_default());
     let code = match (&outcome.ended, &outcome.result) {
         (Ended::TimedOut, _) => {
             report.fail("timeout");
             124
         }
-        (Ended::Interrupted, _) => {
+        (Ended::Stopped, _) => {
             report.fail("interrupted");
             130
         }
         (Ended::Finished, Err(error)) => {
             // Where no cloud was called, nothing ran: the input is what is wrong.
-            if error.is_input() && !runner.called() {
-                let code =
-                    invalid(surroundings, arguments.output, &error.render(surroundings.color), error.entries());
+            if error.fault() == Fault::Input && !runner.called() {
+                let code = invalid(
+                    surroundings,
+                    arguments.output,
+                    &error.render(surroundings.color),
+                    entries(error),
+                );
                 return Ran { code, report: None };
             }
-            report.fail(&error.headline());
+            report.fail(&headline(error));
             1
         }
         (Ended::Finished, Ok(_)) => u8::from(report.status != RunStatus::Ok),
     };
     if let Err(error) = &outcome.result {
-        report.errors = error.entries();
+        report.errors = entries(error);
         surroundings.say(error.render(surroundings.color).trim_end());
     }
     if runner.debugged() {
@@ -162,28 +178,29 @@ async fn runner(
         .datakits
         .iter()
         .map(|(id, datakit)| {
-            let datakit = DataKit::new(id, &datakit.url, calls.http().clone());
+            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
             datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
         })
         .collect::<Result<_, _>>()
         .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
     let stderr = surroundings.clone();
-    let seconds = |seconds: u32| i64::from(seconds) * SECOND;
+    let overlap = |cloud: Cloud| {
+        let nanoseconds = config.overlap.of(cloud).as_nanos();
+        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+    };
     Ok(Runner::new(Settings {
         state,
         calls: Arc::new(calls),
         clock: surroundings.clock.clone(),
         datakits,
-        overlap: [
-            (Cloud::Aliyun, seconds(config.overlap.aliyun)),
-            (Cloud::Aws, seconds(config.overlap.aws)),
-            (Cloud::Tencent, seconds(config.overlap.tencentcloud)),
-        ]
-        .into(),
+        overlap: [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into(),
         outbox_limit: config.outbox_limit,
         debug: arguments.debug,
         force: arguments.force,
-        lines: surroundings.stdout.clone(),
+        lines: Arc::new(Mutex::new(MaskedLines {
+            stdout: surroundings.stdout.clone(),
+            masker: surroundings.masker.clone(),
+        })),
         progress: Arc::new(move |text| stderr.say(text)),
     }))
 }
@@ -208,6 +225,16 @@ async fn interrupts(stop: CancellationToken) {
     stop.cancel();
     wait().await;
     std::process::exit(130);
+}
+
+/// What is wrong in a script, for a program.
+fn entries(report: &Report) -> Vec<serde_json::Value> {
+    report.machine().iter().filter_map(|entry| serde_json::to_value(entry).ok()).collect()
+}
+
+/// The first of a script's errors, in one line.
+fn headline(report: &Report) -> String {
+    report.diagnostics.first().map_or_else(|| "the script failed".into(), |first| first.line())
 }
 
 /// Says that the input is wrong: exit code 2.
