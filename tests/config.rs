@@ -1,5 +1,7 @@
 //! The configuration from the outside: where it is looked for, every key by file and by variable, and what is said about mistakes.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows tests, but not their helpers")]
+
 use funchost::config::{
     Config, ConfigError, Known, LoadRequest, Overlap, is_secret_name, known_limits, load, load_with,
 };
@@ -142,7 +144,11 @@ fn the_states_default_follows_xdg() {
     assert_eq!(world.load().state, world.path("home/.local/state/funchost"));
     let mut world = World::new();
     world.request.environment.clear();
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: `state` is not set, and neither are XDG_STATE_HOME and HOME, below which its default lies
+         |
+         = hint: name a folder: --state DIR, or FUNCHOST_STATE, or `state = "…"` in funchost.toml
+    "#);
     assert_eq!(world.set("FUNCHOST_STATE", "/s").load().state, Path::new("/s"));
 }
 
@@ -403,76 +409,402 @@ fn the_shipped_collectors_are_what_load_knows() {
 #[test]
 fn unknown_keys_name_the_nearest() {
     let world = file("[datakit.dk2]\nurl = \"http://x\"\n");
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: `datakit` is not a known key
+         --> /work/funchost.toml:1:2
+          |
+        1 | [datakit.dk2]
+          |  ^^^^^^^
+          |
+          = hint: did you mean `datakits`?
+    "#);
     let world = file("[datakits.dk2]\nurl = \"http://x\"\nulr = \"http://x\"\n");
-    insta::assert_snapshot!(world.said(), @"");
-    insta::assert_snapshot!(file("[endpoints]\n\"aws.monitorin\" = \"http://x\"\n").said(), @"");
-    insta::assert_snapshot!(file("[overlap]\nazure = 5\n").said(), @"");
-    insta::assert_snapshot!(file("[outbox]\nlimits = 5\n").said(), @"");
-    insta::assert_snapshot!(file("[limits]\naws.monitoring.GetMetricsData = 5\n").said(), @"");
-    insta::assert_snapshot!(file("[limits]\nGetMetricData = 5\n").said(), @"");
-    insta::assert_snapshot!(file("[limits.azure.vm]\nList = 5\n").said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: `datakits.dk2.ulr` is not a known key
+         --> /work/funchost.toml:3:1
+          |
+        3 | ulr = "http://x"
+          | ^^^
+          |
+          = hint: known keys: url
+    "#);
+    insta::assert_snapshot!(file("[endpoints]\n\"aws.monitorin\" = \"http://x\"\n").said(), @r#"
+        error: `endpoints.aws.monitorin` is not a known key
+         --> /work/funchost.toml:2:1
+          |
+        2 | "aws.monitorin" = "http://x"
+          | ^^^^^^^^^^^^^^^
+          |
+          = hint: did you mean `aws.monitoring`?
+    "#);
+    insta::assert_snapshot!(file("[overlap]\nazure = 5\n").said(), @r#"
+        error: `overlap.azure` is not a known key
+         --> /work/funchost.toml:2:1
+          |
+        2 | azure = 5
+          | ^^^^^
+          |
+          = hint: known keys: aliyun, aws, tencentcloud
+    "#);
+    insta::assert_snapshot!(file("[outbox]\nlimits = 5\n").said(), @r#"
+        error: `outbox.limits` is not a known key
+         --> /work/funchost.toml:2:1
+          |
+        2 | limits = 5
+          | ^^^^^^
+          |
+          = hint: did you mean `limit`?
+    "#);
+    insta::assert_snapshot!(file("[limits]\naws.monitoring.GetMetricsData = 5\n").said(), @r#"
+        error: `limits.aws.monitoring.GetMetricsData` is not a known key
+         --> /work/funchost.toml:2:16
+          |
+        2 | aws.monitoring.GetMetricsData = 5
+          |                ^^^^^^^^^^^^^^
+          |
+          = hint: did you mean `aws.monitoring.GetMetricData`?
+    "#);
+    insta::assert_snapshot!(file("[limits]\nGetMetricData = 5\n").said(), @r#"
+        error: `limits.GetMetricData` names no call of a cloud
+         --> /work/funchost.toml:2:1
+          |
+        2 | GetMetricData = 5
+          | ^^^^^^^^^^^^^
+          |
+          = hint: write it as `"<cloud>.<service>.<Action>"`, such as `"aws.ec2.DescribeInstances"`
+    "#);
+    insta::assert_snapshot!(file("[limits.azure.vm]\nList = 5\n").said(), @r#"
+        error: `limits.azure.vm.List` names no call of a cloud
+         --> /work/funchost.toml:2:1
+          |
+        2 | List = 5
+          | ^^^^
+          |
+          = hint: the first part is one of aliyun, aws, tencentcloud
+    "#);
 }
 
 #[test]
 fn wrong_types_are_said_with_their_path() {
-    insta::assert_snapshot!(file("datakits = \"http://x\"\n").said(), @"");
-    insta::assert_snapshot!(file("[datakits]\ndk2 = \"http://x\"\n").said(), @"");
-    insta::assert_snapshot!(file("[datakits.dk2]\nurl = 9529\n").said(), @"");
-    insta::assert_snapshot!(file("[datakits.dk2]\n").said(), @"");
-    insta::assert_snapshot!(file("[datakits.\"数据 1\"]\nurl = \"http://x\"\n").said(), @"");
-    insta::assert_snapshot!(file("state = [\"/var/lib\"]\n").said(), @"");
-    insta::assert_snapshot!(file("[env]\nPORT = 80\n").said(), @"");
-    insta::assert_snapshot!(file("[env]\nPORT = { secret = true }\n").said(), @"");
-    insta::assert_snapshot!(file("[overlap]\naws = \"15m\"\n").said(), @"");
-    insta::assert_snapshot!(file("[limits]\naws.ec2 = 4\n").said(), @"");
+    insta::assert_snapshot!(file("datakits = \"http://x\"\n").said(), @r#"
+        error: `datakits` is a text, expected a table
+         --> /work/funchost.toml:1:12
+          |
+        1 | datakits = "http://x"
+          |            ^^^^^^^^^^
+          |
+          = hint: write `[datakits]`, and its keys below it
+    "#);
+    insta::assert_snapshot!(file("[datakits]\ndk2 = \"http://x\"\n").said(), @r#"
+        error: `datakits.dk2` is a text, expected a table
+         --> /work/funchost.toml:2:7
+          |
+        2 | dk2 = "http://x"
+          |       ^^^^^^^^^^
+          |
+          = hint: write `[datakits.dk2]`, and below it `url = "…"`
+    "#);
+    insta::assert_snapshot!(file("[datakits.dk2]\nurl = 9529\n").said(), @r#"
+        error: `datakits.dk2.url` is a whole number, expected a text in quotes
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = 9529
+          |       ^^^^
+    "#);
+    insta::assert_snapshot!(file("[datakits.dk2]\n").said(), @r#"
+        error: `datakits.dk2` has no `url`
+         --> /work/funchost.toml:1:11
+          |
+        1 | [datakits.dk2]
+          |           ^^^
+          |
+          = hint: write below it `url = "http://host:9529"`, or set FUNCHOST_DATAKITS__DK2__URL
+    "#);
+    insta::assert_snapshot!(file("[datakits.\"数据 1\"]\nurl = \"http://x\"\n").said(), @r#"
+        error: `datakits.数据 1` is no id of a DataKit: letters, digits, `_` and `-` only
+         --> /work/funchost.toml:1:11
+          |
+        1 | [datakits."数据 1"]
+          |           ^^^^^^^^
+    "#);
+    insta::assert_snapshot!(file("state = [\"/var/lib\"]\n").said(), @r#"
+        error: `state` is a list, expected a text in quotes
+         --> /work/funchost.toml:1:9
+          |
+        1 | state = ["/var/lib"]
+          |         ^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(file("[env]\nPORT = 80\n").said(), @r#"
+        error: `env.PORT` is a whole number, expected a text in quotes
+         --> /work/funchost.toml:2:8
+          |
+        2 | PORT = 80
+          |        ^^
+    "#);
+    insta::assert_snapshot!(file("[env]\nPORT = { secret = true }\n").said(), @r#"
+        error: `env.PORT` has no `value`
+         --> /work/funchost.toml:2:1
+          |
+        2 | PORT = { secret = true }
+          | ^^^^
+          |
+          = hint: write `{ value = "…", secret = true }`
+    "#);
+    insta::assert_snapshot!(file("[overlap]\naws = \"15m\"\n").said(), @r#"
+        error: `overlap.aws` is a text, expected a whole number of seconds
+         --> /work/funchost.toml:2:7
+          |
+        2 | aws = "15m"
+          |       ^^^^^
+    "#);
+    insta::assert_snapshot!(file("[limits]\naws.ec2 = 4\n").said(), @r#"
+        error: `limits.aws.ec2` names no call of a cloud
+         --> /work/funchost.toml:2:5
+          |
+        2 | aws.ec2 = 4
+          |     ^^^
+          |
+          = hint: write it as `"<cloud>.<service>.<Action>"`, such as `"aws.ec2.DescribeInstances"`
+    "#);
 }
 
 #[test]
 fn values_out_of_bounds_are_said() {
-    insta::assert_snapshot!(file("[overlap]\naws = 7201\n").said(), @"");
-    insta::assert_snapshot!(file("[limits]\n\"aws.ec2.DescribeInstances\" = 0\n").said(), @"");
-    insta::assert_snapshot!(file("[limits]\n\"aws.ec2.DescribeInstances\" = nan\n").said(), @"");
-    insta::assert_snapshot!(file("outbox.limit = \"1 kiB\"\n").said(), @"");
-    insta::assert_snapshot!(file("outbox.limit = \"half a disk\"\n").said(), @"");
-    insta::assert_snapshot!(file("outbox.limit = \"99999999999GiB\"\n").said(), @"");
-    insta::assert_snapshot!(file("state = \"postgres://me:hunter2hunter2@db/funchost\"\n").said(), @"");
-    insta::assert_snapshot!(file("state = \"~other/state\"\n").said(), @"");
-    insta::assert_snapshot!(file("state = \"\"\n").said(), @"");
+    insta::assert_snapshot!(file("[overlap]\naws = 7201\n").said(), @r#"
+        error: `overlap.aws` must be 0 to 7200 seconds
+         --> /work/funchost.toml:2:7
+          |
+        2 | aws = 7201
+          |       ^^^^
+          |
+          = hint: DataKit changes the time of points that are more than two hours old
+    "#);
+    insta::assert_snapshot!(file("[limits]\n\"aws.ec2.DescribeInstances\" = 0\n").said(), @r#"
+        error: `limits.aws.ec2.DescribeInstances` must be greater than 0: it is a number of calls a second
+         --> /work/funchost.toml:2:31
+          |
+        2 | "aws.ec2.DescribeInstances" = 0
+          |                               ^
+          |
+          = hint: for one call in ten seconds write 0.1
+    "#);
+    insta::assert_snapshot!(file("[limits]\n\"aws.ec2.DescribeInstances\" = nan\n").said(), @r#"
+        error: `limits.aws.ec2.DescribeInstances` must be greater than 0: it is a number of calls a second
+         --> /work/funchost.toml:2:31
+          |
+        2 | "aws.ec2.DescribeInstances" = nan
+          |                               ^^^
+          |
+          = hint: for one call in ten seconds write 0.1
+    "#);
+    insta::assert_snapshot!(file("outbox.limit = \"1 kiB\"\n").said(), @r#"
+        error: `outbox.limit` must be at least 1MiB: less would keep nothing
+         --> /work/funchost.toml:1:16
+          |
+        1 | outbox.limit = "1 kiB"
+          |                ^^^^^^^
+    "#);
+    insta::assert_snapshot!(file("outbox.limit = \"half a disk\"\n").said(), @r#"
+        error: `outbox.limit` is not a size
+         --> /work/funchost.toml:1:16
+          |
+        1 | outbox.limit = "half a disk"
+          |                ^^^^^^^^^^^^^
+          |
+          = hint: write a number of bytes, or one with B, kB, KiB, MB, MiB, GB, GiB, such as "512MiB"
+    "#);
+    insta::assert_snapshot!(file("outbox.limit = \"99999999999GiB\"\n").said(), @r#"
+        error: `outbox.limit` is not a size
+         --> /work/funchost.toml:1:16
+          |
+        1 | outbox.limit = "99999999999GiB"
+          |                ^^^^^^^^^^^^^^^^
+          |
+          = hint: write a number of bytes, or one with B, kB, KiB, MB, MiB, GB, GiB, such as "512MiB"
+    "#);
+    insta::assert_snapshot!(file("state = \"postgres://me:hunter2hunter2@db/funchost\"\n").said(), @r#"
+        error: `state` names a PostgreSQL database, which is not supported by this version
+         --> /work/funchost.toml:1:9
+          |
+        1 | state = "postgres://.................@db/funchost"
+          |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: name a folder: the state is one file in it, `funchost.db`
+    "#);
+    insta::assert_snapshot!(file("state = \"~other/state\"\n").said(), @r#"
+        error: `state` begins with another user's `~name`, which is not looked up
+         --> /work/funchost.toml:1:9
+          |
+        1 | state = "~other/state"
+          |         ^^^^^^^^^^^^^^
+          |
+          = hint: write the whole path, or `./~…` for a folder of that name
+    "#);
+    insta::assert_snapshot!(file("state = \"\"\n").said(), @r#"
+        error: `state` is empty, expected a folder
+         --> /work/funchost.toml:1:9
+          |
+        1 | state = ""
+          |         ^^
+    "#);
 }
 
 #[test]
 fn urls_are_checked() {
     let datakit = |url: &str| file(&format!("[datakits.datakit]\nurl = \"{url}\"\n")).said();
-    insta::assert_snapshot!(datakit("localhost:9529"), @"");
-    insta::assert_snapshot!(datakit("ftp://localhost"), @"");
-    insta::assert_snapshot!(datakit("http://"), @"");
-    insta::assert_snapshot!(datakit("http://host:99999"), @"");
-    insta::assert_snapshot!(datakit("http://a host"), @"");
-    insta::assert_snapshot!(datakit("http://host/#part"), @"");
+    insta::assert_snapshot!(datakit("localhost:9529"), @r#"
+        error: `datakits.datakit.url` is no URL: it does not begin with `http://` or `https://`
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = "localhost:9529"
+          |       ^^^^^^^^^^^^^^^^
+          |
+          = hint: write it as `http://localhost:9529`
+    "#);
+    insta::assert_snapshot!(datakit("ftp://localhost"), @r#"
+        error: `datakits.datakit.url` is no URL of the web: it does not begin with `http://` or `https://`
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = "ftp://localhost"
+          |       ^^^^^^^^^^^^^^^^^
+          |
+          = hint: write it as `http://localhost:9529`
+    "#);
+    insta::assert_snapshot!(datakit("http://"), @r#"
+        error: `datakits.datakit.url` is no URL: empty host
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = "http://"
+          |       ^^^^^^^^^
+          |
+          = hint: write it as `http://localhost:9529`
+    "#);
+    insta::assert_snapshot!(datakit("http://host:99999"), @r#"
+        error: `datakits.datakit.url` is no URL: invalid port number
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = "http://host:99999"
+          |       ^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: write it as `http://localhost:9529`
+    "#);
+    insta::assert_snapshot!(datakit("http://a host"), @r#"
+        error: `datakits.datakit.url` is no URL: invalid international domain name
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = "http://a host"
+          |       ^^^^^^^^^^^^^^^
+          |
+          = hint: write it as `http://localhost:9529`
+    "#);
+    insta::assert_snapshot!(datakit("http://host/#part"), @r#"
+        error: `datakits.datakit.url` holds a fragment (`#…`), which is never sent
+         --> /work/funchost.toml:2:7
+          |
+        2 | url = "http://host/#part"
+          |       ^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: write it as `http://localhost:9529`
+    "#);
     let endpoint = |url: &str| file(&format!("endpoints.aws = \"{url}\"\n")).said();
-    insta::assert_snapshot!(endpoint("http://AKIA:hunter2hunter2@host"), @"");
-    insta::assert_snapshot!(endpoint("http://host/?Action=x"), @"");
-    insta::assert_snapshot!(file("endpoints.aws.ec2 = \"http://x\"\n\"endpoints\".\"aws\".\"sts\" = 1\n").said(), @"");
-    insta::assert_snapshot!(file("[endpoints]\n\"aws.ec2\" = \"http://x\"\naws.ec2 = \"http://y\"\n").said(), @"");
+    insta::assert_snapshot!(endpoint("http://AKIA:hunter2hunter2@host"), @r#"
+        error: `endpoints.aws` holds a user's name or password, which no cloud takes
+         --> /work/funchost.toml:1:17
+          |
+        1 | endpoints.aws = "http://...................@host"
+          |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: keys belong to the account in the script
+    "#);
+    insta::assert_snapshot!(endpoint("http://host/?Action=x"), @r#"
+        error: `endpoints.aws` holds a query (`?…`), which is made anew for every call
+         --> /work/funchost.toml:1:17
+          |
+        1 | endpoints.aws = "http://host/?Action=."
+          |                 ^^^^^^^^^^^^^^^^^^^^^^^
+          |
+          = hint: write it as `https://host` or `http://host:port`
+    "#);
+    insta::assert_snapshot!(file("endpoints.aws.ec2 = \"http://x\"\n\"endpoints\".\"aws\".\"sts\" = 1\n").said(), @r#"
+        error: `endpoints.aws.sts` is a whole number, expected a text in quotes
+         --> /work/funchost.toml:2:27
+          |
+        2 | "endpoints"."aws"."sts" = 1
+          |                           ^
+    "#);
+    insta::assert_snapshot!(file("[endpoints]\n\"aws.ec2\" = \"http://x\"\naws.ec2 = \"http://y\"\n").said(), @r#"
+        error: `endpoints.aws.ec2` is set twice
+         --> /work/funchost.toml:3:5
+          |
+        3 | aws.ec2 = "http://y"
+          |     ^^^
+    "#);
 }
 
 #[test]
 fn variables_are_checked_without_showing_their_values() {
-    insta::assert_snapshot!(variable("FUNCHOST_OVERLAP__AWS", "hunter2hunter2").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_ENV_MY_KEY", "hunter2hunter2").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_DATAKIT_URL", "http://x").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_DATAKITS__DATAKIT__ULR", "http://x").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_STATES", "/x").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCE", "1").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES", "-1").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_ENDPOINTS__AWS__EC3", "http://x").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_ENV__A__B__C", "x").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_ENV__PIN__SECRET", "true").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_ENV__PIN__SECRET", "yes").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_OUTBOX__LIMIT", "").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_STATE", "postgresql://u:p@db/x").said(), @"");
-    insta::assert_snapshot!(variable("FUNCHOST_", "x").said(), @"");
+    insta::assert_snapshot!(variable("FUNCHOST_OVERLAP__AWS", "hunter2hunter2").said(), @"error: `FUNCHOST_OVERLAP__AWS` is not a whole number of seconds");
+    insta::assert_snapshot!(variable("FUNCHOST_ENV_MY_KEY", "hunter2hunter2").said(), @r#"
+        error: `FUNCHOST_ENV_MY_KEY` is a variable that funchost does not know
+         |
+         = hint: did you mean `FUNCHOST_ENV__MY_KEY`?
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_DATAKIT_URL", "http://x").said(), @r#"
+        error: `FUNCHOST_DATAKIT_URL` is a variable that funchost does not know
+         |
+         = hint: keys are written as `FUNCHOST_STATE`, `FUNCHOST_DATAKITS__DATAKIT__URL`, `FUNCHOST_ENV__NAME`, with two underscores between parts
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_DATAKITS__DATAKIT__ULR", "http://x").said(), @r#"
+        error: `FUNCHOST_DATAKITS__DATAKIT__ULR` is a variable that funchost does not know
+         |
+         = hint: did you mean `FUNCHOST_DATAKITS__DATAKIT__URL`?
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_STATES", "/x").said(), @r#"
+        error: `FUNCHOST_STATES` is a variable that funchost does not know
+         |
+         = hint: did you mean `FUNCHOST_STATE`?
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCE", "1").said(), @r#"
+        error: `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCE` is a variable that funchost does not know
+         |
+         = hint: did you mean `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES`?
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES", "-1").said(), @r#"
+        error: `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES` must be greater than 0: it is a number of calls a second
+         |
+         = hint: for one call in ten seconds write 0.1
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_ENDPOINTS__AWS__EC3", "http://x").said(), @r#"
+        error: `FUNCHOST_ENDPOINTS__AWS__EC3` is a variable that funchost does not know
+         |
+         = hint: did you mean `FUNCHOST_ENDPOINTS__AWS__EC2`?
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_ENV__A__B__C", "x").said(), @r#"
+        error: `FUNCHOST_ENV__A__B__C` is a variable that funchost does not know
+         |
+         = hint: a name with `__` in it can be set in the file only
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_ENV__PIN__SECRET", "true").said(), @r#"
+        error: `FUNCHOST_ENV__PIN__SECRET` says that a value is secret, but there is no such value
+         |
+         = hint: set FUNCHOST_ENV__PIN too
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_ENV__PIN__SECRET", "yes").said(), @"error: `FUNCHOST_ENV__PIN__SECRET` is neither `true` nor `false`");
+    insta::assert_snapshot!(variable("FUNCHOST_OUTBOX__LIMIT", "").said(), @r#"
+        error: `FUNCHOST_OUTBOX__LIMIT` is not a size
+         |
+         = hint: write a number of bytes, or one with B, kB, KiB, MB, MiB, GB, GiB, such as "512MiB"
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_STATE", "postgresql://u:p@db/x").said(), @r#"
+        error: `FUNCHOST_STATE` names a PostgreSQL database, which is not supported by this version
+         |
+         = hint: name a folder: the state is one file in it, `funchost.db`
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_", "x").said(), @r#"
+        error: `FUNCHOST_` is a variable that funchost does not know
+         |
+         = hint: keys are written as `FUNCHOST_STATE`, `FUNCHOST_DATAKITS__DATAKIT__URL`, `FUNCHOST_ENV__NAME`, with two underscores between parts
+    "#);
 }
 
 #[test]
@@ -481,7 +813,39 @@ fn all_mistakes_come_in_one_report() {
         "# 配置文件\nstat = \"/x\"\n\n[overlap]\naws = 9999 # 重叠\n\n[env]\n\"中文名\" = 5 # 数字\n\n[endpoints]\naws = \"x\"\n",
     )
     .set("FUNCHOST_OVERLAP__ALIYUN", "x");
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: `stat` is not a known key
+         --> /work/funchost.toml:2:1
+          |
+        2 | stat = "/x"
+          | ^^^^
+          |
+          = hint: did you mean `state`?
+
+        error: `overlap.aws` must be 0 to 7200 seconds
+         --> /work/funchost.toml:5:7
+          |
+        5 | aws = 9999 # 重叠
+          |       ^^^^
+          |
+          = hint: DataKit changes the time of points that are more than two hours old
+
+        error: `env.中文名` is a whole number, expected a text in quotes
+         --> /work/funchost.toml:8:9
+          |
+        8 | "中文名" = 5 # 数字
+          |            ^
+
+        error: `endpoints.aws` is no URL: it does not begin with `http://` or `https://`
+          --> /work/funchost.toml:11:7
+           |
+        11 | aws = "x"
+           |       ^^^
+           |
+           = hint: write it as `https://host` or `http://host:port`
+
+        error: `FUNCHOST_OVERLAP__ALIYUN` is not a whole number of seconds
+    "#);
     let error = world.error();
     assert_eq!(error.diagnostics.len(), 5);
     let places: Vec<(Option<usize>, Option<usize>)> =
@@ -498,26 +862,68 @@ fn all_mistakes_come_in_one_report() {
 
 #[test]
 fn text_that_is_no_toml_is_shown_where_it_breaks() {
-    insta::assert_snapshot!(file("state = /var/lib/funchost\n").said(), @"");
-    insta::assert_snapshot!(file("[datakits.datakit\nurl = \"http://x\"\n").said(), @"");
-    insta::assert_snapshot!(file("state = \"/x\"\nstate = \"/y\"\n").said(), @"");
-    insta::assert_snapshot!(file("state = '/x\n[overlap]\naws = 5 seconds\n").said(), @"");
+    insta::assert_snapshot!(file("state = /var/lib/funchost\n").said(), @r#"
+        error: not valid TOML: string values must be quoted, expected literal string
+         --> /work/funchost.toml:1:9
+          |
+        1 | state = /var/lib/funchost
+          |         ^^^^^^^^^^^^^^^^^
+    "#);
+    insta::assert_snapshot!(file("[datakits.datakit\nurl = \"http://x\"\n").said(), @r#"
+        error: not valid TOML: unclosed table, expected `]`
+         --> /work/funchost.toml:1:18
+          |
+        1 | [datakits.datakit
+          |                  ^
+    "#);
+    insta::assert_snapshot!(file("state = \"/x\"\nstate = \"/y\"\n").said(), @r#"
+        error: not valid TOML: duplicate key
+         --> /work/funchost.toml:2:1
+          |
+        2 | state = "/y"
+          | ^^^^^
+    "#);
+    insta::assert_snapshot!(file("state = '/x\n[overlap]\naws = 5 seconds\n").said(), @r#"
+        error: not valid TOML: invalid literal string, expected `'`
+         --> /work/funchost.toml:1:12
+          |
+        1 | state = '/x
+          |            ^
+
+        error: not valid TOML: string values must be quoted, expected literal string
+         --> /work/funchost.toml:3:7
+          |
+        3 | aws = 5 seconds
+          |       ^^^^^^^^^
+    "#);
 }
 
 #[test]
 fn files_that_cannot_be_read_are_said() {
     let mut world = World::new();
     world.request.explicit = Some("nowhere.toml".into());
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: the configuration /work/nowhere.toml does not exist
+         |
+         = hint: name an existing file, or leave the name out: funchost runs without a configuration
+    "#);
     let mut world = World::new();
     world.request.explicit = Some(".".into());
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: the configuration /work/. is a folder
+         |
+         = hint: name the file in it
+    "#);
     // What a Windows editor saves: GBK.
     let world = World::new();
     std::fs::write(world.path("work/funchost.toml"), b"# ok\n# \xc5\xe4\xd6\xc3\n").unwrap();
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @r#"
+        error: the configuration /work/funchost.toml is not UTF-8 text (line 2)
+         |
+         = hint: save it as UTF-8
+    "#);
     let world = file(&"#".repeat((1 << 20) + 1));
-    insta::assert_snapshot!(world.said(), @"");
+    insta::assert_snapshot!(world.said(), @"error: the configuration /work/funchost.toml is larger than 1 MiB: it is no configuration");
 }
 
 #[test]
@@ -534,18 +940,72 @@ const SECRET: &str = "hunter2hunter2";
 
 #[test]
 fn secrets_in_a_shown_line_are_dots_of_the_same_width() {
-    insta::assert_snapshot!(file("[account]\nak_secret = \"hunter2hunter2\"\n").said(), @"");
+    insta::assert_snapshot!(file("[account]\nak_secret = \"hunter2hunter2\"\n").said(), @r#"
+        error: `account` is not a known key
+         --> /work/funchost.toml:1:2
+          |
+        1 | [account]
+          |  ^^^^^^^
+          |
+          = hint: known keys: datakits, endpoints, env, limits, outbox, overlap, scripts, state
+    "#);
     insta::assert_snapshot!(
-        file("[env]\nTEAM = { value = \"hunter2hunter2\", secert = true } # 密\n").said(), @"");
-    insta::assert_snapshot!(file("[env]\nX = { value = \"秘密hunter2hunter2\", secret = \"ja\" }\n").said(), @"");
-    insta::assert_snapshot!(file("[env]\nMY_TOKEN = 1234567890123\n").said(), @"");
+        file("[env]\nTEAM = { value = \"hunter2hunter2\", secert = true } # 密\n").said(), @r#"
+        error: `env.TEAM.secert` is not a known key
+         --> /work/funchost.toml:2:36
+          |
+        2 | TEAM = { value = "..............", secert = true } # 密
+          |                                    ^^^^^^
+          |
+          = hint: did you mean `secret`?
+    "#);
+    insta::assert_snapshot!(file("[env]\nX = { value = \"秘密hunter2hunter2\", secret = \"ja\" }\n").said(), @r#"
+        error: `env.X.secret` is a text, expected true or false
+         --> /work/funchost.toml:2:44
+          |
+        2 | X = { value = "．．..............", secret = ".." }
+          |                                              ^^^^
+    "#);
+    insta::assert_snapshot!(file("[env]\nMY_TOKEN = 1234567890123\n").said(), @r#"
+        error: `env.MY_TOKEN` is a whole number, expected a text in quotes
+         --> /work/funchost.toml:2:12
+          |
+        2 | MY_TOKEN = .............
+          |            ^^^^^^^^^^^^^
+    "#);
     insta::assert_snapshot!(
-        file("datakits.x = { url = \"http://me:hunter2hunter2@x?token=hunter2hunter2\", y = 1 }\n").said(), @"");
+        file("datakits.x = { url = \"http://me:hunter2hunter2@x?token=hunter2hunter2\", y = 1 }\n").said(), @r#"
+        error: `datakits.x.y` is not a known key
+         --> /work/funchost.toml:1:73
+          |
+        1 | datakits.x = { url = "http://.................@x?token=..............", y = 1 }
+          |                                                                         ^
+          |
+          = hint: known keys: url
+    "#);
     // A text that is no TOML: what belongs to what is not sure any more.
-    insta::assert_snapshot!(file("[env]\nA = \"hunter2hunter2\n").said(), @"");
-    insta::assert_snapshot!(file("api_key = hunter2hunter2\n").said(), @"");
+    insta::assert_snapshot!(file("[env]\nA = \"hunter2hunter2\n").said(), @r#"
+        error: not valid TOML: invalid basic string, expected `"`
+         --> /work/funchost.toml:2:20
+          |
+        2 | A =................
+          |                    ^
+    "#);
+    insta::assert_snapshot!(file("api_key = hunter2hunter2\n").said(), @r#"
+        error: not valid TOML: string values must be quoted, expected literal string
+         --> /work/funchost.toml:1:11
+          |
+        1 | api_key =...............
+          |           ^^^^^^^^^^^^^^
+    "#);
     insta::assert_snapshot!(
-        file("[env]\nPEM = \"\"\"\nhunter2hunter2\\q==\n\"\"\"\n").said(), @"");
+        file("[env]\nPEM = \"\"\"\nhunter2hunter2\\q==\n\"\"\"\n").said(), @r#"
+        error: not valid TOML: missing escaped value, expected `b`, `e`, `f`, `n`, `r`, `\`, `"`, `x`, `u`, `U`
+         --> /work/funchost.toml:3:16
+          |
+        3 | ..................
+          |                ^
+    "#);
 }
 
 #[test]
@@ -568,15 +1028,20 @@ PLAIN = "hunter2hunter2"
 }
 
 /// Places where a secret may stand, each with what may be around it.
-const PLACES: [&str; 8] = [
-    "[env]\nMY_KEY = \"@\"\n",
-    "[env]\nX = { value = '@', secret = true }\n",
-    "[env.X]\nsecret = true\nvalue = \"\"\"\n@\n@\"\"\"\n",
-    "[account]\nak_secret = \"@\"\n",
-    "[datakits.a]\nurl = \"http://u:@@host/?token=@\"\n",
-    "env = { PASSWORD = [\"@\", { a = '@' }] }\n",
-    "password = '''@'''\n",
-    "state = \"postgres://u:@@h/d\"\n",
+const PLACES: [&str; 13] = [
+    "[\"env\".X]\nvalue = \"§\"\nsecret = true\n",
+    "'env'.\"X\".value = '§'\nenv.X.secret = true\n",
+    "[env]\nMY_KEY = \"§\"\n",
+    "[env]\nX = { value = '§', secret = true }\n",
+    "[env.X]\nsecret = true\nvalue = \"\"\"\n§\n§\"\"\"\n",
+    "[account]\nak_secret = \"§\"\n",
+    "[datakits.a]\nurl = \"http://u:§@host/?token=§\"\n",
+    "env = { PASSWORD = [\"§\", { a = '§' }] }\n",
+    "password = '''§'''\n",
+    "state = \"postgres://u:§@h/d\"\n",
+    "state = \"http://u:a b/§?'§@h/d\"\n",
+    "env = { A = {\n value = \"§\",\n secret = true,\n} }\n",
+    "[env]\nA = { secret = true, value = '''§\n§''' }\n",
 ];
 
 proptest! {
@@ -591,7 +1056,7 @@ proptest! {
         cut in 0..120_usize,
     ) {
         // Each of the characters may break the text at any place but inside the secret itself.
-        let whole = format!("{before}\n{}{after}\nnonsense = 1\n", place.replacen('@', SECRET, 9));
+        let whole = format!("{before}\n{}{after}\nnonsense = 1\n", place.replace('§', SECRET));
         let at = whole.char_indices().map(|(at, _)| at).nth(cut).unwrap_or(whole.len());
         let inside = whole.match_indices(SECRET).any(|(start, text)| start < at && at < start + text.len());
         let text = if inside { whole.as_str() } else { &whole[..at] };

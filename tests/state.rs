@@ -1,5 +1,7 @@
 //! The state from the outside: one process, two handles on one folder, two processes, and processes that are killed.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows tests, but not their helpers")]
+
 use funchost::state::{
     Claim, Claimed, Commit, Evicted, FILE_NAME, Mark, Object, ObjectScope, Outcome, Parcel, Sent, Sqlite,
     State, StateError, Time,
