@@ -2,6 +2,10 @@
 //!
 //! One direction, no way back: script → Runner → collector → call → point → link → outbox → DataKit.
 
+pub mod cli;
 pub mod config;
+pub mod link;
+pub mod runner;
 pub mod script;
+pub mod sink;
 pub mod state;

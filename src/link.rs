@@ -32,7 +32,9 @@ impl Class {
         let objects = self.regions.values().flat_map(HashMap::values);
         let index = self.by_tag.entry(tag.clone()).or_insert_with(|| {
             objects
-                .filter_map(|tags| tags.iter().find(|(key, _)| key == tag).map(|(_, value)| (value.clone(), tags.clone())))
+                .filter_map(|tags| {
+                    tags.iter().find(|(key, _)| key == tag).map(|(_, value)| (value.clone(), tags.clone()))
+                })
                 .collect()
         });
         index.get(value).cloned()
@@ -76,7 +78,9 @@ impl Linker {
                     let objects = class.regions.entry(Text::from(region)).or_default();
                     // What this run has collected is newer than what was remembered.
                     objects.entry(Text::from(object.name)).or_insert_with(|| {
-                        Arc::new(object.tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+                        Arc::new(
+                            object.tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
+                        )
                     });
                 }
                 class.by_tag.clear();
@@ -89,7 +93,13 @@ impl Linker {
     ///
     /// # Errors
     /// Where the state cannot be written.
-    pub async fn keep(&self, scope: &ObjectScope, points: &[Point], remember: bool, now: Time) -> Result<(), StateError> {
+    pub async fn keep(
+        &self,
+        scope: &ObjectScope,
+        points: &[Point],
+        remember: bool,
+        now: Time,
+    ) -> Result<(), StateError> {
         let named = || points.iter().filter_map(|point| point.tag("name").map(|name| (name, &point.tags)));
         self.with(|classes| {
             let class = classes.entry((scope.account.clone(), Text::from(scope.class.as_str()))).or_default();
@@ -115,7 +125,12 @@ impl Linker {
     ///
     /// # Errors
     /// Where the state cannot be written.
-    pub async fn forget(&self, scope: &ObjectScope, seen: &HashSet<Text>, remember: bool) -> Result<(), StateError> {
+    pub async fn forget(
+        &self,
+        scope: &ObjectScope,
+        seen: &HashSet<Text>,
+        remember: bool,
+    ) -> Result<(), StateError> {
         self.with(|classes| {
             let class = classes.entry((scope.account.clone(), Text::from(scope.class.as_str()))).or_default();
             if let Some(objects) = class.regions.get_mut(scope.region.as_str()) {
@@ -133,7 +148,9 @@ impl Linker {
     /// The object that a link names. Its class must have been loaded.
     #[must_use]
     pub fn find(&self, account: &str, link: &Link) -> Option<ObjectTags> {
-        self.with(|classes| classes.get_mut(&(account.to_owned(), link.class.clone()))?.find(&link.tag, &link.value))
+        self.with(|classes| {
+            classes.get_mut(&(account.to_owned(), link.class.clone()))?.find(&link.tag, &link.value)
+        })
     }
 
     /// The objects of one region, as maps.
@@ -142,7 +159,11 @@ impl Linker {
         self.with(|classes| {
             let class = classes.get(&(account.to_owned(), Text::from(class)));
             let objects = class.and_then(|class| class.regions.get(region));
-            objects.into_iter().flat_map(HashMap::values).map(|tags| Arc::new(tags.iter().cloned().collect())).collect()
+            objects
+                .into_iter()
+                .flat_map(HashMap::values)
+                .map(|tags| Arc::new(tags.iter().cloned().collect()))
+                .collect()
         })
     }
 

@@ -42,7 +42,7 @@ pub struct Description {
     /// The least time between two starts.
     pub interval: Duration,
     /// The API calls it makes.
-    pub actions: &'static [Action],
+    pub actions: &'static [&'static Action],
     /// The keys of its configuration.
     pub configuration: &'static [Key],
     /// The tags it reports.
@@ -86,22 +86,71 @@ pub struct Key {
 pub struct Reported {
     /// Its key, as it arrives.
     pub key: &'static str,
-    /// `text`, `integer`, `float`, `JSON`.
-    pub kind: &'static str,
-    /// What it holds and which call gives it.
+    /// One type, for ever.
+    pub kind: Type,
+    /// Where it comes from.
+    pub from: Source,
+    /// What it holds.
     pub meaning: &'static str,
+}
+
+/// The type of a reported value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Text; numbers and booleans as they are written in JSON.
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Float,
+    /// True or false.
+    Boolean,
+    /// JSON text, keys sorted.
+    Json,
+    /// RFC 3339 without fractions of a second.
+    Time,
+}
+
+impl Type {
+    /// How a page calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Integer => "integer",
+            Self::Float => "float",
+            Self::Boolean => "boolean",
+            Self::Json => "JSON text",
+            Self::Time => "time as text",
+        }
+    }
+}
+
+/// Where a reported value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A member of the item, by the names on the way: `State.Name`.
+    Path(&'static str),
+    /// The value of one of the user's own tags in the cloud, from the item's list `Tags` of `Key` and `Value`.
+    CloudTag(&'static str),
+    /// The region that was asked.
+    Region,
+    /// The whole item.
+    Item,
+    /// The collector's own code, as its page says.
+    Collector,
 }
 
 /// A product that can be collected.
 pub trait Collector: Sync + Send {
     /// What it is.
-    fn description(&self) -> &'static Description;
+    fn description(&self) -> &Description;
 
     /// Reads a configuration; nothing is called.
     ///
     /// # Errors
     /// The first [`Mistake`], with its key path.
-    fn read(&self, account: &Account, configs: &serde_json::Value) -> Result<Box<dyn Spec>, Mistake>;
+    fn read(&'static self, account: &Account, configs: &serde_json::Value) -> Result<Box<dyn Spec>, Mistake>;
 }
 
 /// A configuration that has been read, ready to be collected.

@@ -3,17 +3,20 @@
 //! Owns everything that knows a cloud's API. Knows no script language, no DataKit and no database.
 
 pub mod account;
+pub mod aws;
 pub mod call;
 pub mod clock;
 pub mod collector;
 pub mod mistake;
+pub mod objects;
 pub mod point;
 pub mod run;
+pub mod selector;
 
 pub use collector::Collector;
 
 /// Every collector there is. The tenth costs one file and one line here.
-pub static COLLECTORS: &[&dyn Collector] = &[];
+pub static COLLECTORS: &[&dyn Collector] = &[&aws::ec2::EC2, &aws::cloudwatch::CLOUDWATCH];
 
 /// The collector of a package, by any spelling of its script id: `guance_aws_ec2__main`, `integration_aws_ec2__main`.
 #[must_use]

@@ -3,11 +3,101 @@
 //! Owns the engine, the `DFF` object, packages and imports, conversion, and diagnostics. Knows collectors by their
 //! descriptions only; to run them it hands a [`Request`] to a [`Backend`] and waits.
 
+//!
+//! - `engine` sets Rhai up; `dialect` adds the two forms that plain Rhai does not have; `variables` lets functions see
+//!   module-level variables; `packages` and `dff` are what a script can name; `library` finds its files.
+//! - `run` gives a script its thread, its deadline and its outcome; `host` is the state that all rooms share meanwhile;
+//!   `filter` brings a collector's questions back to that thread; `memory` counts what it holds.
+//! - `explain`, `habits`, `locate` and `lint` make messages; `diagnostic` is their shape; `secrets` keeps secrets out of them.
+
+mod convert;
+mod crontab;
+mod dff;
+mod diagnostic;
+mod dialect;
+mod engine;
+mod explain;
+mod filter;
+mod habits;
+mod host;
+mod lexer;
+mod library;
+mod lint;
+mod locate;
+mod memory;
+mod output;
+mod packages;
+mod problem;
+mod run;
+mod secrets;
+mod variables;
+
+pub use dff::Options;
+pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
+pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
+pub use run::{ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, run};
+pub use secrets::Masker;
+
 use funchost_collectors::account::Account;
+use funchost_collectors::clock::{Clock, SystemClock};
 use funchost_collectors::collector::{Collector, Spec};
 use funchost_collectors::run::ObjectFilter;
+use secrecy::SecretString;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+
+/// A value for `DFF.ENV`, from `[env]`.
+#[derive(Clone, Debug)]
+pub struct EnvEntry {
+    /// The value; whether it may be shown says `secret`.
+    pub value: SecretString,
+    /// Is it hidden wherever it turns up. A name with secret, token, password or key in it says so too.
+    pub secret: bool,
+}
+
+/// What scripts are run with.
+#[derive(Clone)]
+pub struct Settings {
+    /// The collectors that can be imported.
+    pub packages: &'static [&'static dyn Collector],
+    /// The folder of the script sets; none means the folder above the entry script's.
+    pub library: Option<PathBuf>,
+    /// Values for `DFF.ENV`; they win over the environment's.
+    pub env: BTreeMap<String, EnvEntry>,
+    /// Bytes that a script's own thread may hold.
+    pub memory_limit: usize,
+    /// Of a function that says nothing, in a run that says nothing.
+    pub default_timeout: Duration,
+    /// How long a backend has to answer after it was stopped.
+    pub patience: Duration,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where `print` and the like go.
+    pub output: Arc<dyn ScriptOutput>,
+    /// Knows every secret that scripts have used; shared with logs and the command line.
+    pub masker: Arc<Masker>,
+}
+
+impl Settings {
+    /// The defaults, with these collectors.
+    #[must_use]
+    pub fn new(packages: &'static [&'static dyn Collector]) -> Self {
+        Self {
+            packages,
+            library: None,
+            env: BTreeMap::new(),
+            memory_limit: 512 << 20,
+            default_timeout: Duration::from_secs(300),
+            patience: Duration::from_secs(10),
+            clock: Arc::new(SystemClock),
+            output: Arc::new(Stderr),
+            masker: Arc::new(Masker::new()),
+        }
+    }
+}
 
 /// One `DataCollector(…)` of a script, read and ready.
 #[derive(Clone)]

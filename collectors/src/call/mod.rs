@@ -3,9 +3,18 @@
 //! Owns the HTTP client, the limiters, the clock offsets and the counts of the process. Knows nothing of products: what is
 //! asked, how it is signed and what an answer means comes with each [`Request`].
 
+mod limiter;
+
 use crate::account::Cloud;
+use crate::clock::{Clock, SECOND, nanoseconds};
+use crate::collector::Action;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use limiter::{Limiter, Scope};
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What kind of failure it was, which decides what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +79,412 @@ impl Counts {
     }
 }
 
+/// How the path is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Calls a second by name, such as `aws.monitoring.GetMetricData`; letter case does not matter.
+    pub limits: BTreeMap<String, f64>,
+    /// Where a cloud (`aws`) or a service (`aws.monitoring`) answers instead of its own hosts.
+    pub endpoints: BTreeMap<String, String>,
+    /// How long connecting may take.
+    pub connect: Duration,
+    /// How long an answer may take, to its last byte.
+    pub answer: Duration,
+    /// Attempts, the first included.
+    pub attempts: u32,
+    /// Full jitter: from the first, doubling, up to the second.
+    pub backoff: (Duration, Duration),
+    /// Bytes of an answer, unpacked. More is cut with an error.
+    pub answer_limit: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            limits: BTreeMap::new(),
+            endpoints: BTreeMap::new(),
+            connect: Duration::from_secs(5),
+            answer: Duration::from_secs(30),
+            attempts: 5,
+            backoff: (Duration::from_millis(200), Duration::from_secs(20)),
+            answer_limit: 100 << 20,
+        }
+    }
+}
+
+/// Why there is no path.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client cannot be made: {0}")]
+pub struct CallPathError(String);
+
+/// One call, as a product's client asks for it.
+pub struct Call<'call, T> {
+    /// Whose.
+    pub cloud: Cloud,
+    /// The account's identity: rates hold for it.
+    pub account: &'call str,
+    /// Where; empty for a central service.
+    pub region: &'call str,
+    /// What.
+    pub action: &'static Action,
+    /// Where attempts are counted.
+    pub counts: &'call Counts,
+    /// Makes the request, signed for this time (nanoseconds): called anew for every attempt.
+    pub request: &'call (dyn Fn(i64) -> Result<http::Request<Bytes>, String> + Send + Sync),
+    /// Reads the answer.
+    pub read: &'call (dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Result<T, Refusal> + Send + Sync),
+}
+
+/// What an answer means when it is no success.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What kind.
+    pub fault: Fault,
+    /// The cloud's own code, or ours.
+    pub code: String,
+    /// The cloud's own text; the path cuts it.
+    pub message: String,
+    /// The cloud's id of the request.
+    pub request_id: Option<String>,
+    /// What to do about it.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// An answer that cannot be read: counts as a 5xx.
+    #[must_use]
+    pub fn unreadable(message: impl Into<String>) -> Self {
+        Self {
+            fault: Fault::Transient,
+            code: "unreadable answer".into(),
+            message: message.into(),
+            request_id: None,
+            hint: None,
+        }
+    }
+}
+
+/// A request id, a message: one line, at most 300 characters.
+#[must_use]
+pub fn cut(text: &str) -> String {
+    const MOST: usize = 300;
+    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= MOST {
+        return line;
+    }
+    line.chars().take(MOST - 1).chain(['…']).collect()
+}
+
+/// Offsets smaller than this are the network's, not the clock's.
+const TOLERATED: i64 = 2 * SECOND;
+
+/// A signature refused for its time is made anew when the clocks differ by more than this.
+const SKEWED: i64 = 240 * SECOND;
+
+/// The longest pause that a server's `Retry-After` can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// The state of the path, one a process.
 #[derive(Debug)]
-pub struct CallPath {}
+pub struct CallPath {
+    options: Options,
+    clock: Arc<dyn Clock>,
+    http: reqwest::Client,
+    limiter: Limiter,
+    /// Nanoseconds from our clock to the cloud's, by cloud.
+    offsets: [AtomicI64; 3],
+    random: AtomicU64,
+    /// Credentials of assumed roles, by account identity: kept by the cloud's client.
+    pub(crate) roles: tokio::sync::Mutex<BTreeMap<String, crate::aws::sign::Credentials>>,
+}
+
+impl CallPath {
+    /// A path for the process.
+    ///
+    /// # Errors
+    /// Where the system's roots of trust cannot be read.
+    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Self, CallPathError> {
+        // Another part of the process may have chosen the provider already: then that one serves.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let http = reqwest::Client::builder()
+            .connect_timeout(options.connect)
+            .timeout(options.answer)
+            // A redirect would carry signed headers to a host that nobody named.
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("funchost/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| CallPathError(chain(&error)))?;
+        let seed = u64::from_le_bytes(clock.now().to_le_bytes()) ^ u64::from(std::process::id());
+        Ok(Self {
+            options,
+            clock,
+            http,
+            limiter: Limiter::default(),
+            offsets: Default::default(),
+            random: AtomicU64::new(seed),
+            roles: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The process's HTTP client.
+    #[must_use]
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Nanoseconds that a cloud's clock is ahead of ours.
+    #[must_use]
+    pub fn offset(&self, cloud: Cloud) -> i64 {
+        self.offsets[cloud as usize].load(Ordering::Relaxed)
+    }
+
+    /// The time at a cloud, nanoseconds since 1970.
+    #[must_use]
+    pub fn now(&self, cloud: Cloud) -> i64 {
+        self.clock.now().saturating_add(self.offset(cloud))
+    }
+
+    /// Where a service answers by configuration; a service's own entry wins over its cloud's.
+    #[must_use]
+    pub fn endpoint(&self, cloud: Cloud, service: &str) -> Option<&str> {
+        let own = self.options.endpoints.get(&format!("{}.{service}", cloud.key()));
+        own.or_else(|| self.options.endpoints.get(cloud.key())).map(String::as_str)
+    }
+
+    /// What a person should know about clocks and rates.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for cloud in [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent] {
+            let offset = self.offset(cloud) / SECOND;
+            if offset.saturating_mul(SECOND).abs() >= 30 * SECOND {
+                let direction = if offset > 0 { "behind" } else { "ahead of" };
+                notes.push(format!(
+                    "this machine's clock is {} s {direction} {}'s: signatures and windows use the cloud's time; set the clock (NTP)",
+                    offset.abs(),
+                    cloud.provider()
+                ));
+            }
+        }
+        for (scope, answers, rate, configured) in self.limiter.slowed() {
+            notes.push(format!(
+                "{}:{} was throttled {answers} times{}: slowed down to {rate:.1} calls a second (configured: {configured})",
+                scope.service,
+                scope.action,
+                if scope.region.is_empty() { String::new() } else { format!(" in {}", scope.region) },
+            ));
+        }
+        notes
+    }
+
+    /// Makes a call: waits for its turn, signs, sends, reads, and tries again what can succeed.
+    ///
+    /// # Errors
+    /// A [`CallError`] when it failed for good.
+    pub async fn call<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
+        let scope = Scope {
+            account: call.account.to_owned(),
+            region: call.region.to_owned(),
+            service: call.action.service,
+            action: call.action.action,
+        };
+        let bucket = self.limiter.bucket(scope, self.rate(call.cloud, call.action));
+        let mut attempts = 0;
+        let mut corrected = false;
+        loop {
+            bucket.turn().await;
+            attempts += 1;
+            let offset = self.offset(call.cloud);
+            let (refusal, retry_after) = match self.attempt(&call).await {
+                Ok(answer) => {
+                    bucket.speed_up();
+                    return Ok(answer);
+                }
+                Err(refused) => refused,
+            };
+            let last = attempts >= self.options.attempts;
+            let again = match refusal.fault {
+                Fault::Throttled => {
+                    bucket.slow_down();
+                    !last
+                }
+                Fault::Transient => !last,
+                // The answer's own `Date` has told the right time by now.
+                Fault::Skewed => {
+                    let differs = (self.offset(call.cloud) - offset).abs() > SKEWED;
+                    !std::mem::replace(&mut corrected, true) && differs
+                }
+                Fault::Authentication | Fault::Denied | Fault::Refused | Fault::Quota => false,
+            };
+            if !again {
+                return Err(self.failed(&call, refusal, attempts));
+            }
+            tracing::debug!(
+                service = call.action.service,
+                action = call.action.action,
+                region = call.region,
+                code = refusal.code,
+                attempts,
+                "trying again"
+            );
+            if refusal.fault != Fault::Skewed {
+                tokio::time::sleep(retry_after.unwrap_or_else(|| self.pause(attempts))).await;
+            }
+        }
+    }
+
+    async fn attempt<T>(&self, call: &Call<'_, T>) -> Result<T, (Refusal, Option<Duration>)> {
+        let refuse = |fault, code: &str, message: String| {
+            let hint = None;
+            (Refusal { fault, code: code.into(), message, request_id: None, hint }, None)
+        };
+        let request = (call.request)(self.now(call.cloud))
+            .map_err(|message| refuse(Fault::Refused, "request cannot be made", message))?;
+        let request = reqwest::Request::try_from(request)
+            .map_err(|error| refuse(Fault::Refused, "request cannot be made", chain(&error)))?;
+        let host = request.url().host_str().unwrap_or_default().to_owned();
+        call.counts.add(call.action.service, call.action.action);
+        let answer = self.http.execute(request).await;
+        let mut answer = match answer {
+            Ok(answer) => answer,
+            Err(error) => {
+                let code = if error.is_timeout() { "timeout" } else { "connection" };
+                let (mut refusal, after) =
+                    refuse(Fault::Transient, code, format!("{host}: {}", chain(&error)));
+                refusal.hint = connection_hint(&error, &host);
+                return Err((refusal, after));
+            }
+        };
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        self.note_time(call.cloud, &headers);
+        let mut body = BytesMut::new();
+        loop {
+            match answer.chunk().await {
+                Ok(Some(chunk)) => {
+                    if body.len() + chunk.len() > self.options.answer_limit {
+                        let limit = self.options.answer_limit >> 20;
+                        return Err(refuse(
+                            Fault::Refused,
+                            "answer too large",
+                            format!("{host} sent more than {limit} MiB"),
+                        ));
+                    }
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    let code = if error.is_timeout() { "timeout" } else { "answer cut short" };
+                    return Err(refuse(Fault::Transient, code, format!("{host}: {}", chain(&error))));
+                }
+            }
+        }
+        let retry_after = headers
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
+            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
+        if status.is_redirection() {
+            let (mut refusal, _) =
+                refuse(Fault::Refused, "redirect refused", format!("{host} answered {status}"));
+            refusal.hint = Some(
+                "a proxy or a wrong endpoint answers in the API's place: check `[endpoints]` and the proxy"
+                    .into(),
+            );
+            return Err((refusal, None));
+        }
+        (call.read)(status, &headers, &body).map_err(|refusal| (refusal, retry_after))
+    }
+
+    fn failed<T>(&self, call: &Call<'_, T>, refusal: Refusal, attempts: u32) -> CallError {
+        let mut hint = refusal.hint;
+        if refusal.fault == Fault::Skewed {
+            let seconds = self.offset(call.cloud) / SECOND;
+            hint = Some(format!(
+                "this machine's clock differs from the cloud's by {} s: set it (NTP)",
+                seconds.abs()
+            ));
+        }
+        CallError {
+            cloud: call.cloud,
+            service: call.action.service.into(),
+            action: call.action.action.into(),
+            region: call.region.into(),
+            fault: refusal.fault,
+            code: cut(&refusal.code),
+            message: cut(&refusal.message),
+            request_id: refusal.request_id.map(|id| cut(&id)),
+            attempts,
+            hint,
+        }
+    }
+
+    fn rate(&self, cloud: Cloud, action: &Action) -> f64 {
+        let name = format!("{}.{}.{}", cloud.key(), action.service, action.action);
+        let limits = &self.options.limits;
+        let configured =
+            limits.iter().find(|(limit, _)| limit.eq_ignore_ascii_case(&name)).map(|(_, rate)| *rate);
+        configured.unwrap_or(action.rate)
+    }
+
+    /// The server's clock, to the second: kept where it differs by more than the network explains.
+    fn note_time(&self, cloud: Cloud, headers: &HeaderMap) {
+        let date = headers.get(http::header::DATE).and_then(|value| value.to_str().ok());
+        let Some(date) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok()) else {
+            return;
+        };
+        let theirs = nanoseconds(date.to_utc().into());
+        let offset = theirs - self.clock.now();
+        // `Date` is cut to the second: an offset within the tolerance is none.
+        let offset = if offset.abs() <= TOLERATED { 0 } else { offset };
+        let known = self.offset(cloud);
+        if (offset - known).abs() > TOLERATED {
+            self.offsets[cloud as usize].store(offset, Ordering::Relaxed);
+        }
+    }
+
+    /// Full jitter: anything between nothing and the doubled pause.
+    fn pause(&self, attempts: u32) -> Duration {
+        let (first, most) = self.options.backoff;
+        let ceiling = first.saturating_mul(1 << attempts.saturating_sub(1).min(16)).min(most);
+        // splitmix64: jitter needs spread, not secrecy.
+        let mut seed = self.random.fetch_add(0x9E37_79B9_7F4A_7C15, Ordering::Relaxed);
+        seed = (seed ^ (seed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        seed = (seed ^ (seed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        let share = ((seed ^ (seed >> 31)) >> 40) as f64 / f64::from(1 << 24);
+        ceiling.mul_f64(share)
+    }
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let words = error.to_string();
+        if !text.contains(&words) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&words);
+        }
+        next = error.source();
+    }
+    text
+}
+
+fn connection_hint(error: &reqwest::Error, host: &str) -> Option<String> {
+    let text = chain(error).to_lowercase();
+    if text.contains("dns") || text.contains("lookup") || text.contains("name or service") {
+        return Some(format!(
+            "the name {host} is not known: is the region right, and does this machine reach a DNS server?"
+        ));
+    }
+    if text.contains("certificate") {
+        return Some(format!("the certificate of {host} is not trusted: does a proxy stand in between?"));
+    }
+    if text.contains("proxy") || text.contains("tunnel") {
+        return Some("the proxy refused: check HTTPS_PROXY and NO_PROXY".into());
+    }
+    error
+        .is_connect()
+        .then(|| format!("nothing answers at {host}: check the network, the proxy and `[endpoints]`"))
+}

@@ -1,0 +1,336 @@
+//! `guance_aws_cloudwatch`: CloudWatch metrics.
+//!
+//! Owns what to ask for and what the answers mean. A region is collected in three steps: which series there are (`ListMetrics`, remembered
+//! for an hour), which of them are wanted (the selector, and the dimensions), and their datapoints (`GetMetricData`, five statistics each,
+//! calls filled to 500 queries across namespaces). Follows the CloudWatch API 2010-08-01 over JSON 1.0.
+//!
+//! A metric costs what `GetMetricData` asks for, whatever it answers; five statistics of one metric in one call are billed as one.
+
+mod data;
+mod series;
+
+use super::client::{ASSUME_ROLE, Client};
+use crate::account::{Account, Cloud};
+use crate::clock::SECOND;
+use crate::collector::{
+    Action, Collector, Description, Failure, Key, MarkId, Output, Reported, Source, Spec, Type, regions,
+};
+use crate::mistake::{Argument, Mistake};
+use crate::point::{Category, Text};
+use crate::run::Run;
+use crate::selector::{Patterns, Written};
+use futures_util::StreamExt as _;
+use futures_util::future::join_all;
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+static LIST_METRICS: Action = Action {
+    service: "monitoring",
+    action: "ListMetrics",
+    permission: "cloudwatch:ListMetrics",
+    rate: 25.0,
+    when: "once an hour for each namespace and region, and 500 metrics",
+};
+
+static GET_METRIC_DATA: Action = Action {
+    service: "monitoring",
+    action: "GetMetricData",
+    permission: "cloudwatch:GetMetricData",
+    rate: 50.0,
+    when: "once for every 100 metrics of a region; billed by the metric",
+};
+
+/// Seconds from one datapoint to the next. Five-minute datapoints come back as they are.
+const PERIOD: i64 = 60;
+
+/// The newest minute is not asked for: its datapoints are still incomplete.
+const DELAY: i64 = 60 * SECOND;
+
+/// Calls of one region that are under way at once; the limiter spaces them.
+const AT_ONCE: usize = 8;
+
+/// The collector.
+pub static CLOUDWATCH: CloudWatch = CloudWatch {
+    description: Description {
+        package: "guance_aws_cloudwatch",
+        aliases: &["integration_aws_cloudwatch"],
+        name: "aws_cloudwatch",
+        title: "Amazon CloudWatch metrics",
+        title_zh: "亚马逊 CloudWatch 指标",
+        cloud: Cloud::Aws,
+        category: Category::Metric,
+        measurement: "aws_<namespace>",
+        interval: Duration::from_secs(60),
+        actions: &[&LIST_METRICS, &GET_METRIC_DATA, &ASSUME_ROLE],
+        configuration: &[
+            Key {
+                name: "regions",
+                kind: "list of texts",
+                required: true,
+                meaning: "the regions to collect, such as `cn-north-1`; the account's `region` serves where it is left out",
+            },
+            Key {
+                name: "targets[].namespace",
+                kind: "text",
+                required: true,
+                meaning: "such as `AWS/EC2`, letter case as AWS has it; several targets of one namespace filter one after the other",
+            },
+            Key {
+                name: "targets[].metrics",
+                kind: "list of texts, or one",
+                required: true,
+                meaning: "names with `*` anywhere, whatever the letter case; `ALL`; a list that begins with `NOT` excludes",
+            },
+            Key {
+                name: "targets[].dimensions",
+                kind: "list of texts",
+                required: false,
+                meaning: "only metrics whose dimension names are exactly these; left out: the namespace's usual one",
+            },
+        ],
+        tags: &[
+            Reported {
+                key: "<dimension>",
+                kind: Type::Text,
+                from: Source::Collector,
+                meaning: "each dimension, spelled as CloudWatch does: `InstanceId`",
+            },
+            Reported {
+                key: "<tags of the object>",
+                kind: Type::Text,
+                from: Source::Collector,
+                meaning: "AWS/EC2: those that `aws_ec2` reported for the instance, but `name`",
+            },
+        ],
+        fields: &[Reported {
+            key: "<metric>_<statistic>",
+            kind: Type::Float,
+            from: Source::Collector,
+            meaning: "always the five: `_Average`, `_Maximum`, `_Minimum`, `_SampleCount`, `_Sum`",
+        }],
+        notes: &[
+            "Metrics that reported nothing for two weeks are no longer listed by CloudWatch; all others are asked for, and billed, even when they have nothing new.",
+            "A new metric is found within an hour: CloudWatch lists it after up to 15 minutes, and the list is remembered for an hour.",
+            "Metrics that are published once a day with an old time, such as the sizes of S3 buckets, cannot be written: DataKit overwrites times more than two hours old.",
+        ],
+    },
+};
+
+/// The dimension that a namespace's metrics are collected by. A namespace that is not listed, and those without a name here: every set.
+const DIMENSIONS: &[(&str, Option<&str>)] = &[
+    ("AWS/EC2", Some("InstanceId")),
+    ("AWS/RDS", Some("DBInstanceIdentifier")),
+    ("AWS/S3", None),
+    ("AWS/ES", None),
+    ("AWS/ELB", Some("LoadBalancerName")),
+    ("AWS/ApplicationELB", Some("LoadBalancer")),
+    ("AWS/NetworkELB", Some("LoadBalancer")),
+    ("AWS/GatewayELB", Some("LoadBalancer")),
+    ("AWS/ElastiCache", Some("CacheClusterId")),
+];
+
+/// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
+const LINKS: &[(&str, &str, &str)] = &[("AWS/EC2", "aws_ec2", "InstanceId")];
+
+/// The collector's type.
+#[derive(Debug)]
+pub struct CloudWatch {
+    description: Description,
+}
+
+/// One target, read.
+#[derive(Debug)]
+struct Target {
+    namespace: Text,
+    patterns: Patterns,
+    /// Sorted.
+    dimensions: Option<Vec<Text>>,
+}
+
+/// A configuration, read.
+#[derive(Debug)]
+struct CloudWatchSpec {
+    regions: Vec<Text>,
+    targets: Vec<Target>,
+}
+
+impl Collector for CloudWatch {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn read(&'static self, account: &Account, configs: &Json) -> Result<Box<dyn Spec>, Mistake> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct WrittenTarget {
+            namespace: String,
+            metrics: Written,
+            dimensions: Option<Vec<String>>,
+        }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct WrittenConfigs {
+            regions: Option<Vec<String>>,
+            targets: Vec<WrittenTarget>,
+        }
+        let written: WrittenConfigs = crate::mistake::read(Argument::Configs, configs)?;
+        let regions = regions(account, written.regions.as_deref())?;
+        let wrong = |path: String, message: &str| Mistake::new(Argument::Configs, path, message);
+        if written.targets.is_empty() {
+            return Err(wrong("targets".into(), "is an empty list: no metric would be collected")
+                .hint("name at least one: #{ namespace: \"AWS/EC2\", metrics: [\"*cpu*\"] }"));
+        }
+        let mut targets = Vec::with_capacity(written.targets.len());
+        for (index, target) in written.targets.into_iter().enumerate() {
+            let path = |key: &str| format!("targets[{index}].{key}");
+            if target.namespace.trim().is_empty() {
+                return Err(
+                    wrong(path("namespace"), "is empty").hint("write a namespace such as \"AWS/EC2\"")
+                );
+            }
+            if !target.namespace.is_ascii() || target.namespace.len() > 255 {
+                return Err(wrong(
+                    path("namespace"),
+                    "is no namespace: CloudWatch has at most 255 ASCII characters",
+                ));
+            }
+            let dimensions = match target.dimensions {
+                None => None,
+                Some(names) => {
+                    if let Some(at) = names.iter().position(|name| name.trim().is_empty()) {
+                        return Err(wrong(format!("{}[{at}]", path("dimensions")), "is empty"));
+                    }
+                    let mut names: Vec<Text> = names.into_iter().map(Text::from).collect();
+                    names.sort();
+                    names.dedup();
+                    Some(names)
+                }
+            };
+            targets.push(Target {
+                namespace: target.namespace.into(),
+                patterns: Patterns::read(&target.metrics, &path("metrics"))?,
+                dimensions,
+            });
+        }
+        Ok(Box::new(CloudWatchSpec { regions, targets }))
+    }
+}
+
+#[async_trait::async_trait]
+impl Spec for CloudWatchSpec {
+    fn regions(&self) -> Vec<Text> {
+        self.regions.clone()
+    }
+
+    fn links(&self) -> Vec<Text> {
+        let linked = |target: &&Target| LINKS.iter().find(|(namespace, ..)| **namespace == *target.namespace);
+        let classes: BTreeSet<&str> =
+            self.targets.iter().filter_map(|target| linked(&target).map(|(_, class, _)| *class)).collect();
+        classes.into_iter().map(Text::from).collect()
+    }
+
+    async fn collect(&self, run: &Run, regions: &[Text]) {
+        join_all(regions.iter().map(|region| async move {
+            let result = self.region(run, region).await;
+            run.done(region, result).await;
+        }))
+        .await;
+    }
+}
+
+impl CloudWatchSpec {
+    async fn region(&self, run: &Run, region: &Text) -> Result<(), Failure> {
+        let client = Client::new(run, region);
+        let chosen = self.choose(run, &client, region).await?;
+        let now = client.now() - DELAY;
+        let end = now - now.rem_euclid(PERIOD * SECOND);
+        let batches = series::plan(run, region, chosen, end).await?;
+
+        let mut touched: BTreeSet<MarkId> = BTreeSet::new();
+        let mut failed: BTreeSet<MarkId> = BTreeSet::new();
+        let mut failure = None;
+        touched.extend(batches.iter().flat_map(|batch| batch.series.iter().map(|series| series.window.mark)));
+        let mut calls = stream::iter(batches)
+            .map(|batch| {
+                let client = &client;
+                async move {
+                    let result = data::collect(run, client, region, &batch).await;
+                    (batch, result)
+                }
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((batch, result)) = calls.next().await {
+            match result {
+                Ok(incomplete) => {
+                    if let Some((reason, marks)) = incomplete {
+                        failed.extend(marks);
+                        failure.get_or_insert(Failure::Answer(reason));
+                    }
+                }
+                Err(error) => {
+                    failed.extend(batch.series.iter().map(|series| series.window.mark));
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        // What a failed call left out must be asked for again, from where it was.
+        for mark in touched.difference(&failed) {
+            run.send(Output::Advance(*mark)).await;
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// The series that the targets choose, of all namespaces.
+    async fn choose(
+        &self,
+        run: &Run,
+        client: &Client<'_>,
+        region: &Text,
+    ) -> Result<Vec<series::Series>, Failure> {
+        let mut namespaces: Vec<&Text> = Vec::new();
+        for target in &self.targets {
+            if !namespaces.contains(&&target.namespace) {
+                namespaces.push(&target.namespace);
+            }
+        }
+        let lists =
+            join_all(namespaces.iter().map(|namespace| series::list(run, client, region, namespace))).await;
+        let mut chosen = Vec::new();
+        for (namespace, list) in namespaces.into_iter().zip(lists) {
+            let mut list = list?;
+            if list.is_empty() {
+                run.warn(series::empty_namespace(region, namespace)).await;
+                continue;
+            }
+            let targets: Vec<&Target> =
+                self.targets.iter().filter(|target| target.namespace == *namespace).collect();
+            for target in &targets {
+                let names: BTreeSet<&str> = list.iter().map(|series| &*series.metric).collect();
+                for (pattern, near) in target.patterns.idle(&names) {
+                    let near =
+                        if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+                    run.warn(format!("{region}: `{pattern}` selects no metric of {namespace}{near}")).await;
+                }
+                list.retain(|series| target.patterns.selects(&series.metric) && fits(target, series));
+            }
+            if targets.iter().all(|target| target.dimensions.is_none())
+                && let Some((_, Some(usual))) = DIMENSIONS.iter().find(|(known, _)| **known == **namespace)
+            {
+                list.retain(|series| series.dimensions.len() == 1 && *series.dimensions[0].0 == **usual);
+            }
+            chosen.extend(list);
+        }
+        Ok(chosen)
+    }
+}
+
+/// Are a series' dimension names exactly the target's?
+fn fits(target: &Target, series: &series::Series) -> bool {
+    let Some(wanted) = &target.dimensions else { return true };
+    // Both are sorted.
+    series.dimensions.len() == wanted.len()
+        && series.dimensions.iter().zip(wanted).all(|((name, _), wanted)| name == wanted)
+}

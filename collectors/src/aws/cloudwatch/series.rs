@@ -1,0 +1,271 @@
+//! Series: which there are, and how they fill calls.
+//!
+//! Owns the list of a namespace (asked once an hour) and the plan of the calls. Knows nothing of datapoints.
+
+use super::{Client, LIST_METRICS, PERIOD};
+use crate::collector::{Failure, MarkKey, Window};
+use crate::mistake::nearest;
+use crate::point::Text;
+use crate::run::{Run, WindowRequest};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How long a list is remembered.
+const VALID: Duration = Duration::from_secs(3600);
+
+/// Metrics a call: 500 queries, five statistics each.
+pub(super) const METRICS: usize = 100;
+
+/// Namespaces that many users have, for "did you mean".
+const KNOWN: &[&str] = &[
+    "AWS/ApiGateway",
+    "AWS/ApplicationELB",
+    "AWS/AutoScaling",
+    "AWS/Backup",
+    "AWS/Billing",
+    "AWS/CloudFront",
+    "AWS/DDoSProtection",
+    "AWS/DMS",
+    "AWS/DX",
+    "AWS/DocDB",
+    "AWS/DynamoDB",
+    "AWS/EBS",
+    "AWS/EC2",
+    "AWS/EC2Spot",
+    "AWS/ECS",
+    "AWS/EFS",
+    "AWS/ELB",
+    "AWS/ES",
+    "AWS/ElastiCache",
+    "AWS/ElasticMapReduce",
+    "AWS/Events",
+    "AWS/FSx",
+    "AWS/Firehose",
+    "AWS/GatewayELB",
+    "AWS/Kafka",
+    "AWS/Kinesis",
+    "AWS/Lambda",
+    "AWS/Logs",
+    "AWS/MemoryDB",
+    "AWS/NATGateway",
+    "AWS/Neptune",
+    "AWS/NetworkELB",
+    "AWS/PrivateLinkEndpoints",
+    "AWS/RDS",
+    "AWS/Redshift",
+    "AWS/Route53",
+    "AWS/S3",
+    "AWS/SNS",
+    "AWS/SQS",
+    "AWS/States",
+    "AWS/TransitGateway",
+    "AWS/Usage",
+    "AWS/VPN",
+    "AWS/WAFV2",
+    "CWAgent",
+    "ContainerInsights",
+    "ECS/ContainerInsights",
+];
+
+/// One metric of one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Series {
+    pub(super) namespace: Text,
+    pub(super) metric: Text,
+    /// Sorted by name.
+    pub(super) dimensions: Vec<(Text, Text)>,
+}
+
+/// A series with the window that is asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) series: Series,
+    pub(super) window: Window,
+}
+
+/// What one call asks for.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Inclusive, nanoseconds.
+    pub(super) start: i64,
+    /// Exclusive, nanoseconds.
+    pub(super) end: i64,
+    /// In the order of their resources: all metrics of one come together.
+    pub(super) series: Vec<Asked>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    #[serde(rename = "Metrics", default)]
+    metrics: Vec<ListedMetric>,
+    #[serde(rename = "NextToken")]
+    next: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct ListedMetric {
+    #[serde(rename = "MetricName")]
+    name: Text,
+    #[serde(rename = "Dimensions", default)]
+    dimensions: Vec<Dimension>,
+}
+
+#[derive(Deserialize)]
+struct Dimension {
+    #[serde(rename = "Name")]
+    name: Text,
+    #[serde(rename = "Value")]
+    value: Text,
+}
+
+/// How a list is remembered.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    version: u32,
+    metrics: Vec<(Text, Vec<(Text, Text)>)>,
+}
+
+const VERSION: u32 = 1;
+
+/// All series of a namespace in a region: remembered, or listed to the end.
+///
+/// All that CloudWatch lists, also what has been silent for days: a metric that begins again must not wait for the next list.
+pub(super) async fn list(
+    run: &Run,
+    client: &Client<'_>,
+    region: &Text,
+    namespace: &Text,
+) -> Result<Vec<Series>, Failure> {
+    let key = format!("aws_cloudwatch\nmetrics\n{region}\n{namespace}");
+    // A value that cannot be read is as good as none.
+    let remembered =
+        run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
+    let metrics = match remembered {
+        Some(Remembered { version: VERSION, metrics }) => metrics,
+        _ => {
+            let metrics = listed(client, region, namespace).await?;
+            let value = serde_json::to_vec(&Remembered { version: VERSION, metrics: metrics.clone() })
+                .map_err(|error| Failure::State(error.to_string()))?;
+            // An empty list is asked for again: a misspelt name is mended, a new product begins to report.
+            if !metrics.is_empty() {
+                run.memory.remember(&key, &value, VALID).await?;
+            }
+            metrics
+        }
+    };
+    let series = |(metric, dimensions)| Series { namespace: namespace.clone(), metric, dimensions };
+    Ok(metrics.into_iter().map(series).collect())
+}
+
+async fn listed(
+    client: &Client<'_>,
+    region: &Text,
+    namespace: &Text,
+) -> Result<Vec<(Text, Vec<(Text, Text)>)>, Failure> {
+    let mut metrics = BTreeSet::new();
+    let mut token: Option<String> = None;
+    loop {
+        let mut body = serde_json::json!({ "Namespace": &**namespace });
+        if let Some(token) = &token {
+            body["NextToken"] = serde_json::Value::from(token.as_str());
+        }
+        let page: Listed = client.json(&LIST_METRICS, &body).await?;
+        for metric in page.metrics {
+            let mut dimensions: Vec<(Text, Text)> =
+                metric.dimensions.into_iter().map(|dimension| (dimension.name, dimension.value)).collect();
+            dimensions.sort();
+            metrics.insert((metric.name, dimensions));
+        }
+        match page.next.filter(|next| !next.is_empty()) {
+            None => break,
+            next if next == token => {
+                return Err(Failure::Answer(format!(
+                    "monitoring:ListMetrics in {region}: the list of {namespace} does not end: the same page token came twice"
+                )));
+            }
+            next => token = next,
+        }
+    }
+    Ok(metrics.into_iter().collect())
+}
+
+/// What to say about a namespace without metrics.
+pub(super) fn empty_namespace(region: &Text, namespace: &Text) -> String {
+    match nearest(namespace, KNOWN.iter().copied()) {
+        Some(near) if near != &**namespace => {
+            format!("{region}: the namespace {namespace} has no metrics: did you mean {near}?")
+        }
+        _ => format!(
+            "{region}: the namespace {namespace} has no metrics (those silent for two weeks are not listed)"
+        ),
+    }
+}
+
+/// Opens the marks and fills calls: as few as 500 queries a call allow.
+pub(super) async fn plan(
+    run: &Run,
+    region: &Text,
+    mut series: Vec<Series>,
+    end: i64,
+) -> Result<Vec<Batch>, Failure> {
+    // One resource's metrics side by side, so that they come in one answer and merge into one point.
+    series.sort_by(|one, other| {
+        (&one.namespace, &one.dimensions, &one.metric).cmp(&(
+            &other.namespace,
+            &other.dimensions,
+            &other.metric,
+        ))
+    });
+    let mut marks: BTreeMap<(Text, Text, Vec<Text>), usize> = BTreeMap::new();
+    let mut requests = Vec::new();
+    let mut of_series = Vec::with_capacity(series.len());
+    for one in &series {
+        let names: Vec<Text> = one.dimensions.iter().map(|(name, _)| name.clone()).collect();
+        let next = requests.len();
+        let index = *marks.entry((one.namespace.clone(), one.metric.clone(), names)).or_insert_with_key(
+            |(namespace, metric, names)| {
+                let key = MarkKey {
+                    region: region.clone(),
+                    namespace: namespace.clone(),
+                    metric: metric.clone(),
+                    dimensions: names.clone(),
+                };
+                requests.push((key, WindowRequest { end, period: PERIOD }));
+                next
+            },
+        );
+        of_series.push(index);
+    }
+    let windows = run.memory.windows(&requests).await?;
+    let mut asked: BTreeMap<(i64, i64), Vec<Asked>> = BTreeMap::new();
+    let mut count: usize = 0;
+    for (series, index) in series.into_iter().zip(of_series) {
+        let window = windows[index];
+        if window.start < window.end {
+            count += 1;
+            asked.entry((window.start, window.end)).or_default().push(Asked { series, window });
+        }
+    }
+    // Different windows may share calls where that saves some: what lies outside a series' own is left out of the answer.
+    let apart: usize = asked.values().map(|group| group.len().div_ceil(METRICS)).sum();
+    if apart > count.div_ceil(METRICS) {
+        let start = asked.keys().map(|(start, _)| *start).min().unwrap_or(end);
+        let mut all: Vec<Asked> = asked.into_values().flatten().collect();
+        all.sort_by(|one, other| {
+            let key = |asked: &Asked| {
+                (asked.series.namespace.clone(), asked.series.dimensions.clone(), asked.series.metric.clone())
+            };
+            key(one).cmp(&key(other))
+        });
+        asked = BTreeMap::from([((start, end), all)]);
+    }
+    let mut batches = Vec::new();
+    for ((start, end), group) in asked {
+        let mut group = group.into_iter().peekable();
+        while group.peek().is_some() {
+            batches.push(Batch { start, end, series: group.by_ref().take(METRICS).collect() });
+        }
+    }
+    Ok(batches)
+}

@@ -1,0 +1,223 @@
+//! What AWS's errors mean.
+//!
+//! Owns the shapes of the error bodies (JSON, EC2's XML, the other services' XML) and the classes of their codes. The content type is
+//! never trusted: the body is looked at.
+
+use crate::call::{Fault, Refusal};
+use crate::collector::Action;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+/// Codes that mean "too fast", by the AWS SDKs' standard retry mode.
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+    "TransactionInProgressException",
+];
+
+/// Codes that may pass.
+const TRANSIENT: &[&str] = &[
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "InternalError",
+    "InternalFailure",
+    "InternalServiceError",
+    "InternalServiceFault",
+    "InternalServerError",
+    "ServiceUnavailable",
+    "Unavailable",
+    "ServiceUnavailableException",
+];
+
+/// Codes that say that the request's time is wrong.
+const SKEWED: &[&str] = &["RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"];
+
+/// Codes that say that the keys are wrong, or no longer right.
+const AUTHENTICATION: &[&str] = &[
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "UnrecognizedClient",
+    "AuthFailure",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "InvalidSignature",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InvalidToken",
+    "OptInRequired",
+    "InvalidIdentityToken",
+];
+
+/// Codes that say that the keys may not do this.
+const DENIED: &[&str] = &[
+    "AccessDenied",
+    "AccessDeniedException",
+    "UnauthorizedOperation",
+    "AuthorizationError",
+    "NotAuthorized",
+    "AuthorizationErrorException",
+];
+
+/// An error as a body tells it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Told {
+    code: String,
+    message: String,
+    request_id: Option<String>,
+}
+
+/// What an answer that is no success means.
+#[must_use]
+pub fn refusal(
+    action: &Action,
+    region: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Refusal {
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let told = read(body);
+    let request_id =
+        told.as_ref().and_then(|told| told.request_id.clone()).or_else(|| header("x-amzn-requestid"));
+    let Some(Told { code, message, .. }) = told else {
+        let fault = match status.as_u16() {
+            429 => Fault::Throttled,
+            408 | 500.. => Fault::Transient,
+            // Whatever answers so is no AWS: a proxy's page, a cut body.
+            _ => Fault::Transient,
+        };
+        let what = if looks_like_html(body) { "an HTML page" } else { "an answer that is no AWS error" };
+        return Refusal {
+            fault,
+            code: format!("HTTP {}", status.as_u16()),
+            message: format!("{what} came instead"),
+            request_id,
+            hint: None,
+        };
+    };
+    let fault = classify(&code, &message, status);
+    let message = without_echo(&code, &message);
+    let hint = hint(action, region, fault, &code, &message);
+    Refusal { fault, code, message, request_id, hint }
+}
+
+fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
+    let is = |codes: &[&str]| codes.contains(&code);
+    // Both codes serve for a wrong secret and for a wrong time; only the words tell them apart.
+    let about_time = ["expired", "not yet current", "skewed"].iter().any(|word| message.contains(word))
+        && (message.contains("Signature") || message.contains("Request"));
+    if is(THROTTLED) || status == StatusCode::TOO_MANY_REQUESTS {
+        Fault::Throttled
+    } else if is(SKEWED)
+        || (is(&[
+            "SignatureDoesNotMatch",
+            "InvalidSignatureException",
+            "AuthFailure",
+            "AccessDeniedException",
+        ]) && about_time)
+    {
+        Fault::Skewed
+    } else if is(AUTHENTICATION) {
+        Fault::Authentication
+    } else if is(DENIED) {
+        Fault::Denied
+    } else if is(TRANSIENT) || status.is_server_error() {
+        Fault::Transient
+    } else {
+        Fault::Refused
+    }
+}
+
+/// Both "wrong signature" codes echo the canonical request, session token included. What they say first is all there is to show.
+fn without_echo(code: &str, message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let echoes = message.contains("Canonical String")
+        || message.contains("String-to-Sign")
+        || message.contains("x-amz-");
+    if echoes || code.contains("Signature") {
+        let end = first.find("The Canonical").or_else(|| first.find("x-amz-")).unwrap_or(first.len());
+        return first[..end].trim_end().to_owned();
+    }
+    message.to_owned()
+}
+
+fn hint(action: &Action, region: &str, fault: Fault, code: &str, message: &str) -> Option<String> {
+    let unknown_region = super::endpoint::region_hint(region);
+    match fault {
+        Fault::Denied => Some(format!("grant these keys the permission {} (read only)", action.permission)),
+        Fault::Authentication if unknown_region.is_some() => unknown_region,
+        Fault::Authentication if code.starts_with("Expired") => Some(
+            "the temporary keys have expired: get new ones, or use `role_arn` so that funchost renews them"
+                .into(),
+        ),
+        Fault::Authentication if code.contains("Signature") => {
+            Some("`ak_secret` does not belong to `ak_id`: copy both again".into())
+        }
+        Fault::Authentication if code == "OptInRequired" => {
+            Some(format!("the account has not opted in to {region}: enable it, or take it out of `regions`"))
+        }
+        Fault::Authentication => Some(if super::endpoint::is_china(region) {
+            "is `ak_id` right and active? Regions in China need keys of an account in China".into()
+        } else {
+            "is `ak_id` right and active? Keys of an account in China do not work in other regions".into()
+        }),
+        Fault::Throttled => Some(format!(
+            "other programs use the same quota: lower the rate with `[limits]` \"aws.{}.{}\"",
+            action.service, action.action
+        )),
+        Fault::Refused if message.contains("region") => unknown_region,
+        _ => None,
+    }
+}
+
+fn looks_like_html(body: &[u8]) -> bool {
+    let start: Vec<u8> = body.iter().copied().skip_while(u8::is_ascii_whitespace).take(14).collect();
+    let start = start.to_ascii_lowercase();
+    start.starts_with(b"<html") || start.starts_with(b"<!doctype html")
+}
+
+/// The error that a body tells, whatever its shape.
+fn read(body: &[u8]) -> Option<Told> {
+    let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
+    if text.starts_with('{') { read_json(text) } else { read_xml(text) }
+}
+
+fn read_json(text: &str) -> Option<Told> {
+    #[derive(Deserialize)]
+    struct Json {
+        #[serde(rename = "__type", alias = "code", alias = "Code")]
+        code: String,
+        #[serde(default, alias = "Message")]
+        message: Option<String>,
+    }
+    let json: Json = serde_json::from_str(text).ok()?;
+    // `com.amazonaws.cloudwatch#InvalidParameterValueException:http://…`
+    let code = json.code.rsplit('#').next().unwrap_or_default();
+    let code = code.split(':').next().unwrap_or_default();
+    Some(Told { code: code.to_owned(), message: json.message.unwrap_or_default(), request_id: None })
+}
+
+fn read_xml(text: &str) -> Option<Told> {
+    let tree = super::xml::read(text.as_bytes()).ok()?;
+    // `ErrorResponse/Error`, `Response/Errors/Error`, and moto's `ErrorResponse/Errors/Error`.
+    let error = tree.get("Error").or_else(|| tree.get("Errors")?.get("Error"))?;
+    let member = |name: &str| error.get(name).and_then(|node| node.text());
+    let request_id = ["RequestId", "RequestID"].iter().find_map(|name| tree.get(name)?.text());
+    Some(Told { code: member("Code")?, message: member("Message").unwrap_or_default(), request_id })
+}

@@ -1,0 +1,10 @@
+//! Amazon Web Services: signing, endpoints, errors, and one file for each collector.
+
+pub mod client;
+pub mod cloudwatch;
+pub mod ec2;
+mod ec2_shape;
+pub mod endpoint;
+pub mod errors;
+pub mod sign;
+mod xml;

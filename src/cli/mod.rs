@@ -1,0 +1,170 @@
+//! The command line: one file for each command.
+//!
+//! Owns words, exit codes and streams. Exit code 0: all went well; 1: something failed at run time; 2: the user's input is
+//! wrong and no cloud was called; 124: the deadline; 130: interrupted. What is asked for goes to stdout, what is said to
+//! a person on the way goes to stderr.
+
+mod check;
+mod collectors;
+mod demo;
+mod list;
+mod run;
+mod table;
+
+use crate::config::{Config, LoadRequest};
+use crate::runner::Lines;
+use crate::script;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use funchost_collectors::clock::{Clock, SystemClock};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Cloud metrics and resources into DataKit, by short Rhai scripts.
+#[derive(Parser)]
+#[command(name = "funchost", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args, Clone, Default)]
+struct Common {
+    /// Read this configuration instead of searching for funchost.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keep the state in this folder
+    #[arg(long, global = true, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a script's function: collect, and write the points to DataKit
+    Run(run::RunArguments),
+    /// Check scripts without calling a cloud
+    Check(check::CheckArguments),
+    /// List the functions that scripts register with DFF.API
+    List(list::ListArguments),
+    /// Show what can be collected: configuration, calls, permissions, tags and fields
+    Collectors(collectors::CollectorsArguments),
+    /// Try a script against simulated clouds: no account, no configuration, nothing is kept
+    Demo(demo::DemoArguments),
+}
+
+/// How the report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person
+    #[default]
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// What a process gets from outside; a test gives its own.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The words after the program's name.
+    pub arguments: Vec<OsString>,
+    /// The environment.
+    pub variables: BTreeMap<String, String>,
+    /// The current folder.
+    pub directory: PathBuf,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For what was asked for.
+    pub stdout: Lines,
+    /// For what is said on the way.
+    pub stderr: Lines,
+    /// Is stderr a terminal that wants colour?
+    pub color: bool,
+}
+
+impl Surroundings {
+    /// The real ones.
+    #[must_use]
+    pub fn of_process() -> Self {
+        use std::io::IsTerminal as _;
+        let variables: BTreeMap<String, String> =
+            std::env::vars_os().filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?))).collect();
+        let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            arguments: std::env::args_os().skip(1).collect(),
+            directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            clock: Arc::new(SystemClock),
+            stdout: Arc::new(Mutex::new(std::io::stdout())),
+            stderr: Arc::new(Mutex::new(std::io::stderr())),
+            color: !quiet && std::io::stderr().is_terminal(),
+            variables,
+        }
+    }
+
+    /// Writes to stdout. A reader that has gone away has seen what it wanted.
+    fn out(&self, text: &str) {
+        let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+    }
+
+    /// Writes a line to stderr.
+    fn say(&self, text: &str) {
+        let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.write_all(b"\n")));
+    }
+
+    /// The configuration, with what the command line says put over it.
+    fn config(&self, common: &Common) -> Result<Config, crate::config::ConfigError> {
+        let request = LoadRequest {
+            explicit: common.config.clone(),
+            directory: self.directory.clone(),
+            environment: self.variables.clone(),
+        };
+        let mut config = crate::config::load(&request)?;
+        if let Some(state) = &common.state {
+            config.state = self.directory.join(state);
+        }
+        Ok(config)
+    }
+}
+
+/// Runs a command to its exit code.
+#[must_use]
+pub fn main(surroundings: &Surroundings) -> u8 {
+    let words = std::iter::once(OsString::from("funchost")).chain(surroundings.arguments.iter().cloned());
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let text = error.render().to_string();
+            // Help and version are what was asked for; all else is a mistake.
+            if error.use_stderr() {
+                surroundings.say(text.trim_end());
+                return 2;
+            }
+            surroundings.out(&text);
+            return 0;
+        }
+    };
+    match cli.command {
+        Command::Run(arguments) => run::main(surroundings, &cli.common, &arguments),
+        Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
+        Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
+        Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::Demo(arguments) => demo::main(surroundings, &arguments),
+    }
+}
+
+/// What the script host needs of a configuration.
+fn script_settings(surroundings: &Surroundings, config: &Config) -> script::Settings {
+    script::Settings {
+        packages: funchost_collectors::COLLECTORS,
+        library: config.scripts.clone(),
+        env: config.env.clone(),
+        variables: surroundings.variables.clone(),
+        clock: surroundings.clock.clone(),
+        ..script::Settings::default()
+    }
+}

@@ -1,0 +1,227 @@
+//! `funchost run SCRIPT`: the product.
+
+use super::{Common, Format, Surroundings, script_settings};
+use crate::config::Config;
+use crate::runner::{RunReport, RunStatus, Runner, Settings};
+use crate::script::{self, Ended, RunOptions, RunOutcome};
+use crate::sink::datakit::DataKit;
+use crate::state::{Sqlite, State};
+use clap::Args;
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::{CallPath, Options};
+use funchost_collectors::clock::SECOND;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Args)]
+pub(super) struct RunArguments {
+    /// The script: a file ending in .rhai
+    script: PathBuf,
+    /// The function to run, where the script registers several
+    #[arg(long, value_name = "NAME")]
+    func: Option<String>,
+    /// Collect for real, write nothing: the points go to stdout as line protocol
+    #[arg(long)]
+    debug: bool,
+    /// Collect also what was collected within its minimum interval
+    #[arg(long)]
+    force: bool,
+    /// Stop after this many seconds (1 to 3600), whatever the script says
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    timeout: Option<u64>,
+    /// How the report is written
+    #[arg(long, value_enum, default_value_t)]
+    output: Format,
+}
+
+pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &RunArguments) -> u8 {
+    let config = match surroundings.config(common) {
+        Ok(config) => config,
+        Err(error) => return invalid(surroundings, arguments.output, &error.to_string(), error.entries()),
+    };
+    run(surroundings, &config, arguments).code
+}
+
+/// What a run left, for the demo.
+pub(super) struct Ran {
+    pub(super) code: u8,
+    pub(super) report: Option<RunReport>,
+}
+
+impl RunArguments {
+    /// What the demo runs.
+    pub(super) fn of_script(script: PathBuf) -> Self {
+        Self { script, func: None, debug: false, force: false, timeout: None, output: Format::Text }
+    }
+}
+
+/// Runs a script under a configuration.
+pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunArguments) -> Ran {
+    let refuse = |code| Ran { code, report: None };
+    let path = surroundings.directory.join(&arguments.script);
+    let opened = match script::open(&path, script_settings(surroundings, config)) {
+        Ok(opened) => opened,
+        Err(report) => {
+            let code = invalid(surroundings, arguments.output, &report.render(surroundings.color), report.entries());
+            return refuse(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            surroundings.say(&format!("error: the program cannot start its threads: {error}"));
+            return refuse(1);
+        }
+    };
+    let runner = match runtime.block_on(runner(surroundings, config, arguments)) {
+        Ok(runner) => runner,
+        Err(Refusal { message, code }) => {
+            if code == 2 {
+                let entry = serde_json::json!({ "message": message });
+                return refuse(invalid(surroundings, arguments.output, &format!("error: {message}"), vec![entry]));
+            }
+            let report = RunReport::failed("", &message);
+            surroundings.say(&format!("error: {message}"));
+            if arguments.output == Format::Json {
+                surroundings.out(&json(&report));
+            }
+            return refuse(code);
+        }
+    };
+    let stop = CancellationToken::new();
+    let interrupted = runtime.spawn(interrupts(stop.clone()));
+    let options =
+        RunOptions { function: arguments.func.clone(), timeout: arguments.timeout, debug: arguments.debug };
+    let outcome = opened.run(options, Arc::new(runner.clone()), runtime.handle(), stop);
+    interrupted.abort();
+    let ran = finish(surroundings, arguments, &runner, outcome);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+    ran
+}
+
+/// Says what came of it.
+fn finish(surroundings: &Surroundings, arguments: &RunArguments, runner: &Runner, outcome: RunOutcome) -> Ran {
+    let mut report = runner.report(&outcome.function);
+    let code = match (&outcome.ended, &outcome.result) {
+        (Ended::TimedOut, _) => {
+            report.fail("timeout");
+            124
+        }
+        (Ended::Interrupted, _) => {
+            report.fail("interrupted");
+            130
+        }
+        (Ended::Finished, Err(error)) => {
+            // Where no cloud was called, nothing ran: the input is what is wrong.
+            if error.is_input() && !runner.called() {
+                let code =
+                    invalid(surroundings, arguments.output, &error.render(surroundings.color), error.entries());
+                return Ran { code, report: None };
+            }
+            report.fail(&error.headline());
+            1
+        }
+        (Ended::Finished, Ok(_)) => u8::from(report.status != RunStatus::Ok),
+    };
+    if let Err(error) = &outcome.result {
+        report.errors = error.entries();
+        surroundings.say(error.render(surroundings.color).trim_end());
+    }
+    if runner.debugged() {
+        surroundings.say(report.text().trim_end());
+    } else if arguments.output == Format::Json {
+        surroundings.out(&json(&report));
+    } else {
+        surroundings.out(&report.text());
+    }
+    Ran { code, report: Some(report) }
+}
+
+/// Why nothing can be run.
+struct Refusal {
+    message: String,
+    code: u8,
+}
+
+/// Everything that a run needs, from the configuration.
+async fn runner(
+    surroundings: &Surroundings,
+    config: &Config,
+    arguments: &RunArguments,
+) -> Result<Runner, Refusal> {
+    let state = Sqlite::open(&config.state, surroundings.clock.clone())
+        .await
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
+    let state: Arc<dyn State> = Arc::new(state);
+    let options =
+        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
+    let calls = CallPath::new(options, surroundings.clock.clone())
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
+    let datakits = config
+        .datakits
+        .iter()
+        .map(|(id, datakit)| {
+            let datakit = DataKit::new(id, &datakit.url, calls.http().clone());
+            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
+    let stderr = surroundings.clone();
+    let seconds = |seconds: u32| i64::from(seconds) * SECOND;
+    Ok(Runner::new(Settings {
+        state,
+        calls: Arc::new(calls),
+        clock: surroundings.clock.clone(),
+        datakits,
+        overlap: [
+            (Cloud::Aliyun, seconds(config.overlap.aliyun)),
+            (Cloud::Aws, seconds(config.overlap.aws)),
+            (Cloud::Tencent, seconds(config.overlap.tencentcloud)),
+        ]
+        .into(),
+        outbox_limit: config.outbox_limit,
+        debug: arguments.debug,
+        force: arguments.force,
+        lines: surroundings.stdout.clone(),
+        progress: Arc::new(move |text| stderr.say(text)),
+    }))
+}
+
+/// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
+async fn interrupts(stop: CancellationToken) {
+    let wait = async || {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+                return;
+            }
+        }
+        drop(tokio::signal::ctrl_c().await);
+    };
+    wait().await;
+    stop.cancel();
+    wait().await;
+    std::process::exit(130);
+}
+
+/// Says that the input is wrong: exit code 2.
+fn invalid(surroundings: &Surroundings, format: Format, text: &str, errors: Vec<serde_json::Value>) -> u8 {
+    surroundings.say(text.trim_end());
+    if format == Format::Json {
+        surroundings.out(&json(&serde_json::json!({ "status": "invalid", "errors": errors })));
+    }
+    2
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    let mut text = serde_json::to_string_pretty(value)
+        .unwrap_or_else(|error| format!("{{\"status\": \"failed\", \"reason\": \"{error}\"}}"));
+    text.push('\n');
+    text
+}

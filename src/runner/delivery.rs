@@ -1,0 +1,444 @@
+//! Delivery: what a collector sends is linked, tagged, batched, written, and remembered in one transaction.
+//!
+//! Owns the order in which things become true: a mark moves in the transaction that records DataKit's acknowledgement or
+//! stores the points in the outbox, never before. Knows no cloud and no SQL.
+
+use super::marks::{Marks, Verdict, oldest_writable};
+use super::{GRACE, Lines, OutboxReport};
+use crate::link::{Linker, ObjectTags, enrich};
+use crate::script::Prepared;
+use crate::sink::batch::Batch;
+use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
+use crate::sink::line::{self, Notes};
+use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
+use funchost_collectors::clock::Clock;
+use funchost_collectors::collector::{Failure, MarkId, MetricPoint, Output};
+use funchost_collectors::point::{Point, Text};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, PoisonError};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Causes of rejected lines that a report shows; the rest is counted.
+const CAUSES: usize = 5;
+
+/// Parcels of the outbox that are in memory at once: each is a batch of at most 1 MiB.
+const PARCELS: u32 = 4;
+
+/// Where points go.
+pub(super) struct Target(Kind);
+
+enum Kind {
+    /// Debug mode.
+    Lines(Lines),
+    DataKit(Box<Written>),
+}
+
+struct Written {
+    id: String,
+    datakit: Arc<DataKit>,
+    state: Arc<dyn State>,
+    limit: u64,
+    /// Why DataKit takes nothing now. Then everything is kept, so that order holds.
+    down: Option<String>,
+    evicted: u64,
+}
+
+impl Target {
+    pub(super) fn lines(lines: Lines) -> Self {
+        Self(Kind::Lines(lines))
+    }
+
+    pub(super) fn datakit(id: String, datakit: Arc<DataKit>, state: Arc<dyn State>, limit: u64) -> Self {
+        Self(Kind::DataKit(Box::new(Written { id, datakit, state, limit, down: None, evicted: 0 })))
+    }
+
+    /// Points that the full outbox pushed out.
+    pub(super) fn evicted(&self) -> u64 {
+        match &self.0 {
+            Kind::Lines(_) => 0,
+            Kind::DataKit(written) => written.evicted,
+        }
+    }
+
+    /// Why DataKit takes nothing, if it does not.
+    fn down(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Lines(_) => None,
+            Kind::DataKit(written) => written.down.as_deref(),
+        }
+    }
+}
+
+/// Sends what earlier runs left, in order, until DataKit takes no more.
+pub(super) async fn send_outbox(
+    target: &mut Target,
+    clock: &dyn Clock,
+    stop: &CancellationToken,
+) -> Result<OutboxReport, StateError> {
+    let mut report = OutboxReport::default();
+    let Kind::DataKit(written) = &mut target.0 else { return Ok(report) };
+    let mut after = 0;
+    while !stop.is_cancelled() && written.down.is_none() {
+        let parcels = written.state.outbox(&written.id, after, PARCELS).await?;
+        if parcels.is_empty() {
+            break;
+        }
+        for parcel in parcels {
+            after = parcel.id;
+            let mut removed = Commit { removed: vec![parcel.id], ..Commit::default() };
+            match Batch::from_bytes(&parcel.body) {
+                // Nothing can be made of it, and it would stand in the way of all others.
+                Err(error) => {
+                    tracing::error!(parcel = parcel.id, points = parcel.points, %error, "dropped from the outbox");
+                    report.dropped += parcel.points;
+                }
+                Ok(mut batch) => {
+                    report.dropped += batch.drop_older_than(oldest_writable(clock.now()));
+                    if !batch.is_empty() {
+                        let answer = written.datakit.write(&batch, deadline(stop)).await;
+                        report.delivered += answer.delivered;
+                        report.dropped += answer.rejected.len() as u64;
+                        if let Outcome::Kept { why, rest } = answer.outcome {
+                            written.down = Some(why);
+                            // What was delivered of it must not go again, and what was rejected must not stay.
+                            removed.kept = Vec::new();
+                            if rest.len() != batch.len() {
+                                removed.kept.push(parcel_of(&rest, &parcel.datakit, parcel.created));
+                            } else {
+                                removed.removed.clear();
+                            }
+                        }
+                    }
+                }
+            }
+            if removed != Commit::default() {
+                written.state.commit(removed, written.limit).await?;
+            }
+            if written.down.is_some() {
+                break;
+            }
+        }
+    }
+    Ok(report)
+}
+
+fn parcel_of(batch: &Batch, datakit: &str, created: Time) -> Parcel {
+    Parcel {
+        id: 0,
+        datakit: datakit.to_owned(),
+        category: batch.category().as_str().to_owned(),
+        created,
+        oldest: batch.oldest().unwrap_or(created),
+        points: batch.len() as u64,
+        body: batch.to_bytes(),
+    }
+}
+
+/// Writing may go on this long.
+fn deadline(stop: &CancellationToken) -> Instant {
+    let far = if stop.is_cancelled() { GRACE } else { std::time::Duration::from_secs(60) };
+    Instant::now() + far
+}
+
+/// What one collector's delivery came to.
+#[derive(Default)]
+pub(super) struct Delivered {
+    pub(super) collected: u64,
+    pub(super) delivered: u64,
+    pub(super) kept: u64,
+    pub(super) rejected: u64,
+    pub(super) too_old: u64,
+    pub(super) already_sent: u64,
+    pub(super) linked: u64,
+    /// How each region ended.
+    pub(super) regions: HashMap<Text, Result<(), Failure>>,
+    /// The names of the objects of each region.
+    pub(super) seen: HashMap<Text, HashSet<Text>>,
+    pub(super) warnings: Vec<String>,
+    pub(super) errors: Vec<String>,
+    /// The state could not be used: what was collected does not count as collected.
+    pub(super) state_failed: bool,
+}
+
+/// One collector's delivery.
+pub(super) struct Delivery<'run> {
+    account: String,
+    class: Text,
+    provider: (Text, Text),
+    extra_tags: Vec<(Text, Text)>,
+    linker: &'run Linker,
+    marks: Arc<Marks>,
+    target: &'run mut Target,
+    clock: Arc<dyn Clock>,
+    debug: bool,
+    batch: Batch,
+    /// What is true once the batch is delivered or kept.
+    sent: BTreeMap<MarkId, Vec<Sent>>,
+    moved: Vec<(String, Time, Time)>,
+    buffer: Vec<u8>,
+    notes: Notes,
+    shadowed: BTreeSet<Text>,
+    causes: Vec<String>,
+    result: Delivered,
+}
+
+impl<'run> Delivery<'run> {
+    pub(super) fn new(
+        prepared: &Prepared,
+        linker: &'run Linker,
+        marks: Arc<Marks>,
+        target: &'run mut Target,
+        clock: Arc<dyn Clock>,
+        debug: bool,
+    ) -> Self {
+        let description = prepared.collector.description();
+        let account = &prepared.account;
+        Self {
+            account: account.identity(),
+            class: description.measurement.into(),
+            provider: ("cloud_provider".into(), account.cloud.provider().into()),
+            extra_tags: account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            linker,
+            marks,
+            target,
+            clock,
+            debug,
+            batch: Batch::new(description.category),
+            sent: BTreeMap::new(),
+            moved: Vec::new(),
+            buffer: Vec::new(),
+            notes: Notes::default(),
+            shadowed: BTreeSet::new(),
+            causes: Vec::new(),
+            result: Delivered::default(),
+        }
+    }
+
+    /// Takes everything that the collector sends, until it closes its way out.
+    pub(super) async fn drain(
+        &mut self,
+        mut pages: tokio::sync::mpsc::Receiver<Output>,
+        stop: &CancellationToken,
+    ) {
+        while let Some(output) = pages.recv().await {
+            let outcome = match output {
+                Output::Objects { region, points } => self.objects(region, points, stop).await,
+                Output::Metrics { points, .. } => self.metrics(points, stop).await,
+                Output::Advance(mark) => {
+                    self.moved.extend(self.marks.advance(mark));
+                    Ok(())
+                }
+                Output::Done { region, result } => {
+                    self.result.regions.insert(region, result);
+                    Ok(())
+                }
+                Output::Warning(text) => {
+                    if !self.result.warnings.contains(&text) {
+                        self.result.warnings.push(text);
+                    }
+                    Ok(())
+                }
+            };
+            self.note_state(outcome);
+        }
+        let outcome = self.flush(stop).await;
+        self.note_state(outcome);
+    }
+
+    /// What it came to.
+    pub(super) fn finish(mut self) -> Delivered {
+        for key in &self.shadowed {
+            self.result.warnings.push(format!(
+                "the extra tag `{key}` was left out where the cloud reports a tag of that name itself"
+            ));
+        }
+        self.result.warnings.extend(self.notes.warnings());
+        if !self.causes.is_empty() {
+            let hidden = self.result.rejected.saturating_sub(self.causes.len() as u64);
+            let more = if hidden > 0 { format!("\n  and {hidden} more") } else { String::new() };
+            self.result.errors.push(format!(
+                "{} points were rejected:\n  {}{more}",
+                self.result.rejected,
+                self.causes.join("\n  ")
+            ));
+        }
+        if self.result.kept > 0
+            && let Some(why) = self.target.down()
+        {
+            self.result.warnings.push(format!("{} points are kept in the outbox: {why}", self.result.kept));
+        }
+        self.result
+    }
+
+    fn note_state(&mut self, outcome: Result<(), StateError>) {
+        if let Err(error) = outcome {
+            self.result.state_failed = true;
+            let text = error.to_string();
+            if !self.result.errors.contains(&text) {
+                self.result.errors.push(text);
+            }
+        }
+    }
+
+    async fn objects(
+        &mut self,
+        region: Text,
+        mut points: Vec<Point>,
+        stop: &CancellationToken,
+    ) -> Result<(), StateError> {
+        let scope = ObjectScope {
+            account: self.account.clone(),
+            class: self.class.to_string(),
+            region: region.to_string(),
+        };
+        let kept = self.linker.keep(&scope, &points, !self.debug, self.clock.now()).await;
+        let seen = self.result.seen.entry(region).or_default();
+        seen.extend(points.iter().filter_map(|point| point.tag("name").map(Text::from)));
+        for point in &mut points {
+            self.tag(point);
+        }
+        self.result.collected += points.len() as u64;
+        for point in &points {
+            self.write(point, &[], stop).await?;
+        }
+        kept
+    }
+
+    async fn metrics(
+        &mut self,
+        points: Vec<MetricPoint>,
+        stop: &CancellationToken,
+    ) -> Result<(), StateError> {
+        for mut metric in points {
+            let memory = match self.marks.judge(&metric, self.clock.now()) {
+                Verdict::Known => {
+                    self.result.already_sent += 1;
+                    continue;
+                }
+                Verdict::TooOld => {
+                    self.result.collected += 1;
+                    self.result.too_old += 1;
+                    continue;
+                }
+                Verdict::News(memory) => memory,
+            };
+            self.result.collected += 1;
+            let object = self.object_of(&metric).await?;
+            self.tag(&mut metric.point);
+            if let (Some(object), Some(link)) = (object, &metric.link) {
+                self.result.linked += 1;
+                enrich(&mut metric.point, &object, link.with_name);
+            }
+            self.write(&metric.point, &memory, stop).await?;
+        }
+        Ok(())
+    }
+
+    async fn object_of(&self, metric: &MetricPoint) -> Result<Option<ObjectTags>, StateError> {
+        let Some(link) = &metric.link else { return Ok(None) };
+        self.linker.load(&self.account, &link.class).await?;
+        Ok(self.linker.find(&self.account, link))
+    }
+
+    /// The fixed tag and the account's own. What the cloud says wins.
+    fn tag(&mut self, point: &mut Point) {
+        let (key, value) = &self.provider;
+        point.add_tag(key, value);
+        for (key, value) in &self.extra_tags {
+            if !point.add_tag(key, value) {
+                self.shadowed.insert(key.clone());
+            }
+        }
+    }
+
+    async fn write(
+        &mut self,
+        point: &Point,
+        memory: &[(MarkId, Sent)],
+        stop: &CancellationToken,
+    ) -> Result<(), StateError> {
+        self.buffer.clear();
+        if let Err(refused) = line::encode(point, &mut self.buffer, &mut self.notes) {
+            self.result.rejected += 1;
+            self.cause(refused.to_string());
+            return Ok(());
+        }
+        if let Kind::Lines(lines) = &self.target.0 {
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            // A reader that has gone away (`| head`) has seen what it wanted.
+            let written = lines.write_all(&self.buffer).and_then(|()| lines.write_all(b"\n"));
+            drop(lines);
+            self.result.delivered += u64::from(written.is_ok());
+            return Ok(());
+        }
+        if !self.batch.fits(self.buffer.len()) {
+            self.flush(stop).await?;
+        }
+        self.batch.push(&self.buffer, point.time);
+        for (mark, sent) in memory {
+            self.sent.entry(*mark).or_default().push(*sent);
+        }
+        Ok(())
+    }
+
+    fn cause(&mut self, cause: String) {
+        if self.causes.len() < CAUSES && !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
+    }
+
+    /// Writes what has gathered; then, in one transaction, everything that has become true.
+    async fn flush(&mut self, stop: &CancellationToken) -> Result<(), StateError> {
+        let Kind::DataKit(written) = &mut self.target.0 else { return Ok(()) };
+        let mut commit = Commit {
+            marks: std::mem::take(&mut self.moved),
+            sent: std::mem::take(&mut self.sent)
+                .into_iter()
+                .filter_map(|(mark, sent)| Some((self.marks.key(mark)?, sent)))
+                .collect(),
+            ..Commit::default()
+        };
+        let empty = Batch::new(self.batch.category());
+        let batch = std::mem::replace(&mut self.batch, empty);
+        let mut rest = None;
+        let mut rejected = Vec::new();
+        if !batch.is_empty() {
+            if written.down.is_some() {
+                rest = Some(batch);
+            } else {
+                let Answer { delivered, rejected: refused, outcome } =
+                    written.datakit.write(&batch, deadline(stop)).await;
+                self.result.delivered += delivered;
+                rejected = refused;
+                if let Outcome::Kept { why, rest: unsent } = outcome {
+                    written.down = Some(why);
+                    rest = Some(unsent);
+                }
+            }
+        }
+        let kept = rest.as_ref().map_or(0, Batch::len);
+        if let Some(rest) = rest {
+            commit.kept.push(parcel_of(&rest, &written.id, self.clock.now()));
+        }
+        if commit != Commit::default() {
+            match written.state.commit(commit, written.limit).await {
+                Ok(evicted) => {
+                    written.evicted += evicted.points;
+                    self.result.kept += kept as u64;
+                }
+                Err(error) => {
+                    if kept > 0 {
+                        self.result.errors.push(format!("{kept} points could neither be delivered nor kept"));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        self.result.rejected += rejected.len() as u64;
+        for line in rejected {
+            self.cause(line.to_string());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,610 @@
+//! The Runner: gate → collect → link → deliver, for each collector in turn.
+//!
+//! Owns the order of a run: which regions are due, what one collector's failure means for the next, and the report. Knows
+//! no cloud (collectors are called by their trait), no SQL and no line protocol.
+//!
+//! What is guaranteed:
+//! - one collector's points are delivered before the next begins to deliver;
+//! - a failed collector stops no other;
+//! - a region is collected by one process at a time: it is claimed first, and the claim is renewed while the work lasts;
+//! - when the run is stopped, what was collected is delivered or kept within [`GRACE`].
+
+mod delivery;
+mod marks;
+mod report;
+
+pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
+
+use crate::link::Linker;
+use crate::script::{Backend, BackendError, Prepared, Request};
+use crate::sink::datakit::DataKit;
+use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
+use delivery::{Delivery, Target};
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::{CallPath, Counts};
+use funchost_collectors::clock::{Clock, SECOND};
+use funchost_collectors::collector::{Failure, MarkKey, Window};
+use funchost_collectors::mistake::nearest;
+use funchost_collectors::point::{Category, Text};
+use funchost_collectors::run::{Memory, Run, WindowRequest};
+use marks::Marks;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// How long delivering may go on after collecting was stopped.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// A claim of a process that died is free again after this.
+const CLAIM: Time = 30 * SECOND;
+
+/// How often a claim is renewed.
+const RENEWAL: Duration = Duration::from_secs(10);
+
+/// Pages that may wait for the delivery. Few: memory must not grow with the estate.
+const WAITING_PAGES: usize = 4;
+
+/// Where the lines of debug mode go.
+pub type Lines = Arc<Mutex<dyn std::io::Write + Send>>;
+
+/// What a Runner works with: one a process.
+pub struct Settings {
+    /// What outlives the process.
+    pub state: Arc<dyn State>,
+    /// The one path to the clouds.
+    pub calls: Arc<CallPath>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Every DataKit by its id.
+    pub datakits: BTreeMap<String, Arc<DataKit>>,
+    /// How far windows reach back for late points, nanoseconds.
+    pub overlap: BTreeMap<Cloud, Time>,
+    /// Bytes that the outbox may hold.
+    pub outbox_limit: u64,
+    /// `--debug`: whatever the script says.
+    pub debug: bool,
+    /// `--force`: minimum intervals are ignored.
+    pub force: bool,
+    /// Where the lines of debug mode go.
+    pub lines: Lines,
+    /// Told what happens while it happens.
+    pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Runs collectors and remembers what they did.
+#[derive(Clone)]
+pub struct Runner(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    linker: Arc<Linker>,
+    /// The start of the run: intervals count from here, for all collectors alike.
+    started: Time,
+    done: Mutex<Done>,
+}
+
+#[derive(Default)]
+struct Done {
+    collectors: Vec<CollectorReport>,
+    outbox: OutboxReport,
+    warnings: Vec<String>,
+    debugged: bool,
+}
+
+impl Runner {
+    /// A Runner whose run starts now.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let started = settings.clock.now();
+        let linker = Arc::new(Linker::new(settings.state.clone()));
+        Self(Arc::new(Inner { settings, linker, started, done: Mutex::default() }))
+    }
+
+    /// When the run started.
+    #[must_use]
+    pub fn started(&self) -> Time {
+        self.0.started
+    }
+
+    /// Was anything run in debug mode? Then stdout holds its lines and nothing else.
+    #[must_use]
+    pub fn debugged(&self) -> bool {
+        self.0.lock().debugged
+    }
+
+    /// Was a cloud called at all?
+    #[must_use]
+    pub fn called(&self) -> bool {
+        self.0.lock().collectors.iter().any(|collector| !collector.calls.is_empty())
+    }
+
+    /// The report of everything that ran so far.
+    #[must_use]
+    pub fn report(&self, function: &str) -> RunReport {
+        let done = self.0.lock();
+        let (status, reason) = RunReport::judge(&done.collectors);
+        let mut warnings = done.warnings.clone();
+        warnings.extend(self.0.settings.calls.notes());
+        RunReport {
+            status,
+            reason,
+            function: function.to_owned(),
+            seconds: seconds(self.0.settings.clock.now() - self.0.started),
+            collectors: done.collectors.clone(),
+            outbox: done.outbox,
+            warnings,
+            errors: Vec::new(),
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Backend for Runner {
+    async fn run(
+        &self,
+        request: Request,
+        stop: CancellationToken,
+    ) -> Result<serde_json::Value, BackendError> {
+        let inner = self.0.clone();
+        // On the runtime, not on the script's thread: what collectors allocate is not the script's.
+        let work = tokio::spawn(async move { inner.run(request, stop).await });
+        match work.await {
+            Ok(answer) => answer,
+            Err(error) => Err(BackendError {
+                message: format!("a defect in funchost ended the run: {error}"),
+                hint: Some("please report it, with the script".into()),
+                input: false,
+            }),
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(
+        &self,
+        request: Request,
+        stop: CancellationToken,
+    ) -> Result<serde_json::Value, BackendError> {
+        let debug = request.debug || self.settings.debug;
+        let datakit = self.datakit(&request.datakit_id)?;
+        let mut target = if debug {
+            self.lock().debugged = true;
+            Target::lines(self.settings.lines.clone())
+        } else {
+            Target::datakit(
+                request.datakit_id.clone(),
+                datakit,
+                self.settings.state.clone(),
+                self.settings.outbox_limit,
+            )
+        };
+        if !debug {
+            let sent = delivery::send_outbox(&mut target, self.settings.clock.as_ref(), &stop).await;
+            match sent {
+                Ok(outbox) => self.lock().outbox.add(outbox),
+                Err(error) => {
+                    return Err(BackendError { message: error.to_string(), hint: None, input: false });
+                }
+            }
+        }
+        let mut reports = Vec::with_capacity(request.collectors.len());
+        for prepared in &request.collectors {
+            let report = self.collect(prepared, &request.datakit_id, &mut target, debug, &stop).await;
+            self.lock().collectors.push(report.clone());
+            reports.push(report);
+        }
+        let (status, reason) = RunReport::judge(&reports);
+        let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
+        if !debug && let Ok(sizes) = self.settings.state.outbox_sizes().await {
+            waiting.waiting =
+                sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
+        }
+        self.lock().outbox.add(waiting);
+        serde_json::to_value(serde_json::json!({ "status": status, "reason": reason, "collectors": reports }))
+            .map_err(|error| BackendError {
+                message: format!("the report cannot be shown: {error}"),
+                hint: None,
+                input: false,
+            })
+    }
+
+    fn datakit(&self, id: &str) -> Result<Arc<DataKit>, BackendError> {
+        if let Some(datakit) = self.settings.datakits.get(id) {
+            return Ok(datakit.clone());
+        }
+        let known: Vec<&str> = self.settings.datakits.keys().map(String::as_str).collect();
+        let hint = match nearest(id, known.iter().copied()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!(
+                "configured: {}; add `[datakits.{id}]` with `url = \"http://host:9529\"` to funchost.toml",
+                known.join(", ")
+            ),
+        };
+        Err(BackendError {
+            message: format!("no DataKit `{id}` is configured"),
+            hint: Some(hint),
+            input: true,
+        })
+    }
+
+    /// One collector, from the gate to the last delivery.
+    async fn collect(
+        &self,
+        prepared: &Prepared,
+        datakit_id: &str,
+        target: &mut Target,
+        debug: bool,
+        stop: &CancellationToken,
+    ) -> CollectorReport {
+        let began = Instant::now();
+        let description = prepared.collector.description();
+        let mut report = CollectorReport {
+            name: description.name.into(),
+            status: CollectorStatus::Skipped,
+            collected: 0,
+            delivered: 0,
+            kept: 0,
+            rejected: 0,
+            too_old: 0,
+            already_sent: 0,
+            linked: 0,
+            calls: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            seconds: 0.0,
+            next_due: None,
+            warnings: Vec::new(),
+            error: None,
+        };
+        let regions = prepared.spec.regions();
+        let gate = if debug {
+            Ok(Gate { due: regions.clone(), claims: HashMap::new(), next: None })
+        } else {
+            self.gate(prepared, datakit_id, &regions).await
+        };
+        let gate = match gate {
+            Ok(gate) => gate,
+            Err(error) => {
+                report.status = CollectorStatus::Failed;
+                report.error = Some(error.to_string());
+                return report;
+            }
+        };
+        for region in &regions {
+            report.regions.insert(region_name(region), "skipped".into());
+        }
+        if gate.due.is_empty() {
+            report.next_due = gate.next.map(rfc3339);
+            (self.settings.progress)(&format!(
+                "{}: skipped, next due {}",
+                description.name,
+                report.next_due.as_deref().unwrap_or("when the other process has finished")
+            ));
+            return report;
+        }
+        if stop.is_cancelled() {
+            self.give_back(&gate, Outcome::Abandoned).await;
+            report.status = CollectorStatus::Failed;
+            report.error = Some("the run was stopped before this collector started".into());
+            return report;
+        }
+
+        let account = &prepared.account;
+        let identity = account.identity();
+        let marks = Arc::new(Marks::new(
+            self.settings.state.clone(),
+            datakit_id,
+            &identity,
+            extra_tags_digest(&account.extra_tags),
+            self.settings.overlap.get(&account.cloud).copied().unwrap_or(600 * SECOND),
+            !debug,
+        ));
+        let counts = Arc::new(Counts::default());
+        let (output, pages) = tokio::sync::mpsc::channel(WAITING_PAGES);
+        let now = self.settings.clock.now();
+        let run = Run {
+            account: account.clone(),
+            clock: self.settings.clock.clone(),
+            started: now,
+            calls: self.settings.calls.clone(),
+            counts: counts.clone(),
+            memory: Arc::new(HostMemory {
+                state: self.settings.state.clone(),
+                clock: self.settings.clock.clone(),
+                calls: self.settings.calls.clone(),
+                cloud: account.cloud,
+                identity: identity.clone(),
+                marks: marks.clone(),
+                linker: self.linker.clone(),
+            }),
+            filter: prepared.filter.clone(),
+            output,
+        };
+        let spec = prepared.spec.clone();
+        let due = gate.due.clone();
+        let collecting = {
+            let stop = stop.clone();
+            // `run` is owned here: when collecting ends, or is stopped, the way out closes with it.
+            async move {
+                tokio::select! {
+                    () = stop.cancelled() => true,
+                    () = async { spec.collect(&run, &due).await } => false,
+                }
+            }
+        };
+        let mut delivery =
+            Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
+        let renewing = self.renew(&gate);
+        let (stopped, ()) = tokio::select! {
+            both = async { tokio::join!(collecting, delivery.drain(pages, stop)) } => both,
+            () = renewing => unreachable!("renewing goes on until the collection ends"),
+        };
+        let mut outcome = delivery.finish();
+        outcome.warnings.extend(marks.warnings(self.settings.clock.now()));
+
+        let mut failures: Vec<String> = outcome.errors.clone();
+        for region in &gate.due {
+            let result = outcome.regions.remove(region);
+            let (word, ended) = match &result {
+                Some(Ok(())) if !outcome.state_failed => ("ok", Outcome::Collected),
+                _ => ("failed", Outcome::Failed),
+            };
+            report.regions.insert(region_name(region), word.into());
+            match result {
+                Some(Ok(())) => {
+                    if description.category == Category::CustomObject
+                        && !outcome.state_failed
+                        && let Err(error) =
+                            self.forget(prepared, region, outcome.seen.remove(region), debug).await
+                    {
+                        failures.push(error.to_string());
+                    }
+                }
+                Some(Err(failure)) => failures.push(explain(region, &failure)),
+                None if stopped => failures.push(format!(
+                    "{}: the run was stopped before it was read to its end",
+                    region_name(region)
+                )),
+                None => failures.push(format!(
+                    "{}: the collector ended without a word about it (a defect)",
+                    region_name(region)
+                )),
+            }
+            if let Some((key, claim)) = gate.claims.get(region)
+                && let Err(error) = self.settings.state.release(key, *claim, ended).await
+            {
+                failures.push(error.to_string());
+            }
+        }
+        failures.dedup();
+        report.status = if failures.is_empty() && outcome.rejected == 0 {
+            CollectorStatus::Collected
+        } else {
+            CollectorStatus::Failed
+        };
+        if failures.is_empty() && outcome.rejected > 0 {
+            failures.push(format!("DataKit rejected {} points", outcome.rejected));
+        }
+        report.collected = outcome.collected;
+        report.delivered = outcome.delivered;
+        report.kept = outcome.kept;
+        report.rejected = outcome.rejected;
+        report.too_old = outcome.too_old;
+        report.already_sent = outcome.already_sent;
+        report.linked = outcome.linked;
+        report.warnings = outcome.warnings;
+        report.calls = counts.snapshot();
+        report.error = (!failures.is_empty()).then(|| failures.join("\n"));
+        report.seconds = began.elapsed().as_secs_f64();
+        if !debug {
+            report.next_due = self.next_due(&gate).await.map(rfc3339);
+        }
+        self.count(&identity, &mut report).await;
+        (self.settings.progress)(&format!(
+            "{}: {} points, {} calls",
+            report.name,
+            report.collected,
+            report.calls.values().sum::<u64>()
+        ));
+        report
+    }
+
+    /// Which regions are due, claimed for this process.
+    async fn gate(
+        &self,
+        prepared: &Prepared,
+        datakit_id: &str,
+        regions: &[Text],
+    ) -> Result<Gate, StateError> {
+        let description = prepared.collector.description();
+        let interval = i64::try_from(description.interval.as_nanos()).unwrap_or(i64::MAX);
+        let now = self.settings.clock.now();
+        let claims: Vec<Claim> = regions
+            .iter()
+            .map(|region| Claim {
+                key: interval_key(prepared, datakit_id, region),
+                run_started: self.started,
+                interval,
+                slack: (interval / 10).min(10 * SECOND),
+                expires: now + CLAIM,
+                force: self.settings.force,
+            })
+            .collect();
+        let mut gate = Gate { due: Vec::new(), claims: HashMap::new(), next: None };
+        for ((region, claim), claimed) in
+            regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
+        {
+            match claimed {
+                Claimed::Yes(number) => {
+                    gate.due.push(region.clone());
+                    gate.claims.insert(region.clone(), (claim.key.clone(), number));
+                }
+                Claimed::NotDue { due } | Claimed::Busy { until: due } => {
+                    gate.next = Some(gate.next.map_or(due, |next| next.min(due)));
+                }
+            }
+        }
+        Ok(gate)
+    }
+
+    /// Keeps the claims of a gate alive; never ends.
+    async fn renew(&self, gate: &Gate) {
+        let claims: Vec<(String, i64)> = gate.claims.values().cloned().collect();
+        loop {
+            tokio::time::sleep(RENEWAL).await;
+            let expires = self.settings.clock.now() + CLAIM;
+            if !claims.is_empty()
+                && let Err(error) = self.settings.state.renew(&claims, expires).await
+            {
+                tracing::warn!(%error, "a claim could not be renewed");
+            }
+        }
+    }
+
+    async fn give_back(&self, gate: &Gate, outcome: Outcome) {
+        for (key, claim) in gate.claims.values() {
+            if let Err(error) = self.settings.state.release(key, *claim, outcome).await {
+                tracing::warn!(%error, "a claim could not be given back");
+            }
+        }
+    }
+
+    async fn next_due(&self, gate: &Gate) -> Option<Time> {
+        let mut next = gate.next;
+        for (key, _) in gate.claims.values() {
+            if let Ok(Some(due)) = self.settings.state.due(key).await {
+                next = Some(next.map_or(due, |next| next.min(due)));
+            }
+        }
+        next
+    }
+
+    /// After a complete collection, what was not seen is no longer there.
+    async fn forget(
+        &self,
+        prepared: &Prepared,
+        region: &Text,
+        seen: Option<HashSet<Text>>,
+        debug: bool,
+    ) -> Result<(), StateError> {
+        let scope = ObjectScope {
+            account: prepared.account.identity(),
+            class: prepared.collector.description().measurement.into(),
+            region: region.to_string(),
+        };
+        self.linker.forget(&scope, &seen.unwrap_or_default(), !debug).await
+    }
+
+    /// Adds the calls to the day's count: they were made, and perhaps billed, whatever came of them.
+    async fn count(&self, identity: &str, report: &mut CollectorReport) {
+        let day = rfc3339(self.settings.clock.now());
+        let day = day.get(..10).unwrap_or(&day);
+        if let Err(error) = self.settings.state.count_calls(day, identity, &report.calls).await {
+            report.warnings.push(format!("the calls could not be counted: {error}"));
+        }
+    }
+}
+
+/// What collectors remember, over the state.
+struct HostMemory {
+    state: Arc<dyn State>,
+    clock: Arc<dyn Clock>,
+    calls: Arc<CallPath>,
+    cloud: Cloud,
+    identity: String,
+    marks: Arc<Marks>,
+    linker: Arc<Linker>,
+}
+
+impl HostMemory {
+    fn key(&self, key: &str) -> String {
+        format!("{}\n{key}", self.identity)
+    }
+}
+
+fn state_failure(error: StateError) -> Failure {
+    Failure::State(error.to_string())
+}
+
+#[async_trait::async_trait]
+impl Memory for HostMemory {
+    async fn recall(&self, key: &str) -> Result<Option<Vec<u8>>, Failure> {
+        self.state.recall(&self.key(key), self.clock.now()).await.map_err(state_failure)
+    }
+
+    async fn remember(&self, key: &str, value: &[u8], valid: Duration) -> Result<(), Failure> {
+        let valid = i64::try_from(valid.as_nanos()).unwrap_or(i64::MAX);
+        let expires = self.clock.now().saturating_add(valid);
+        self.state.remember(&self.key(key), value, expires).await.map_err(state_failure)
+    }
+
+    async fn windows(&self, marks: &[(MarkKey, WindowRequest)]) -> Result<Vec<Window>, Failure> {
+        self.marks.open(marks, self.calls.now(self.cloud)).await.map_err(state_failure)
+    }
+
+    async fn objects(&self, class: &str, region: &str) -> Result<Vec<Arc<BTreeMap<Text, Text>>>, Failure> {
+        self.linker.load(&self.identity, &Text::from(class)).await.map_err(state_failure)?;
+        Ok(self.linker.objects(&self.identity, class, region))
+    }
+}
+
+/// What may be collected now.
+struct Gate {
+    due: Vec<Text>,
+    claims: HashMap<Text, (String, i64)>,
+    next: Option<Time>,
+}
+
+/// DataKit, collector, account, region, and a digest of what else makes two collections differ.
+fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String {
+    let mut configs = prepared.configs.clone();
+    if let Some(map) = configs.as_object_mut() {
+        map.remove("regions");
+    }
+    let filtered = if prepared.filter.is_some() { "filtered" } else { "" };
+    let digest = xxh3_64(format!("{configs}\n{filtered}").as_bytes());
+    format!(
+        "{datakit_id}\n{}\n{}\n{region}\n{digest:016x}\n{:016x}",
+        prepared.collector.description().name,
+        prepared.account.identity(),
+        extra_tags_digest(&prepared.account.extra_tags)
+    )
+}
+
+fn extra_tags_digest(tags: &BTreeMap<Text, Text>) -> u64 {
+    let mut text = String::new();
+    for (key, value) in tags {
+        text.push_str(&format!("{}:{key}{}:{value}", key.len(), value.len()));
+    }
+    xxh3_64(text.as_bytes())
+}
+
+/// A central service has one region without a name.
+fn region_name(region: &Text) -> String {
+    if region.is_empty() { "central".into() } else { region.to_string() }
+}
+
+/// A failure with its way out, for a person.
+fn explain(region: &Text, failure: &Failure) -> String {
+    let mut text = match failure {
+        Failure::Call(_) => failure.to_string(),
+        _ => format!("{}: {failure}", region_name(region)),
+    };
+    if let Failure::Call(error) = failure
+        && let Some(hint) = &error.hint
+    {
+        text.push_str(&format!("\nhint: {hint}"));
+    }
+    text
+}
+
+fn seconds(nanoseconds: Time) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a duration shown to a tenth of a second")]
+    let seconds = nanoseconds as f64 / 1e9;
+    (seconds * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,528 @@
+//! From an error of Rhai to a message that its author can act on.
+//!
+//! Owns the words. Walks an error from outside to inside, keeping the file; what the host threw itself already knows its words.
+
+use super::convert::{kind, kind_of_name, to_json};
+use super::diagnostic::{Diagnostic, Label, Severity, cut};
+use super::dialect::{MEMBER, TOOL};
+use super::engine::CALL_LEVELS;
+use super::host::{Host, PRELUDE, Why};
+use super::locate::{self, imports};
+use super::problem::{At, Problem};
+use super::{dff, habits, packages, variables};
+use funchost_collectors::mistake::nearest;
+use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, Stmt};
+
+/// A call on the way to an error.
+struct Frame {
+    at: At,
+    /// "called here: `work`"
+    label: String,
+    /// "in the call of `work`"
+    what: String,
+}
+
+/// Explains an error of a run.
+pub(super) fn error(host: &Host, error: &EvalAltResult) -> Diagnostic {
+    explain(host, error, &host.library.entry)
+}
+
+/// Explains an error of a function that the host called from inside `.run()`.
+pub(super) fn error_of_callback(host: &Host, error: &EvalAltResult) -> Diagnostic {
+    explain(host, error, PRELUDE)
+}
+
+fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut script = outermost.to_owned();
+    let mut inner = error;
+    loop {
+        match inner {
+            EvalAltResult::ErrorInFunctionCall(name, source, cause, position) => {
+                let name =
+                    if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
+                frames.push(Frame {
+                    at: (script.clone(), *position),
+                    label: format!("called here: {name}"),
+                    what: format!("in the call of {name}"),
+                });
+                if !source.is_empty() {
+                    script.clone_from(source);
+                }
+                inner = cause;
+            }
+            EvalAltResult::ErrorInModule(module, cause, position) => {
+                frames.push(Frame {
+                    at: (script.clone(), *position),
+                    label: format!("imports `{module}`"),
+                    what: format!("in the import of `{module}`"),
+                });
+                if !module.is_empty() {
+                    script.clone_from(module);
+                }
+                inner = cause;
+            }
+            _ => break,
+        }
+    }
+    let mut at: At = (script, inner.position());
+    // What the prelude throws was caused by its caller.
+    if at.0 == PRELUDE
+        && let Some(caller) = frames.pop()
+    {
+        at = caller.at;
+    }
+    frames.retain(|frame| frame.at.0 != PRELUDE && !frame.at.1.is_none());
+    if let EvalAltResult::ErrorRuntime(value, _) = inner
+        && let Some(thrown) = value.read_lock::<Problem>()
+    {
+        return assemble(host, &thrown, Some(&at), &frames);
+    }
+    let found = words(host, inner, &mut at, &mut frames);
+    assemble(host, &found, Some(&at), &frames)
+}
+
+/// Explains what the host itself found, without an error of Rhai around it.
+pub(super) fn problem(host: &Host, problem: &Problem) -> Diagnostic {
+    assemble(host, problem, None, &[])
+}
+
+fn assemble(host: &Host, problem: &Problem, thrown: Option<&At>, frames: &[Frame]) -> Diagnostic {
+    let mut labels: Vec<Label> = Vec::new();
+    let mut add = |at: &At, text: &str| {
+        if let Some(label) = host.label(&at.0, at.1, text)
+            && !labels.iter().any(|known: &Label| known.place == label.place)
+        {
+            labels.push(label);
+        }
+    };
+    let call = problem.place.as_ref().or(thrown);
+    match (&problem.argument, call) {
+        (Some(argument), Some(call)) => {
+            let calls: Vec<At> = frames.iter().map(|frame| frame.at.clone()).collect();
+            match locate::argument(host, call, argument, &calls) {
+                Some(written) => {
+                    add(&written, &problem.label);
+                    add(call, &argument.call);
+                }
+                None => add(call, &problem.label),
+            }
+        }
+        (_, Some(call)) => add(call, &problem.label),
+        (_, None) => {}
+    }
+    for (at, text) in &problem.others {
+        add(at, text);
+    }
+    // One caller explains enough, where nothing else does; the rest is the trace.
+    if problem.others.is_empty()
+        && problem.argument.is_none()
+        && let Some(caller) = frames.last()
+    {
+        add(&caller.at, &caller.label);
+    }
+    let mut trace = Vec::new();
+    if frames.len() > 1 && problem.others.is_empty() {
+        for frame in frames.iter().rev() {
+            if let Some(place) = host.place(&frame.at.0, frame.at.1) {
+                trace.push(format!("from {place} {}", frame.what));
+            }
+        }
+    }
+    // A deep recursion has the same call many times over.
+    trace.dedup();
+    let more = trace.len().saturating_sub(8);
+    if more > 0 {
+        trace.truncate(8);
+        trace.push(format!("and {more} calls more"));
+    }
+    Diagnostic {
+        severity: Severity::Error,
+        fault: problem.fault,
+        message: cut(&problem.message),
+        labels,
+        hint: problem.hint.clone(),
+        trace,
+    }
+    .masked(&host.settings.masker)
+}
+
+/// The words for an error of Rhai's own.
+fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame>) -> Problem {
+    match error {
+        EvalAltResult::ErrorParsing(error, position) => {
+            let source = host.script(&at.0).map(|script| script.source).unwrap_or_default();
+            let (line, column) = match (position.line(), position.position()) {
+                (Some(line), column) => (line, column.unwrap_or(1)),
+                (None, _) => locate::end(&source),
+            };
+            let found = habits::explain(&source, error, line, column);
+            at.1 = place(found.place.unwrap_or((line, column)));
+            let problem = Problem::input(found.message).label(found.label);
+            Problem { hint: found.hint, ..problem }
+        }
+        EvalAltResult::ErrorVariableNotFound(name, _) => undefined(host, name, &at.0),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(host, signature, &at.0),
+        EvalAltResult::ErrorModuleNotFound(module, _) => not_imported(host, module, &at.0),
+        EvalAltResult::ErrorRuntime(value, _) => {
+            Problem::run_time(thrown_text(value)).label("thrown here")
+        }
+        EvalAltResult::ErrorTerminated(..) => {
+            let problem = ended(host);
+            // Rhai has overwritten the place; the host knows what was waited for, or what was run.
+            if let Some((waiting, what)) = host.waited_for() {
+                *at = waiting;
+                frames.clear();
+                return problem.label(format!("while it waited for {what}"));
+            }
+            if let Some(chosen) = host.chosen() {
+                *at = (host.library.entry.clone(), chosen.at);
+                frames.clear();
+                return problem.label("while it ran this function");
+            }
+            at.1 = Position::NONE;
+            problem
+        }
+        EvalAltResult::ErrorAssignmentToConstant(name, position) => {
+            let loaded = host.script(&at.0).and_then(|script| script.ast);
+            if loaded.is_some_and(|ast| variables::top_level(&ast).contains(name)) {
+                return variables::lost(&at.0, name, *position, "assigned here");
+            }
+            Problem::input(format!("`{name}` is a constant and cannot be changed")).label("changed here")
+        }
+        EvalAltResult::ErrorNonPureMethodCallOnConstant(name, _) => {
+            Problem::input(format!("`.{name}(…)` would change a value that is read-only here"))
+                .label("changed here")
+                .hint("constants and module-level variables are read-only in functions: take a copy first, `let copy = value;`")
+        }
+        EvalAltResult::ErrorDataRace(_, _) => {
+            Problem::run_time("a value is used while one of its own methods works on it")
+                .label("already in use")
+                .hint("copy it first: `let copy = value;`, and use the copy inside the closure")
+        }
+        EvalAltResult::ErrorPropertyNotFound(name, _) => {
+            Problem::run_time(format!("the map has no key `{name}`"))
+                .label("no such key")
+                .hint(format!("ask first: `if \"{name}\" in map {{ … }}`, or write `map.get(\"{name}\")`, which is `()` without it"))
+        }
+        EvalAltResult::ErrorIndexNotFound(index, _) => {
+            Problem::run_time(format!("there is no item {}", cut(&index.to_string()))).label("no such item")
+        }
+        EvalAltResult::ErrorArrayBounds(length, index, _) => {
+            Problem::run_time(format!("the list has {length} items, and none at index {index}"))
+                .label("out of bounds")
+                .hint("the first item is `[0]`, the last one `[-1]`")
+        }
+        EvalAltResult::ErrorStringBounds(length, index, _) => {
+            Problem::run_time(format!("the text has {length} characters, and none at index {index}"))
+                .label("out of bounds")
+        }
+        EvalAltResult::ErrorStackOverflow(_) => {
+            Problem::run_time(format!("calls are nested more than {CALL_LEVELS} deep"))
+                .label("one call too many")
+                .hint("does a function call itself without an end?")
+        }
+        EvalAltResult::ErrorMismatchDataType(wanted, found, _) if !wanted.is_empty() => Problem::run_time(format!(
+            "{} is needed here, found {}",
+            kind_of_name(wanted),
+            kind_of_name(found)
+        )),
+        EvalAltResult::ErrorMismatchOutputType(wanted, found, _) if !wanted.is_empty() => Problem::run_time(
+            format!("{} is needed here, found {}", kind_of_name(wanted), kind_of_name(found)),
+        ),
+        EvalAltResult::ErrorFor(_) => {
+            Problem::run_time("this cannot be gone through with `for`").hint("lists, ranges `0..10`, texts' `.chars()` and maps' `.keys()` can")
+        }
+        EvalAltResult::ErrorIndexingType(name, _) => {
+            Problem::run_time(format!("{} has no items to take by `[…]`", kind_of_name(name.split(' ').next().unwrap_or(name))))
+        }
+        EvalAltResult::ErrorTooManyVariables(_) => Problem::run_time("there are more than 10000 variables at once"),
+        EvalAltResult::ErrorTooManyModules(_) => Problem::run_time("there are more than 256 imports at once")
+            .hint("import at the top of the script, not in a loop"),
+        other => Problem::run_time(rhai_text(other)),
+    }
+}
+
+fn place((line, column): (usize, usize)) -> Position {
+    let short = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    Position::new(short(line).max(1), short(column))
+}
+
+/// Rhai's own text without its place, which is shown apart.
+fn rhai_text(error: &EvalAltResult) -> String {
+    let mut text = error.to_string();
+    if let Some(end) = text.find(" (line ") {
+        text.truncate(end);
+    }
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+/// What a script threw, in one line.
+fn thrown_text(value: &Dynamic) -> String {
+    if value.is_unit() {
+        return "the script threw nothing `()`".into();
+    }
+    if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
+        return if text.trim().is_empty() {
+            "the script threw an empty text".into()
+        } else {
+            text.to_string()
+        };
+    }
+    if let Some(map) = value.read_lock::<rhai::Map>()
+        && let Some(Ok(message)) = map.get("message").map(|message| message.clone().into_string())
+    {
+        return message;
+    }
+    match to_json(value) {
+        Ok(data) => format!("the script threw {data}"),
+        Err(_) => format!("the script threw {}", kind(value)),
+    }
+}
+
+/// A run that ended before its time.
+fn ended(host: &Host) -> Problem {
+    let what = match host.chosen() {
+        Some(chosen) => format!("`{}.{}`", host.library.entry, chosen.name),
+        None => format!("loading `{}`", host.library.entry),
+    };
+    match host.stop.why() {
+        Some(Why::Deadline) => {
+            let seconds =
+                host.chosen().map_or(host.settings.default_timeout.as_secs(), |chosen| chosen.timeout);
+            let seconds = host.timeout.unwrap_or(seconds);
+            Problem::run_time(format!("{what} did not end within its time limit of {seconds} s")).hint(
+                "raise it with `@DFF.API(\"…\", timeout = seconds)`, at most 3600, or with --timeout for this run",
+            )
+        }
+        Some(Why::Memory) => Problem::run_time(format!(
+            "{what} needs more than the {} MiB of memory that a script may hold",
+            host.settings.memory_limit >> 20
+        ))
+        .hint("keep less at a time; objects and points need no list in a script"),
+        Some(Why::Stopped) | None => Problem::run_time(format!("{what} was stopped before its end")),
+    }
+}
+
+/// A name that means nothing where it stands.
+pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
+    let problem = Problem::input(format!("`{name}` is not defined")).label("not defined here");
+    let Some(loaded) = host.script(script) else { return problem };
+    let Some(ast) = loaded.ast else { return problem };
+    let found = imports(&ast);
+    if found.iter().any(|import| import.alias == name) {
+        let function = found
+            .iter()
+            .find(|import| import.alias == name)
+            .map_or("name", |import| if import.id.ends_with("__main") { "DataCollector" } else { "name" });
+        return Problem::input(format!("`{name}` is an imported script, not a value"))
+            .label("not a value")
+            .hint(format!("write `{name}::{function}(…)`, with `::` instead of `.`"));
+    }
+    match name {
+        "True" | "False" => return problem.hint(format!("write `{}`", name.to_lowercase())),
+        "None" | "null" | "nil" => return problem.hint("write `()`"),
+        _ => {}
+    }
+    if name.contains("__") && is_bare_import(&ast, name) {
+        let alias = habits::alias(name);
+        return Problem::input("the script of an import stands in quotes")
+            .hint(format!("write `import \"{name}\" as {alias};`"));
+    }
+    let mut known: Vec<String> = variables::top_level(&ast).into_iter().collect();
+    known.extend(
+        ast.iter_functions().filter(|one| !one.name.starts_with("anon$")).map(|one| one.name.to_owned()),
+    );
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Var(variable, ..))) = nodes.last() {
+            known.push(variable.0.name.to_string());
+        }
+        true
+    });
+    known.extend(
+        ast.iter_functions()
+            .flat_map(|one| one.params.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()),
+    );
+    known.push("DFF".into());
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+/// `import name as …` without quotes.
+fn is_bare_import(ast: &rhai::AST, name: &str) -> bool {
+    ast.statements().iter().any(|statement| {
+        matches!(statement, Stmt::Import(import, _) if matches!(&import.0, Expr::Variable(variable, ..) if variable.1 == name))
+    })
+}
+
+/// `alias::f()` where there is no such import.
+pub(super) fn not_imported(host: &Host, alias: &str, script: &str) -> Problem {
+    let problem = Problem::input(format!("nothing is imported as `{alias}`")).label("not imported");
+    let known: Vec<String> = host
+        .script(script)
+        .and_then(|loaded| loaded.ast)
+        .map(|ast| imports(&ast).into_iter().map(|import| import.alias).collect())
+        .unwrap_or_default();
+    match nearest(alias, known.iter().map(String::as_str)) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem.hint(format!("write at the top of the script: import \"…\" as {alias};")),
+    }
+}
+
+/// Python's functions and what they are here.
+const PYTHON: &[(&str, &str)] = &[
+    ("str", "write `x.to_string()`"),
+    ("int", "write `parse_int(text)` or `x.to_int()`"),
+    ("float", "write `parse_float(text)` or `x.to_float()`"),
+    ("dict", "a map is written `#{ key: value }`"),
+    ("list", "a list is written `[a, b]`"),
+    ("set", "a list without doubles is `list.dedup()`"),
+    ("isinstance", "write `type_of(x) == \"map\"`"),
+    ("enumerate", "write `for (item, index) in list { … }`"),
+    ("format", "write `…${value}…` between backticks"),
+    ("append", "write `list.push(item)`"),
+    ("strip", "write `text.trim()`, which changes the text itself"),
+    ("startswith", "write `text.starts_with(\"…\")`"),
+    ("endswith", "write `text.ends_with(\"…\")`"),
+    ("lower", "write `text.to_lower()`"),
+    ("upper", "write `text.to_upper()`"),
+    ("items", "write `for key in map.keys() { let value = map[key]; … }`"),
+];
+
+/// A function that there is not, or not for these arguments. The signature is Rhai's: `name (type, type)`.
+fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
+    let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ""));
+    let arguments: Vec<&str> =
+        arguments.trim_end_matches(')').split(", ").filter(|argument| !argument.is_empty()).collect();
+    let bare = name.rsplit("::").next().unwrap_or(name);
+    if let Some(member) = bare.strip_prefix(MEMBER) {
+        return wrong_member(member, dff::MEMBERS, dff::unknown_member(member));
+    }
+    if let Some(tool) = bare.strip_prefix(TOOL) {
+        return wrong_member(tool, dff::TOOLS, dff::unknown_tool(tool));
+    }
+    if arguments.first() == Some(&"DFF") {
+        return wrong_member(bare, dff::MEMBERS, dff::unknown_member(bare));
+    }
+    let kinds = arguments.iter().map(|argument| kind_of_name(argument)).collect::<Vec<_>>().join(", ");
+    if bare == "DataCollector" {
+        return Problem::input(format!("`DataCollector` does not take {} arguments", arguments.len()))
+            .label("wrong number of arguments")
+            .hint("write `DataCollector(account, configs)`, or `DataCollector(account, configs, #{ filters: [f] })`");
+    }
+    let fault = Problem::input(match arguments.len() {
+        0 => format!("there is no function `{bare}()`"),
+        _ => format!("there is no function `{bare}` for {kinds}"),
+    })
+    .label("no such function");
+    let ast = host.script(script).and_then(|loaded| loaded.ast);
+    let own: Vec<(String, usize)> = ast
+        .iter()
+        .flat_map(|ast| {
+            ast.iter_functions().map(|one| (one.name.to_owned(), one.params.len())).collect::<Vec<_>>()
+        })
+        .filter(|(name, _)| !name.starts_with("anon$"))
+        .collect();
+    if let Some((_, count)) = own.iter().find(|(own, _)| own == bare && !name.contains("::")) {
+        let given = arguments.len();
+        return Problem::input(format!("`{bare}` takes {count} argument{}, {given} given", plural(*count)))
+            .label("wrong number of arguments");
+    }
+    if packages::is_host_type(arguments.first().copied().unwrap_or_default()) && bare != "run" {
+        return fault.hint("a Runner has one method, `.run()`; a collector has none");
+    }
+    let known = own.iter().map(|(name, _)| name.as_str()).chain(BUILT_IN.iter().copied());
+    match (PYTHON.iter().find(|(python, _)| *python == bare), nearest(bare, known)) {
+        (Some((_, hint)), _) => fault.hint(*hint),
+        (None, Some(near)) if near == bare => fault.hint(format!("`{bare}` exists, but not for these types")),
+        (None, Some(near)) => fault.hint(format!("did you mean `{near}`?")),
+        (None, None) => fault,
+    }
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// A member of `DFF` that does not exist, or not for these arguments.
+fn wrong_member(member: &str, members: &[&str], unknown: Problem) -> Problem {
+    if !members.contains(&member) {
+        return unknown;
+    }
+    let form = match member {
+        "API" => "DFF.API(\"title\", #{ timeout: 300 }, run)",
+        "ENV" => "DFF.ENV(\"ID\")",
+        "LOG" => "DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")",
+        "TOOLKIT" => "DFF.TOOLKIT.now_ms()",
+        "iso8601" => "DFF.TOOLKIT.iso8601(milliseconds)",
+        other => {
+            return Problem::input(format!("`{other}` takes no arguments"))
+                .hint(format!("write `DFF.TOOLKIT.{other}()`"));
+        }
+    };
+    Problem::input(format!("`{member}` does not take these arguments"))
+        .label("wrong arguments")
+        .hint(format!("write `{form}`"))
+}
+
+/// What is near enough to a misspelt name to be meant: the functions that scripts use most.
+const BUILT_IN: &[&str] = &[
+    "print",
+    "debug",
+    "len",
+    "push",
+    "pop",
+    "insert",
+    "remove",
+    "contains",
+    "keys",
+    "values",
+    "map",
+    "filter",
+    "reduce",
+    "sort",
+    "reverse",
+    "split",
+    "trim",
+    "replace",
+    "to_string",
+    "to_int",
+    "to_float",
+    "to_lower",
+    "to_upper",
+    "parse_int",
+    "parse_float",
+    "parse_json",
+    "to_json",
+    "starts_with",
+    "ends_with",
+    "sub_string",
+    "index_of",
+    "type_of",
+    "sleep",
+    "timestamp",
+    "range",
+    "min",
+    "max",
+    "abs",
+    "round",
+    "get",
+    "set",
+    "mixin",
+    "for_each",
+    "some",
+    "all",
+    "find",
+    "extract",
+    "chars",
+    "is_empty",
+    "clear",
+    "append",
+    "dedup",
+    "Runner",
+    "DataCollector",
+    "run",
+];

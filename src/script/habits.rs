@@ -1,0 +1,266 @@
+//! Habits from Python: what was meant by what Rhai cannot parse.
+//!
+//! Owns the hints for syntax errors. Looks at tokens only, near the place where the parser gave up. A text of the script is
+//! never repeated in a message: it may be a secret.
+
+use super::dialect::SEPARATOR;
+use super::lexer::{Kind, Token, lex};
+use rhai::{LexError, ParseErrorType};
+
+/// A syntax error in our words.
+pub(super) struct Explained {
+    pub(super) message: String,
+    pub(super) label: String,
+    pub(super) hint: Option<String>,
+    /// Line and column where another place than the parser's is to be shown.
+    pub(super) place: Option<(usize, usize)>,
+}
+
+fn explained(message: impl Into<String>, label: &str, hint: impl Into<String>) -> Explained {
+    Explained { message: message.into(), label: label.into(), hint: Some(hint.into()), place: None }
+}
+
+/// Explains a syntax error at a line and column.
+pub(super) fn explain(source: &str, error: &ParseErrorType, line: usize, column: usize) -> Explained {
+    if let ParseErrorType::BadInput(LexError::ImproperSymbol(_, text)) = error
+        && let Some((message, hint)) = text.split_once(SEPARATOR)
+    {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        return Explained { message: message.into(), label: String::new(), hint, place: None };
+    }
+    let tokens = lex(source);
+    // The token where the parser gave up, and the two lines that can have made it.
+    let here = tokens
+        .iter()
+        .position(|token| (token.line, token.column) >= (line, column))
+        .filter(|at| (tokens[*at].line, tokens[*at].column) == (line, column));
+    let at = here.unwrap_or_else(|| {
+        tokens.iter().rposition(|token| (token.line, token.column) <= (line, column)).unwrap_or(0)
+    });
+    let view = View { source, tokens: &tokens, at };
+    view.habit().unwrap_or_else(|| view.plain(error))
+}
+
+/// The tokens around an error.
+struct View<'t> {
+    source: &'t str,
+    tokens: &'t [Token],
+    at: usize,
+}
+
+impl View<'_> {
+    fn text(&self, at: usize) -> &str {
+        self.tokens.get(at).map_or("", |token| token.text(self.source))
+    }
+
+    fn is_word(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| token.kind == Kind::Word)
+    }
+
+    fn is_text(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| matches!(token.kind, Kind::Text { .. }))
+    }
+
+    fn begins_line(&self, at: usize) -> bool {
+        at == 0 || self.tokens[at - 1].line < self.tokens[at].line
+    }
+
+    /// The tokens of the error's line and of the line of the token before it.
+    fn nearby(&self) -> Vec<usize> {
+        let Some(error) = self.tokens.get(self.at) else { return Vec::new() };
+        let before = self.at.checked_sub(1).map_or(error.line, |at| self.tokens[at].line);
+        (0..self.tokens.len()).filter(|at| [before, error.line].contains(&self.tokens[*at].line)).collect()
+    }
+
+    fn at_token(&self, at: usize, explained: Explained) -> Explained {
+        let place = self.tokens.get(at).map(|token| (token.line, token.column));
+        Explained { place, ..explained }
+    }
+
+    /// The first habit on the lines around the error.
+    fn habit(&self) -> Option<Explained> {
+        self.nearby().into_iter().find_map(|at| self.habit_at(at).map(|found| self.at_token(at, found)))
+    }
+
+    fn habit_at(&self, at: usize) -> Option<Explained> {
+        let token = &self.tokens[at];
+        let text = self.text(at);
+        let next = self.text(at + 1);
+        match token.kind {
+            Kind::Comment if text.starts_with('#') => {
+                return Some(explained("`#` does not begin a comment", "", "comments begin with `//`"));
+            }
+            Kind::Text { quote: '\'', closed } if !closed || text.chars().count() != 3 => {
+                return Some(explained(
+                    "a text stands in single quotes",
+                    "",
+                    "texts stand in double quotes: \"…\"",
+                ));
+            }
+            Kind::Word => {}
+            Kind::Symbol
+                if text == "{"
+                    && (self.is_word(at + 1) || self.is_text(at + 1))
+                    && self.text(at + 2) == ":" =>
+            {
+                return Some(explained("a map begins with `#{`", "", "write `#{ key: value }`"));
+            }
+            Kind::Symbol if text == ":" && self.ends_line(at) && self.opens_block(at) => {
+                return Some(explained(
+                    "a block stands in braces, not behind a `:`",
+                    "",
+                    "write `if x { … }`, `for x in xs { … }`",
+                ));
+            }
+            Kind::Symbol if text == "=" && at == self.at && self.is_named_argument(at) => {
+                let name = self.text(at - 1);
+                return Some(explained(
+                    format!("`{name} = …` cannot be an argument here"),
+                    "",
+                    "arguments have no names: only `Runner(…)` and `@DFF.API(…)` take `name = value`; other functions take a map, `#{ name: value }`",
+                ));
+            }
+            _ => return None,
+        }
+        let first = self.begins_line(at);
+        Some(match text {
+            "from" if first && self.is_word(at + 1) && self.text(at + 2) == "import" => {
+                let alias = alias(next);
+                explained(
+                    "an import is written the other way round",
+                    "",
+                    format!("write `import \"{next}\" as {alias};`"),
+                )
+            }
+            "import" if first && self.is_word(at + 1) => {
+                let alias =
+                    if self.text(at + 2) == "as" { self.text(at + 3).to_owned() } else { alias(next) };
+                explained(
+                    "the script of an import stands in quotes",
+                    "",
+                    format!("write `import \"{next}\" as {alias};`"),
+                )
+            }
+            "def" if self.is_word(at + 1) => {
+                explained("a function begins with `fn`", "", format!("write `fn {next}() {{ … }}`"))
+            }
+            "elif" => explained("`elif` is written `else if`", "", "write `else if x { … }`"),
+            "lambda" => explained("a closure has no `lambda`", "", "write `|x| x > 1`"),
+            "pass" if first => explained("`pass` is not needed", "", "an empty block is `{ }`"),
+            "except" if first => {
+                explained("`except` is written `catch`", "", "write `try { … } catch (error) { … }`")
+            }
+            "class" if first => {
+                explained("there are no classes", "", "keep data in maps `#{ … }` and write functions")
+            }
+            "and" if self.is_operator(at) => explained("`and` is written `&&`", "", "write `a && b`"),
+            "or" if self.is_operator(at) => explained("`or` is written `||`", "", "write `a || b`"),
+            "not" if next != "=" && next != ":" => {
+                explained("`not` is written `!`", "", "write `!a`, and `!(a in b)`")
+            }
+            "f" if self.is_text(at + 1) && self.tokens[at].range.end == self.tokens[at + 1].range.start => {
+                explained(
+                    "a text with values stands in backticks",
+                    "",
+                    "write `…${value}…` between backticks",
+                )
+            }
+            "None" | "null" | "nil" => explained(format!("`{text}` is written `()`"), "", "write `()`"),
+            "var" if first => explained("a variable begins with `let`", "", "write `let name = …;`"),
+            _ => return None,
+        })
+    }
+
+    /// Between two values.
+    fn is_operator(&self, at: usize) -> bool {
+        let after_value = at > 0
+            && (self.is_word(at - 1) || self.is_text(at - 1) || matches!(self.text(at - 1), ")" | "]" | "}"));
+        let next = self.text(at + 1);
+        after_value
+            && (self.is_word(at + 1) || self.is_text(at + 1) || matches!(next, "(" | "!" | "[" | "#{"))
+    }
+
+    fn ends_line(&self, at: usize) -> bool {
+        self.tokens.get(at + 1).is_none_or(|next| next.line > self.tokens[at].line)
+    }
+
+    /// Does the line begin with a word that Python follows with a block.
+    fn opens_block(&self, at: usize) -> bool {
+        let line = self.tokens[at].line;
+        let first = self.tokens.iter().position(|token| token.line == line).unwrap_or(at);
+        matches!(self.text(first), "if" | "else" | "for" | "while" | "try" | "with" | "fn")
+    }
+
+    /// `f(name =` or `f(1, name =`.
+    fn is_named_argument(&self, at: usize) -> bool {
+        at >= 2 && self.is_word(at - 1) && matches!(self.text(at - 2), "(" | ",")
+    }
+
+    /// What is no habit.
+    fn plain(&self, error: &ParseErrorType) -> Explained {
+        if let ParseErrorType::MissingToken(token, _) = error
+            && token == ";"
+            && let Some(before) = self
+                .at
+                .checked_sub(1)
+                .and_then(|at| self.tokens[..=at].iter().rev().find(|t| t.kind != Kind::Comment))
+        {
+            // Behind the statement that it should end.
+            let lines = before.text(self.source).matches('\n').count();
+            let tail = before.text(self.source).rsplit('\n').next().unwrap_or_default().chars().count();
+            let place = if lines == 0 {
+                (before.line, before.column + tail)
+            } else {
+                (before.line + lines, tail + 1)
+            };
+            let found = explained("a `;` is missing", "`;` belongs here", "a statement ends with `;`");
+            return Explained { place: Some(place), ..found };
+        }
+        let hint = match error {
+            ParseErrorType::Reserved(word) if self.is_name(word) => {
+                Some(format!("choose another name: `{word}` belongs to the language"))
+            }
+            ParseErrorType::UnexpectedEOF => {
+                Some("something is not closed: a `{`, a `(`, a `[` or a text".into())
+            }
+            ParseErrorType::DuplicatedProperty(_) => Some("a key stands once in a map".into()),
+            ParseErrorType::BadInput(LexError::UnterminatedString) => Some(
+                "a text in double quotes ends on its line; one of several lines stands in backticks".into(),
+            ),
+            ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) => {
+                Some("write `\\\\` for a backslash".into())
+            }
+            _ => None,
+        };
+        let message = match error {
+            ParseErrorType::BadInput(LexError::MalformedChar(_)) => "this is no character".into(),
+            ParseErrorType::BadInput(LexError::UnterminatedString) => "a text is not closed".into(),
+            ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) => {
+                "this escape is not known".into()
+            }
+            ParseErrorType::UnexpectedEOF => "the script ends too early".into(),
+            ParseErrorType::ExprTooDeep => "expressions are nested too deep".into(),
+            other => lower_first(&other.to_string()),
+        };
+        Explained { message: format!("syntax error: {message}"), label: String::new(), hint, place: None }
+    }
+
+    fn is_name(&self, word: &str) -> bool {
+        word.chars().all(|character| character.is_alphanumeric() || character == '_')
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+/// A short name for a package: `guance_aws_ec2__main` is `aws_ec2`.
+pub(super) fn alias(id: &str) -> String {
+    match id.split_once("__") {
+        Some((_, "runner")) => "integration".into(),
+        Some((set, "main")) => set.trim_start_matches("guance_").trim_start_matches("integration_").into(),
+        Some((_, script)) => script.into(),
+        None => id.into(),
+    }
+}

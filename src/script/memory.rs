@@ -1,0 +1,80 @@
+//! The memory of a script: what its own thread holds, counted by the allocator.
+//!
+//! Owns the process's allocator, which is the system's with one counter a thread. Rhai's own limits on texts and lists would
+//! make building a list quadratic. Knows nothing of scripts: the engine asks between two operations.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    /// Bytes held by this thread since [`begin`]; below 0 where it freed what others had allocated.
+    static HELD: Cell<i64> = const { Cell::new(0) };
+    /// Is this thread counted now.
+    static COUNTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The system's allocator, counting.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn count(change: i64) {
+    // A thread that is ending has no counter any more, and needs none.
+    let _ = COUNTED.try_with(|counted| {
+        if counted.get() {
+            let _ = HELD.try_with(|held| held.set(held.get() + change));
+        }
+    });
+}
+
+fn bytes(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches two thread-local cells that need no
+// memory and have no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(bytes(layout.size()));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(bytes(layout.size()));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-bytes(layout.size()));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(bytes(size) - bytes(layout.size()));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// Counts this thread from now on, from 0.
+pub(super) fn begin() {
+    HELD.set(0);
+    COUNTED.set(true);
+}
+
+/// Bytes that this thread holds since [`begin`].
+pub(super) fn held() -> usize {
+    usize::try_from(HELD.get()).unwrap_or(0)
+}
+
+/// Does something on this thread that is not the script's: takes or drops what other threads allocated.
+pub(super) fn uncounted<T>(work: impl FnOnce() -> T) -> T {
+    let before = COUNTED.replace(false);
+    let result = work();
+    COUNTED.set(before);
+    result
+}

@@ -1,0 +1,438 @@
+//! Running a script: one engine, one thread with a big stack, one timer.
+//!
+//! Owns the life of a run from its file to its outcome. Nothing of a script runs anywhere but on its own thread.
+
+use super::dff::Options;
+use super::diagnostic::{Diagnostic, Fault, Place, Report, Severity};
+use super::host::{Host, Mode, Why, lock};
+use super::library::{self, Library};
+use super::problem::Problem;
+use super::{Backend, Settings, convert, engine, explain, lint, memory};
+use rhai::{Dynamic, EvalAltResult, Scope};
+use serde::Serialize;
+use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What 64 nested calls of the deepest expressions need, several times over.
+const STACK: usize = 64 << 20;
+
+/// `check` and `list` evaluate a script no longer than this.
+const DRY_TIME: Duration = Duration::from_secs(5);
+
+/// An entry script: its id, its text and where its imports are.
+#[derive(Clone)]
+pub struct Script {
+    settings: Arc<Settings>,
+    library: Library,
+    source: Arc<str>,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Script")
+            .field("id", &self.id())
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Script {
+    /// Its id: `my_aws__main`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.library.entry
+    }
+
+    /// Its file, as it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A function that a script registers.
+#[derive(Clone, Debug)]
+pub struct ApiFunction {
+    /// `my_aws__main.run`.
+    pub id: String,
+    /// `run`.
+    pub name: String,
+    /// What it does, for a person.
+    pub title: String,
+    /// What was given to `DFF.API`.
+    pub options: Options,
+    /// Where it is registered.
+    pub place: Option<Place>,
+    /// The names of its parameters; only one without any can be run.
+    pub parameters: Vec<String>,
+}
+
+/// What `check` found.
+#[derive(Clone, Debug)]
+pub struct CheckResult {
+    /// The functions, in the order of their registration; none where the script does not load.
+    pub functions: Vec<ApiFunction>,
+    /// Errors and warnings, by file and place.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl CheckResult {
+    /// Is there an error among the problems.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.problems.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// What to run, and how.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// The function's name, id or title; none where the script has only one.
+    pub function: Option<String>,
+    /// Seconds, 1 to 3600; wins over the script's own.
+    pub timeout: Option<u64>,
+    /// Every Runner in debug mode.
+    pub debug: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ended {
+    /// By itself, well or not.
+    Finished,
+    /// At its deadline.
+    TimedOut,
+    /// By the token it was given.
+    Stopped,
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct RunOutcome {
+    /// The function's id; none where it did not come to one.
+    pub function: Option<String>,
+    /// Nanoseconds since 1970, UTC.
+    pub started: i64,
+    /// The function's result as data, or what went wrong.
+    pub result: Result<Value, Report>,
+    /// How it ended.
+    pub ended: Ended,
+    /// What was warned of, beside what was said while it ran.
+    pub warnings: Vec<Diagnostic>,
+    /// The reports of every `.run()`, in order.
+    pub reports: Vec<Value>,
+    /// Did any Runner collect in debug mode.
+    pub debug: bool,
+    /// How often collectors were started: where it is 0, no cloud was called.
+    pub backend_calls: u64,
+}
+
+impl RunOutcome {
+    /// Is the user's input wrong, and was nothing done because of it.
+    #[must_use]
+    pub fn is_input_error(&self) -> bool {
+        self.backend_calls == 0 && matches!(&self.result, Err(report) if report.fault() == Fault::Input)
+    }
+}
+
+/// Reads an entry script.
+///
+/// # Errors
+/// The file cannot be read, or is no text.
+pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
+    let failed = |message: String, hint: &str| {
+        Report::from(Diagnostic {
+            severity: Severity::Error,
+            fault: Fault::Input,
+            message,
+            labels: Vec::new(),
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
+            trace: Vec::new(),
+        })
+    };
+    if path.is_dir() {
+        return Err(failed(
+            format!("{} is a folder, not a script", path.display()),
+            "name the script's file, such as my_aws/main.rhai",
+        ));
+    }
+    let file = path
+        .canonicalize()
+        .map_err(|error| failed(format!("cannot open the script {}: {error}", path.display()), ""))?;
+    let source = library::read(&file).map_err(|message| failed(message, ""))?;
+    let library = Library::around(&file, settings.library.as_deref());
+    Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })
+}
+
+/// The functions of a script.
+///
+/// # Errors
+/// Why it does not load.
+pub fn list(script: &Script) -> Result<Vec<ApiFunction>, Report> {
+    let done = dry(script, Mode::List);
+    match done.result {
+        Ok(_) => Ok(done.functions),
+        Err(diagnostic) => Err(diagnostic.into()),
+    }
+}
+
+/// Everything that can be known about a script without calling a cloud.
+#[must_use]
+pub fn check(script: &Script) -> CheckResult {
+    let loaded = dry(script, Mode::List);
+    let mut problems = loaded.lint;
+    let mut add = |found: Diagnostic| {
+        if !problems
+            .iter()
+            .any(|known| known.place().is_some() && known.place() == found.place() || known.repeats(&found))
+        {
+            problems.push(found);
+        }
+    };
+    loaded.warnings.into_iter().for_each(&mut add);
+    match loaded.result {
+        Err(diagnostic) => add(unchecked(diagnostic, loaded.placeholders)),
+        Ok(_) => {
+            for function in &loaded.functions {
+                if !function.parameters.is_empty() {
+                    continue;
+                }
+                let done = dry(script, Mode::Dry { function: function.name.clone() });
+                done.warnings.into_iter().for_each(&mut add);
+                if let Err(diagnostic) = done.result {
+                    add(unchecked(diagnostic, done.placeholders));
+                }
+            }
+            if loaded.functions.is_empty() {
+                add(Diagnostic {
+                    severity: Severity::Warning,
+                    fault: Fault::Input,
+                    message: format!("`{}` registers no function, so nothing of it can be run", script.id()),
+                    labels: Vec::new(),
+                    hint: Some("put `@DFF.API(\"title\")` directly above a function; a script that others import needs none".into()),
+                    trace: Vec::new(),
+                });
+            }
+        }
+    }
+    problems.sort_by_key(|problem| {
+        problem.place().map(|place| {
+            (place.file != script.library.display(script.id()), place.file.clone(), place.line, place.column)
+        })
+    });
+    CheckResult { functions: loaded.functions, problems }
+}
+
+/// A failure without effects: where it may come from what was left out, it is no more than a warning.
+fn unchecked(diagnostic: Diagnostic, placeholders: bool) -> Diagnostic {
+    if diagnostic.fault == Fault::Input {
+        return diagnostic;
+    }
+    let hint = if placeholders {
+        "a value of the environment is missing, so that this may be no error: set it and check again"
+    } else {
+        "`check` evaluates the script without calling a cloud; what comes after this place was not checked"
+    };
+    Diagnostic {
+        severity: Severity::Warning,
+        hint: Some(diagnostic.hint.unwrap_or_else(|| hint.into())),
+        message: format!("not checked to its end: {}", diagnostic.message),
+        ..diagnostic
+    }
+}
+
+/// Runs a script's function. Wants a tokio runtime; does not block it.
+///
+/// The deadline counts from here: `timeout` of the options, else the function's, else the default. It stops a loop, a wait and a
+/// hanging native at once; while collectors run, it cancels the token that the backend was given and waits for its answer.
+pub async fn run(
+    script: &Script,
+    options: RunOptions,
+    backend: Arc<dyn Backend>,
+    stop: CancellationToken,
+) -> RunOutcome {
+    let started = script.settings.clock.now();
+    let begun = Instant::now();
+    let first = options.timeout.map_or(script.settings.default_timeout, Duration::from_secs);
+    let (deadline, mut deadlines) = watch::channel(begun + first);
+    let mode = Mode::Run { function: options.function, debug: options.debug };
+    let mut host = Host::new(script.settings.clone(), script.library.clone(), mode);
+    host.runtime = Some(tokio::runtime::Handle::current());
+    host.backend = Some(backend);
+    host.timeout = options.timeout;
+    host.begun = begun;
+    host.deadline = Some(deadline);
+    let host = Arc::new(host);
+    let refused = options.timeout.filter(|seconds| !(1..=3600).contains(seconds)).map(|seconds| {
+        let problem = Problem::input(format!("--timeout must be from 1 to 3600 seconds, found {seconds}"));
+        explain::problem(&host, &problem)
+    });
+    let done = match refused {
+        Some(diagnostic) => Done::failed(diagnostic),
+        None => {
+            let (sender, mut receiver) = oneshot::channel();
+            let spawned = spawn(&host, &script.source, move |done| {
+                // Whoever waited may have been dropped.
+                drop(sender.send(done));
+            });
+            match spawned {
+                Err(diagnostic) => Done::failed(diagnostic),
+                Ok(()) => loop {
+                    let until = *deadlines.borrow_and_update();
+                    tokio::select! {
+                        biased;
+                        done = &mut receiver => break done.unwrap_or_else(|_| Done::failed(internal(&host, "its thread ended"))),
+                        () = stop.cancelled(), if host.stop.why().is_none() => host.stop.now(Why::Stopped),
+                        () = tokio::time::sleep_until(until), if host.stop.why().is_none() => host.stop.now(Why::Deadline),
+                        Ok(()) = deadlines.changed() => {}
+                    }
+                },
+            }
+        }
+    };
+    let ended = match (&done.result, host.stop.why()) {
+        (Err(_), Some(Why::Deadline)) => Ended::TimedOut,
+        (Err(_), Some(Why::Stopped)) => Ended::Stopped,
+        _ => Ended::Finished,
+    };
+    let reports = std::mem::take(&mut *lock(&host.reports));
+    RunOutcome {
+        function: host.chosen().map(|chosen| format!("{}.{}", script.id(), chosen.name)),
+        started,
+        result: done.result.map_err(Report::from),
+        ended,
+        warnings: done.warnings,
+        reports,
+        debug: host.debugged.load(Ordering::Relaxed),
+        backend_calls: host.backend_calls.load(Ordering::Relaxed),
+    }
+}
+
+/// What a thread of a script leaves behind. Holds nothing of the engine.
+struct Done {
+    result: Result<Value, Diagnostic>,
+    functions: Vec<ApiFunction>,
+    warnings: Vec<Diagnostic>,
+    lint: Vec<Diagnostic>,
+    placeholders: bool,
+}
+
+impl Done {
+    fn failed(diagnostic: Diagnostic) -> Self {
+        Self {
+            result: Err(diagnostic),
+            functions: Vec::new(),
+            warnings: Vec::new(),
+            lint: Vec::new(),
+            placeholders: false,
+        }
+    }
+}
+
+/// Evaluates without effects, and without a runtime.
+fn dry(script: &Script, mode: Mode) -> Done {
+    let mut host = Host::new(script.settings.clone(), script.library.clone(), mode);
+    host.timeout = Some(DRY_TIME.as_secs());
+    let host = Arc::new(host);
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let spawned = spawn(&host, &script.source, move |done| {
+        // The receiver waits for it.
+        drop(sender.send(done));
+    });
+    if let Err(diagnostic) = spawned {
+        return Done::failed(diagnostic);
+    }
+    let done = receiver.recv_timeout(DRY_TIME).or_else(|_| {
+        host.stop.now(Why::Deadline);
+        receiver.recv()
+    });
+    done.unwrap_or_else(|_| Done::failed(internal(&host, "its thread ended")))
+}
+
+fn internal(host: &Host, what: &str) -> Diagnostic {
+    let problem = Problem::run_time(format!("internal error while `{}` ran: {what}", host.library.entry))
+        .hint("this is a bug of funchost: please report it with the script");
+    explain::problem(host, &problem)
+}
+
+/// Starts the script's thread.
+fn spawn(
+    host: &Arc<Host>,
+    source: &Arc<str>,
+    answer: impl FnOnce(Done) + Send + 'static,
+) -> Result<(), Diagnostic> {
+    let (shared, source) = (host.clone(), source.clone());
+    let thread = std::thread::Builder::new().name("script".into()).stack_size(STACK).spawn(move || {
+        memory::begin();
+        let done = catch_unwind(AssertUnwindSafe(|| evaluate(&shared, &source)));
+        answer(done.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            Done::failed(internal(&shared, &text))
+        }));
+    });
+    thread.map(drop).map_err(|error| internal(host, &format!("no thread could be started: {error}")))
+}
+
+/// On the script's thread: everything.
+fn evaluate(host: &Arc<Host>, source: &str) -> Done {
+    let mut lint = Vec::new();
+    let result = engine::build(host).and_then(|engine| {
+        let compiled = host.compile(&engine, &host.library.entry, source);
+        let result = compiled.and_then(|ast| engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &ast));
+        if matches!(host.mode, Mode::List) {
+            lint = lint::lint(host, &engine);
+        }
+        result
+    });
+    let result = match result {
+        Ok(value) => Ok(outcome(host, &value)),
+        Err(error) => match *error {
+            EvalAltResult::Exit(value, _) => Ok(outcome(host, &value)),
+            error => Err(explain::error(host, &error)),
+        },
+    };
+    let functions = host
+        .functions()
+        .into_iter()
+        .map(|function| ApiFunction {
+            id: format!("{}.{}", host.library.entry, function.name),
+            parameters: host.parameters(&function),
+            place: host.place(&function.script, function.at),
+            name: function.name,
+            title: function.title,
+            options: function.options,
+        })
+        .collect();
+    Done {
+        result,
+        functions,
+        warnings: host.warnings(),
+        lint,
+        placeholders: host.placeholders.load(Ordering::Relaxed),
+    }
+}
+
+/// A function's result as data; what is no data is left out and said.
+fn outcome(host: &Host, value: &Dynamic) -> Value {
+    match convert::to_json(value) {
+        Ok(data) => data,
+        Err(error) => {
+            let place = if error.path.is_empty() { String::new() } else { format!(" at `{}`", error.path) };
+            let problem =
+                Problem::run_time(format!("the function's result{place} {}: it is left out", error.message));
+            host.warn(explain::problem(host, &problem));
+            Value::Null
+        }
+    }
+}

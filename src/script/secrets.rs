@@ -1,0 +1,297 @@
+//! Secrets: what must not be shown, and the two ways to hide it.
+//!
+//! A [`Masker`] knows values and replaces them wherever they turn up; [`MaskedSource`] hides text literals of a script by
+//! the name they are given, keeping every width, so that carets stay under their places. Knows no Rhai.
+
+use super::lexer::{Kind, Token, lex};
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::{PoisonError, RwLock};
+
+/// What stands where a secret was.
+const MASK: &str = "****";
+
+/// Values shorter than this would mask half of every text.
+const SHORTEST: usize = 8;
+
+/// Knows secret values, and replaces them in any text: as they are, in base64, percent-encoded and JSON-escaped.
+#[derive(Default)]
+pub struct Masker {
+    /// Longest first, so that a secret inside another leaves no rest.
+    forms: RwLock<Vec<String>>,
+}
+
+impl std::fmt::Debug for Masker {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Masker")
+    }
+}
+
+impl Masker {
+    /// A masker that knows nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Remembers a secret for the rest of the process. Values of fewer than eight characters are not masked.
+    pub fn learn(&self, secret: &str) {
+        if secret.chars().count() < SHORTEST {
+            return;
+        }
+        let mut forms = self.forms.write().unwrap_or_else(PoisonError::into_inner);
+        if forms.iter().any(|form| form == secret) {
+            return;
+        }
+        forms.extend(encodings(secret));
+        forms.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+        forms.dedup();
+    }
+
+    /// The text without any known secret.
+    #[must_use]
+    pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let forms = self.forms.read().unwrap_or_else(PoisonError::into_inner);
+        let mut masked = Cow::Borrowed(text);
+        for form in forms.iter() {
+            if masked.contains(form.as_str()) {
+                masked = Cow::Owned(masked.replace(form.as_str(), MASK));
+            }
+        }
+        masked
+    }
+
+    /// Where known secrets stand in a text.
+    fn find(&self, text: &str) -> Vec<Range<usize>> {
+        let forms = self.forms.read().unwrap_or_else(PoisonError::into_inner);
+        forms
+            .iter()
+            .flat_map(|form| text.match_indices(form.as_str()).map(|(at, found)| at..at + found.len()))
+            .collect()
+    }
+}
+
+/// Every form in which a secret is looked for.
+fn encodings(secret: &str) -> Vec<String> {
+    let mut forms = vec![secret.to_owned()];
+    let json = serde_json::Value::from(secret).to_string();
+    forms.push(json[1..json.len() - 1].to_owned());
+    // What `debug` and `{:?}` make of it.
+    forms.push(secret.escape_debug().to_string());
+    for hexadecimal in ["0123456789ABCDEF", "0123456789abcdef"] {
+        for blank in ["%20", "+"] {
+            forms.push(percent(secret, hexadecimal.as_bytes(), blank));
+        }
+    }
+    // A secret inside a longer text, such as `user:secret`, can begin at any of three places of a base64 group.
+    for offset in 0..3 {
+        let mut bytes = vec![0; offset];
+        bytes.extend_from_slice(secret.as_bytes());
+        let encoded = base64(&bytes);
+        let stable = &encoded[(offset * 8).div_ceil(6)..bytes.len() * 8 / 6];
+        forms.push(stable.to_owned());
+        forms.push(stable.replace('+', "-").replace('/', "_"));
+    }
+    forms.sort_unstable();
+    forms.dedup();
+    forms
+}
+
+/// RFC 3986: everything but the unreserved characters.
+fn percent(text: &str, hexadecimal: &[u8], blank: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            b' ' => encoded.push_str(blank),
+            _ => {
+                encoded.push('%');
+                encoded.push(char::from(hexadecimal[usize::from(byte >> 4)]));
+                encoded.push(char::from(hexadecimal[usize::from(byte & 15)]));
+            }
+        }
+    }
+    encoded
+}
+
+/// RFC 4648, the standard alphabet, without padding.
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut encoded = String::new();
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0_usize, |bits, at| bits << 8 | usize::from(*group.get(at).unwrap_or(&0)));
+        for at in 0..=group.len() {
+            encoded.push(char::from(ALPHABET[bits >> (18 - 6 * at) & 63]));
+        }
+    }
+    encoded
+}
+
+/// Is this the name of something secret.
+pub(super) fn is_secret_name(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["secret", "token", "password", "key"].iter().any(|word| name.contains(word))
+}
+
+/// Names whose literals are surely secrets, and worth looking for everywhere: `key` alone may be any map's key.
+fn is_surely_secret(name: &str) -> bool {
+    let name = name.to_lowercase();
+    ["secret", "token", "password"].iter().any(|word| name.contains(word))
+}
+
+/// Tells the masker the literals of a source that are surely secrets, before the script can print them.
+pub(super) fn learn_from(source: &str, masker: &Masker) {
+    for (name, range) in secret_literals(source) {
+        if is_surely_secret(&name) {
+            masker.learn(source.get(range).unwrap_or_default());
+        }
+    }
+}
+
+/// The text literals of a source that are given to something with a secret's name: its name, and the bytes between the quotes.
+fn secret_literals(source: &str) -> Vec<(String, Range<usize>)> {
+    let mut found = Vec::new();
+    let tokens = lex(source);
+    for comment in tokens.iter().filter(|token| token.kind == Kind::Comment) {
+        // Old keys are often only commented out. Line by line: an apostrophe must not swallow what follows.
+        let mut at = comment.range.start;
+        for line in comment.text(source).split_inclusive('\n') {
+            let leader = line.len() - line.trim_start_matches(['/', '*', '#', ' ', '\t']).len();
+            found.extend(
+                secret_literals_of_code(&line[leader..])
+                    .into_iter()
+                    .map(|(name, range)| (name, at + leader + range.start..at + leader + range.end)),
+            );
+            at += line.len();
+        }
+    }
+    found.extend(secret_literals_of_code(source));
+    found
+}
+
+fn secret_literals_of_code(source: &str) -> Vec<(String, Range<usize>)> {
+    let tokens: Vec<Token> = lex(source).into_iter().filter(|token| token.kind != Kind::Comment).collect();
+    let symbol = |at: usize| tokens.get(at).map_or("", |token| token.text(source));
+    let mut found = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        let name = match token.kind {
+            Kind::Word => token.text(source),
+            Kind::Text { .. } => source.get(token.inner()).unwrap_or_default(),
+            _ => continue,
+        };
+        if !is_secret_name(name) {
+            continue;
+        }
+        let mut next = index + 1;
+        let is_text = token.kind != Kind::Word;
+        if is_text && symbol(next) == "]" {
+            next += 1;
+        }
+        let as_argument = is_text && symbol(next) == "," && index > 0 && symbol(index - 1) == "(";
+        if as_argument || matches!(symbol(next), ":" | "=" | "==" | "!=" | "+=") {
+            found.extend(value_literals(source, &tokens, next + 1).into_iter().map(|r| (name.to_owned(), r)));
+        }
+    }
+    found
+}
+
+/// The text literals of the value that begins at a token.
+fn value_literals(source: &str, tokens: &[Token], start: usize) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    for index in start..tokens.len() {
+        let token = &tokens[index];
+        let text = token.text(source);
+        let previous = index.checked_sub(1).and_then(|at| tokens.get(at));
+        let next_line = index > start && previous.is_some_and(|previous| previous.line < token.line);
+        // Where a `;` was forgotten, the value ends with its line.
+        if depth == 0
+            && next_line
+            && !(token.kind == Kind::Symbol && matches!(text, "+" | "." | "??" | "{" | "[" | "("))
+        {
+            break;
+        }
+        match (token.kind, text) {
+            (Kind::Symbol, "(" | "[" | "{" | "#{") => depth += 1,
+            (Kind::Symbol, ")" | "]" | "}") if depth == 0 => break,
+            (Kind::Symbol, ")" | "]" | "}") => depth -= 1,
+            (Kind::Symbol, "," | ";") if depth == 0 => break,
+            (Kind::Text { .. }, _) => {
+                let named = |back: usize| index.checked_sub(back).map_or("", |at| tokens[at].text(source));
+                // The id of an environment variable is no secret, and the way to mend a missing one.
+                if !(named(1) == "(" && named(2) == "ENV") {
+                    found.push(token.inner());
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// A source with its secrets replaced by dots of the same width.
+#[derive(Debug)]
+pub(super) struct MaskedSource {
+    /// What may be shown.
+    pub(super) text: String,
+    /// Replaced bytes of the original, ascending and apart, and the length that each has now.
+    replaced: Vec<(Range<usize>, usize)>,
+}
+
+impl MaskedSource {
+    /// Hides the literals with a secret's name, and every known secret.
+    pub(super) fn new(source: &str, masker: &Masker) -> Self {
+        let mut ranges: Vec<Range<usize>> =
+            secret_literals(source).into_iter().map(|(_, range)| range).chain(masker.find(source)).collect();
+        ranges.sort_unstable_by_key(|range| range.start);
+        let mut apart: Vec<Range<usize>> = Vec::new();
+        for range in ranges {
+            match apart.last_mut() {
+                Some(last) if range.start < last.end => last.end = last.end.max(range.end),
+                _ => apart.push(range),
+            }
+        }
+        let mut text = String::with_capacity(source.len());
+        let mut replaced = Vec::with_capacity(apart.len());
+        let mut from = 0;
+        for range in apart {
+            text.push_str(&source[from..range.start]);
+            let before = text.len();
+            for character in source[range.clone()].chars() {
+                match character {
+                    '\n' => text.push('\n'),
+                    other => text.push_str(if is_wide(other) { ".." } else { "." }),
+                }
+            }
+            from = range.end;
+            replaced.push((range, text.len() - before));
+        }
+        text.push_str(&source[from..]);
+        Self { text, replaced }
+    }
+
+    /// Where a byte of the original stands now; the first byte of the dots for one that was replaced.
+    pub(super) fn offset(&self, original: usize) -> usize {
+        let mut moved = original;
+        for (range, length) in &self.replaced {
+            if original >= range.end {
+                moved = moved + length - range.len();
+            } else if original > range.start {
+                return moved - (original - range.start);
+            } else {
+                break;
+            }
+        }
+        moved
+    }
+}
+
+/// Does a character take two columns, by the blocks of Unicode's East Asian Width that are all wide.
+fn is_wide(character: char) -> bool {
+    matches!(u32::from(character),
+        0x1100..=0x115F | 0x2E80..=0x303E | 0x3041..=0xA4CF | 0xA960..=0xA97F | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF
+        | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x1F300..=0x1F64F | 0x1F900..=0x1F9FF
+        | 0x20000..=0x3FFFD)
+}

@@ -1,0 +1,369 @@
+//! One DataKit: requests, retries, and what its answers mean.
+//!
+//! Owns the HTTP of DataKit's write side. A batch comes back delivered, partly rejected, or kept; nothing is lost here. DataKit's answers
+//! quote the whole body back: they are read for positions and causes, and cut before anything of them is shown.
+
+use super::batch::Batch;
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// DataKit refuses more than 100 requests a second of one path; other programs write too.
+const PACE: Duration = Duration::from_micros(12_500);
+/// Attempts of one request.
+const ATTEMPTS: usize = 4;
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+/// Requests that looking for bad lines may cost, when DataKit does not say which.
+const SEARCHES: u32 = 64;
+/// Lines that DataKit named as bad and that are asked about one by one; of more, its word is taken.
+const SINGLES: usize = 16;
+/// Of DataKit's answer, not more is read.
+const ERROR_BYTES: usize = 8 << 20;
+
+/// A DataKit.
+pub struct DataKit {
+    id: String,
+    /// Without credentials.
+    shown: String,
+    url: reqwest::Url,
+    http: reqwest::Client,
+    attempts: usize,
+    answer: Duration,
+    /// When the next request of each category may go.
+    next: Mutex<[Option<Instant>; 2]>,
+}
+
+impl std::fmt::Debug for DataKit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("DataKit")
+            .field("id", &self.id)
+            .field("url", &self.shown)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A DataKit that cannot be written to at all.
+#[derive(Debug, thiserror::Error)]
+#[error("`[datakits.{id}]` url: {why}")]
+pub struct BadUrl {
+    id: String,
+    why: String,
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Points that DataKit took.
+    pub delivered: u64,
+    /// Lines that DataKit refuses, each with its cause.
+    pub rejected: Vec<Rejected>,
+    /// And the rest.
+    pub outcome: Outcome,
+}
+
+/// What is to be done with the rest of a batch.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There is none.
+    Done,
+    /// DataKit did not take it now: keep it.
+    Kept {
+        /// Why, and what to do, for a person.
+        why: String,
+        /// What was not delivered.
+        rest: Batch,
+    },
+}
+
+/// A line that DataKit refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its beginning: measurement and first tags.
+    pub line: String,
+    /// DataKit's words, without its echo of the body.
+    pub cause: String,
+}
+
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {}", self.line, self.cause)
+    }
+}
+
+/// One request's answer.
+enum Answer {
+    Taken,
+    /// Some of these lines are bad: the request's own line numbers, with a cause.
+    BadLines(BTreeSet<usize>, String),
+    /// It did not come through; it may later.
+    Unavailable(String),
+    /// It will not come through until somebody changes something.
+    Refused(String),
+}
+
+impl DataKit {
+    /// A DataKit at a URL; a path in front of `/v1` is kept, credentials are sent as basic authentication.
+    ///
+    /// # Errors
+    /// [`BadUrl`] where the URL is none of `http` or `https`.
+    pub fn new(id: &str, url: &str, http: reqwest::Client) -> Result<Self, BadUrl> {
+        let bad = |why: String| BadUrl { id: id.to_owned(), why };
+        let mut url = reqwest::Url::parse(url).map_err(|error| bad(error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(bad("write http://host:port".into()));
+        }
+        url.set_query(None);
+        url.set_fragment(None);
+        let mut shown = url.clone();
+        let _ = shown.set_password(None);
+        let _ = shown.set_username("");
+        Ok(Self {
+            id: id.to_owned(),
+            shown: shown.to_string().trim_end_matches('/').to_owned(),
+            url,
+            http,
+            attempts: ATTEMPTS,
+            answer: ANSWER,
+            next: Mutex::default(),
+        })
+    }
+
+    /// The same with another patience, for tests.
+    #[must_use]
+    pub fn with_patience(mut self, attempts: usize, answer: Duration) -> Self {
+        self.attempts = attempts;
+        self.answer = answer;
+        self
+    }
+
+    /// Writes a batch; goes on trying what can succeed until the deadline.
+    pub async fn write(&self, batch: &Batch, deadline: Instant) -> Delivery {
+        let mut delivery = Delivery { delivered: 0, rejected: Vec::new(), outcome: Outcome::Done };
+        // What is left to send, as a stack of pieces: the first line is sent first.
+        let mut pieces = vec![batch.clone()];
+        let mut searches = 0;
+        while let Some(piece) = pieces.pop() {
+            if piece.is_empty() {
+                continue;
+            }
+            let why = match self.send(&piece, deadline).await {
+                Answer::Taken => {
+                    delivery.delivered += piece.len() as u64;
+                    continue;
+                }
+                Answer::BadLines(_, cause) if piece.len() == 1 => {
+                    delivery.rejected.push(rejected(&piece, 0, &cause));
+                    continue;
+                }
+                Answer::BadLines(bad, cause) => {
+                    searches += 1;
+                    let said = !bad.is_empty() && bad.len() < piece.len();
+                    if searches > SEARCHES {
+                        // A bound on requests: what is still in doubt is given up, and said.
+                        for index in 0..piece.len() {
+                            delivery.rejected.push(rejected(&piece, index, &cause));
+                        }
+                    } else if said && bad.len() <= SINGLES {
+                        // The echo of the body may hold what looks like a position: each line that was named is asked about alone.
+                        for index in bad.iter().rev() {
+                            pieces.push(piece.filter(|at, _| at == *index));
+                        }
+                        pieces.push(piece.filter(|index, _| !bad.contains(&index)));
+                    } else if said {
+                        for index in &bad {
+                            delivery.rejected.push(rejected(&piece, *index, &cause));
+                        }
+                        pieces.push(piece.filter(|index, _| !bad.contains(&index)));
+                    } else {
+                        let half = piece.len() / 2;
+                        pieces.push(piece.filter(|index, _| index >= half));
+                        pieces.push(piece.filter(|index, _| index < half));
+                    }
+                    continue;
+                }
+                Answer::Unavailable(why) | Answer::Refused(why) => why,
+            };
+            let mut rest = piece;
+            while let Some(next) = pieces.pop() {
+                for index in 0..next.len() {
+                    if let (Some(line), Some(time)) = (next.line(index), next.time(index)) {
+                        rest.push(line, time);
+                    }
+                }
+            }
+            delivery.outcome = Outcome::Kept { why, rest };
+            break;
+        }
+        delivery
+    }
+
+    /// A write that stores nothing: proves that DataKit is there and takes points.
+    ///
+    /// # Errors
+    /// What is wrong, for a person.
+    pub async fn check(&self) -> Result<(), String> {
+        let mut batch = Batch::new(funchost_collectors::point::Category::Metric);
+        batch.push(b"funchost_check ok=1i 1", 1);
+        let deadline = Instant::now() + self.answer;
+        match self.once(&batch, batch.packed(), deadline, true).await {
+            Answer::Taken => Ok(()),
+            Answer::BadLines(_, why) | Answer::Unavailable(why) | Answer::Refused(why) => Err(why),
+        }
+    }
+
+    async fn send(&self, batch: &Batch, deadline: Instant) -> Answer {
+        let packed = batch.packed();
+        let mut pauses = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(5))
+            .with_max_times(self.attempts.saturating_sub(1))
+            .with_jitter()
+            .build();
+        loop {
+            let answer = self.once(batch, packed.clone(), deadline, false).await;
+            let Answer::Unavailable(why) = answer else { return answer };
+            match pauses.next() {
+                Some(pause) if Instant::now() + pause < deadline => tokio::time::sleep(pause).await,
+                _ => return Answer::Unavailable(why),
+            }
+        }
+    }
+
+    async fn once(&self, batch: &Batch, packed: Vec<u8>, deadline: Instant, dry: bool) -> Answer {
+        self.turn(batch).await;
+        let left = deadline.saturating_duration_since(Instant::now()).min(self.answer);
+        if left.is_zero() {
+            return Answer::Unavailable(format!("{} was not asked: the run has ended", self.shown));
+        }
+        let mut url = self.url.clone();
+        let path = format!("{}/v1/write/{}", url.path().trim_end_matches('/'), batch.category().as_str());
+        url.set_path(&path);
+        url.set_query(Some(if dry {
+            "precision=n&ignore_global_host_tags=1&dry=1"
+        } else {
+            "precision=n&ignore_global_host_tags=1"
+        }));
+        let (user, password) = (url.username().to_owned(), url.password().map(str::to_owned));
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        let mut request = self
+            .http
+            .post(url)
+            .timeout(left)
+            .header("Content-Type", "application/line-protocol")
+            .header("Content-Encoding", "gzip")
+            .body(packed);
+        if !user.is_empty() || password.is_some() {
+            request = request.basic_auth(user, password);
+        }
+        let mut answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let what = if error.is_timeout() {
+                    "did not answer in time"
+                } else if error.is_connect() {
+                    "cannot be reached: is DataKit running there?"
+                } else {
+                    "broke the connection off"
+                };
+                return Answer::Unavailable(format!("DataKit at {} {what}", self.shown));
+            }
+        };
+        let status = answer.status();
+        if status.is_success() {
+            return Answer::Taken;
+        }
+        let mut body = Vec::new();
+        while let Ok(Some(chunk)) = answer.chunk().await {
+            if body.len() + chunk.len() > ERROR_BYTES {
+                break;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let (code, message) = told(&body);
+        let shown = format!(
+            "DataKit at {} answers {}{}",
+            self.shown,
+            status.as_u16(),
+            code.as_ref().map(|code| format!(" {code}")).unwrap_or_default()
+        );
+        match status.as_u16() {
+            // A line that cannot be parsed rejects its whole request.
+            400 if batch.len() > 1 || code.as_deref() == Some("datakit.invalidLinePoint") => {
+                let bad = positions(&message).into_iter().filter_map(|at| batch.line_at(at)).collect();
+                Answer::BadLines(bad, cause(&message, code.as_deref()))
+            }
+            400 => Answer::BadLines(BTreeSet::from([0]), cause(&message, code.as_deref())),
+            408 | 429 | 500.. => Answer::Unavailable(shown),
+            403 => Answer::Refused(format!(
+                "{shown}: writing from this machine is not allowed; set `public_apis` (or `listen`) in DataKit's [http_api], or run funchost beside it"
+            )),
+            404 => Answer::Refused(format!(
+                "{shown}: there is no DataKit at this URL; check `[datakits.{}]` url",
+                self.id
+            )),
+            300..=399 => Answer::Refused(format!(
+                "{shown}: a redirect, which is not followed; check `[datakits.{}]` url",
+                self.id
+            )),
+            _ => Answer::Refused(format!("{shown}; check `[datakits.{}]` url", self.id)),
+        }
+    }
+
+    /// Waits until the next request of a category may go.
+    async fn turn(&self, batch: &Batch) {
+        let at = {
+            let mut next = self.next.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let slot = &mut next[batch.category() as usize];
+            let now = Instant::now();
+            let at = slot.map_or(now, |next| next.max(now));
+            *slot = Some(at + PACE);
+            at
+        };
+        tokio::time::sleep_until(at).await;
+    }
+}
+
+/// `{"error_code": …, "message": …}`.
+fn told(body: &[u8]) -> (Option<String>, String) {
+    let parsed: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    let member = |name: &str| parsed.as_ref().and_then(|json| json.get(name)?.as_str().map(str::to_owned));
+    let code = member("error_code").map(|code| funchost_collectors::call::cut(&code));
+    (code, member("message").unwrap_or_else(|| String::from_utf8_lossy(body).into_owned()))
+}
+
+/// The byte offsets of the bad lines: `(pos: N)`, counted from 1. Ours count from 0.
+fn positions(message: &str) -> Vec<usize> {
+    let mut offsets = Vec::new();
+    for rest in message.split("(pos: ").skip(1) {
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        if let Ok(at @ 1..) = digits.parse::<usize>() {
+            offsets.push(at - 1);
+        }
+    }
+    offsets
+}
+
+/// The first words of DataKit's message, before it begins to quote the body.
+fn cause(message: &str, code: Option<&str>) -> String {
+    let words = message.split(['\n', '"', '`']).next().unwrap_or_default();
+    let words = words.split("(pos:").next().unwrap_or_default().trim().trim_end_matches([':', ',']);
+    let words = funchost_collectors::call::cut(words);
+    match (words.is_empty(), code) {
+        (false, _) => format!("DataKit says: {words}"),
+        (true, Some(code)) => format!("DataKit says: {code}"),
+        (true, None) => "DataKit gave no reason".into(),
+    }
+}
+
+fn rejected(batch: &Batch, index: usize, cause: &str) -> Rejected {
+    const SHOWN: usize = 80;
+    let line = String::from_utf8_lossy(batch.line(index).unwrap_or_default()).into_owned();
+    let short: String = line.chars().take(SHOWN).collect();
+    let line = if short.len() < line.len() { format!("{short}…") } else { short };
+    Rejected { line, cause: cause.to_owned() }
+}

@@ -1,0 +1,386 @@
+//! One point as one line.
+//!
+//! Owns the escapes and DataKit's limits: what DataKit would cut, drop or reject is cut or left out here first, at a character's edge, in a
+//! steady order, and counted in [`Notes`].
+
+use funchost_collectors::point::{Category, Point, Text, Value};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+
+/// DataKit cuts longer tag values, in the middle of a character.
+pub const TAG_VALUE_BYTES: usize = 1024;
+/// DataKit cuts longer keys.
+pub const KEY_BYTES: usize = 256;
+/// DataKit cuts longer measurements.
+pub const MEASUREMENT_BYTES: usize = 1024;
+/// DataKit takes no more tags.
+pub const TAGS: usize = 256;
+/// Of more fields DataKit keeps a random set.
+pub const FIELDS: usize = 1024;
+/// Measurement and tags together, as written.
+pub const SERIES_BYTES: usize = 65_535;
+/// From this size on, a point loses fields: DataKit drops points of about 1 MiB without a word.
+pub const POINT_BYTES: usize = 900_000;
+
+/// What was changed so that DataKit takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Change {
+    /// A tag value was cut.
+    TagValueCut,
+    /// A tag or field key was cut.
+    KeyCut,
+    /// The measurement was cut.
+    MeasurementCut,
+    /// A line break, which no tag can hold, became a blank.
+    LineBreak,
+    /// Backslashes at the end of a tag value, for which there is no escape, were left out.
+    TrailingBackslash,
+    /// More tags than DataKit takes.
+    TagsDropped,
+    /// More fields than DataKit takes.
+    FieldsDropped,
+    /// A field of the same key as a tag: the tag wins.
+    FieldIsTag,
+    /// A key that stands twice: the first stays.
+    KeyTwice,
+    /// A number that is not finite.
+    NotFinite,
+    /// Text in a metric, which DataKit drops.
+    TextInMetric,
+    /// A field was left out because the point is too large.
+    TooLarge,
+}
+
+impl Change {
+    fn words(self) -> &'static str {
+        match self {
+            Self::TagValueCut => "tag values cut to 1,024 bytes",
+            Self::KeyCut => "keys cut to 256 bytes",
+            Self::MeasurementCut => "measurements cut to 1,024 bytes",
+            Self::LineBreak => "line breaks in names or tags written as blanks",
+            Self::TrailingBackslash => "backslashes at the end of a name or tag left out",
+            Self::TagsDropped => "tags left out: DataKit takes 256",
+            Self::FieldsDropped => "fields left out: DataKit takes 1,024",
+            Self::FieldIsTag => "fields left out: a tag has the same key",
+            Self::KeyTwice => "keys left out: they stand twice",
+            Self::NotFinite => "fields left out: not a finite number",
+            Self::TextInMetric => "text fields left out: metrics hold numbers only",
+            Self::TooLarge => "fields left out: the point is larger than 900 kB",
+        }
+    }
+}
+
+/// What was changed, how often, with one example each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes(BTreeMap<Change, (u64, String)>);
+
+impl Notes {
+    /// How often a change was made.
+    #[must_use]
+    pub fn count(&self, change: Change) -> u64 {
+        self.0.get(&change).map_or(0, |(count, _)| *count)
+    }
+
+    /// For a person: one line for each kind of change that loses something a person would look for.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .map(|(change, (count, example))| format!("{count} {} (such as {example})", change.words()))
+            .collect()
+    }
+
+    fn add(&mut self, change: Change, point: &Point, key: &str) {
+        let entry = self.0.entry(change).or_insert_with(|| {
+            let short: String = key.chars().take(60).collect();
+            (0, format!("{} {short}", point.measurement))
+        });
+        entry.0 += 1;
+    }
+}
+
+/// Why a point cannot be written at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Nothing is left that DataKit would take as a field.
+    #[error("a point of {0} has no field that can be written")]
+    NoField(Text),
+    /// Nothing is left of its measurement.
+    #[error("a point has no measurement")]
+    NoMeasurement,
+    /// Its measurement and tags are too long together.
+    #[error("the tags of a point of {0} are longer than 65,535 bytes together")]
+    TagsTooLong(Text),
+    /// Even without its JSON fields it is too large.
+    #[error("a point of {0} is larger than 900 kB without its JSON fields")]
+    TooLarge(Text),
+}
+
+/// Appends a point as one line, without a line end. On an error nothing is appended.
+///
+/// # Errors
+/// [`Refused`] where nothing that DataKit would take is left.
+pub fn encode(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Refused> {
+    let start = out.len();
+    let result = write(point, out, notes, &HashSet::new());
+    let result = match result {
+        Ok(()) if out.len() - start > POINT_BYTES => {
+            out.truncate(start);
+            shrink(point, out, notes)
+        }
+        other => other,
+    };
+    if result.is_err() {
+        out.truncate(start);
+    }
+    result
+}
+
+/// Leaves out `message`, then the largest text fields, until the point is small enough.
+fn shrink(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Refused> {
+    let start = out.len();
+    let mut texts: Vec<(usize, usize)> = point
+        .fields
+        .iter()
+        .enumerate()
+        .filter_map(|(index, (key, value))| match value {
+            Value::Text(text) => Some((if &**key == "message" { usize::MAX } else { text.len() }, index)),
+            _ => None,
+        })
+        .collect();
+    texts.sort_unstable_by_key(|(size, index)| (std::cmp::Reverse(*size), *index));
+    let mut without = HashSet::new();
+    for (_, index) in texts {
+        without.insert(index);
+        notes.add(Change::TooLarge, point, &point.fields[index].0);
+        out.truncate(start);
+        // Counted once already; the second writing must not count again.
+        write(point, out, &mut Notes::default(), &without)?;
+        if out.len() - start <= POINT_BYTES {
+            return Ok(());
+        }
+    }
+    Err(Refused::TooLarge(point.measurement.clone()))
+}
+
+fn write(
+    point: &Point,
+    out: &mut Vec<u8>,
+    notes: &mut Notes,
+    without: &HashSet<usize>,
+) -> Result<(), Refused> {
+    let start = out.len();
+    measurement(point, out, notes)?;
+    let tags = tags(point, out, notes);
+    if out.len() - start > SERIES_BYTES {
+        return Err(Refused::TagsTooLong(point.measurement.clone()));
+    }
+    out.push(b' ');
+    let mut written: Vec<Cow<'_, str>> = Vec::with_capacity(point.fields.len().min(FIELDS));
+    for (index, (key, value)) in point.fields.iter().enumerate() {
+        if without.contains(&index) {
+            continue;
+        }
+        let name = field_key(key, point, notes);
+        if name.is_empty() {
+            continue;
+        }
+        let change = match value {
+            Value::Float(number) if !number.is_finite() => Some(Change::NotFinite),
+            Value::Text(_) if point.category == Category::Metric => Some(Change::TextInMetric),
+            _ if tags.iter().any(|tag| *tag == name) => Some(Change::FieldIsTag),
+            _ if contains(&written, &name) => Some(Change::KeyTwice),
+            _ if written.len() == FIELDS => Some(Change::FieldsDropped),
+            _ => None,
+        };
+        if let Some(change) = change {
+            notes.add(change, point, key);
+            continue;
+        }
+        if !written.is_empty() {
+            out.push(b',');
+        }
+        escape_key(&name, out);
+        out.push(b'=');
+        field_value(value, out);
+        written.push(name);
+    }
+    if written.is_empty() {
+        return Err(Refused::NoField(point.measurement.clone()));
+    }
+    out.push(b' ');
+    out.extend_from_slice(itoa::Buffer::new().format(point.time).as_bytes());
+    Ok(())
+}
+
+/// Few fields are compared one by one; many would take the square of their number.
+fn contains(written: &[Cow<'_, str>], name: &str) -> bool {
+    written.iter().any(|known| known.len() == name.len() && known == name)
+}
+
+fn measurement(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Refused> {
+    let name = &point.measurement;
+    let mut clean = Cow::Borrowed(&**name);
+    if needs(name, |byte| matches!(byte, b'\\' | b'\t' | b'\r' | b'\n')) || name.starts_with('#') {
+        if name.contains(['\n', '\r']) {
+            notes.add(Change::LineBreak, point, "");
+        }
+        let text: String = name
+            .chars()
+            .filter_map(|c| match c {
+                '\\' => None,
+                '\t' | '\r' | '\n' => Some(' '),
+                other => Some(other),
+            })
+            .collect();
+        clean = Cow::Owned(text.trim_start_matches('#').to_owned());
+    }
+    let cut = cut(&clean, MEASUREMENT_BYTES);
+    if cut.len() < clean.len() {
+        notes.add(Change::MeasurementCut, point, "");
+    }
+    if cut.is_empty() {
+        return Err(Refused::NoMeasurement);
+    }
+    for byte in cut.bytes() {
+        if matches!(byte, b',' | b' ') {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    Ok(())
+}
+
+/// Writes the tags; answers with their keys as they are read back.
+fn tags<'point>(point: &'point Point, out: &mut Vec<u8>, notes: &mut Notes) -> Vec<Cow<'point, str>> {
+    let mut written: Vec<Cow<'point, str>> = Vec::with_capacity(point.tags.len().min(TAGS));
+    for (key, value) in &point.tags {
+        let name = tag_part(key, KEY_BYTES, Change::KeyCut, point, key, notes);
+        let value = tag_part(value, TAG_VALUE_BYTES, Change::TagValueCut, point, key, notes);
+        // Line protocol has no empty tag: one that says nothing is not there.
+        if name.is_empty() || value.is_empty() {
+            continue;
+        }
+        if contains(&written, &name) {
+            notes.add(Change::KeyTwice, point, key);
+            continue;
+        }
+        if written.len() == TAGS {
+            notes.add(Change::TagsDropped, point, key);
+            continue;
+        }
+        out.push(b',');
+        escape_key(&name, out);
+        out.push(b'=');
+        escape_key(&value, out);
+        written.push(name);
+    }
+    written
+}
+
+/// A tag's key or value as DataKit can hold it.
+fn tag_part<'text>(
+    text: &'text str,
+    most: usize,
+    change: Change,
+    point: &Point,
+    key: &str,
+    notes: &mut Notes,
+) -> Cow<'text, str> {
+    let mut clean = Cow::Borrowed(text);
+    if needs(text, |byte| matches!(byte, b'\n' | b'\r')) {
+        notes.add(Change::LineBreak, point, key);
+        clean = Cow::Owned(text.replace(['\n', '\r'], " "));
+    }
+    let kept = cut(&clean, most);
+    if kept.len() < clean.len() {
+        notes.add(change, point, key);
+    }
+    // After the cut: it may end in a backslash only now.
+    let stripped = kept.trim_end_matches('\\');
+    if stripped.len() < kept.len() {
+        notes.add(Change::TrailingBackslash, point, key);
+    }
+    let length = stripped.len();
+    match clean {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..length]),
+        Cow::Owned(mut text) => {
+            text.truncate(length);
+            Cow::Owned(text)
+        }
+    }
+}
+
+/// A field's key as DataKit can hold it: without backslashes, tabs, line breaks and leading `#`.
+fn field_key<'text>(key: &'text str, point: &Point, notes: &mut Notes) -> Cow<'text, str> {
+    let mut clean = Cow::Borrowed(key);
+    if needs(key, |byte| matches!(byte, b'\\' | b'\t' | b'\r' | b'\n')) || key.starts_with('#') {
+        if key.contains('\n') {
+            notes.add(Change::LineBreak, point, key);
+        }
+        let text: String = key
+            .chars()
+            .filter_map(|c| match c {
+                '\\' | '\t' | '\r' => None,
+                '\n' => Some(' '),
+                other => Some(other),
+            })
+            .collect();
+        clean = Cow::Owned(text.trim_start_matches('#').to_owned());
+    }
+    let length = cut(&clean, KEY_BYTES).len();
+    if length < clean.len() {
+        notes.add(Change::KeyCut, point, key);
+    }
+    match clean {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[..length]),
+        Cow::Owned(mut text) => {
+            text.truncate(length);
+            Cow::Owned(text)
+        }
+    }
+}
+
+fn field_value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Float(number) => out.extend_from_slice(zmij::Buffer::new().format_finite(*number).as_bytes()),
+        Value::Integer(number) => {
+            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes());
+            out.push(b'i');
+        }
+        Value::Boolean(yes) => out.extend_from_slice(if *yes { b"true" } else { b"false" }),
+        Value::Text(text) => {
+            out.push(b'"');
+            escape(text, |byte| matches!(byte, b'"' | b'\\'), out);
+            out.push(b'"');
+        }
+    }
+}
+
+/// Keys and tag values: `,`, `=` and blanks are escaped.
+fn escape_key(text: &str, out: &mut Vec<u8>) {
+    escape(text, |byte| matches!(byte, b',' | b'=' | b' '), out);
+}
+
+/// Copies runs that need no escape whole. All escaped bytes are ASCII, so no character is split.
+fn escape(text: &str, special: impl Fn(u8) -> bool, out: &mut Vec<u8>) {
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        if special(*byte) {
+            out.extend_from_slice(&bytes[from..at]);
+            out.push(b'\\');
+            from = at;
+        }
+    }
+    out.extend_from_slice(&bytes[from..]);
+}
+
+fn needs(text: &str, special: impl Fn(u8) -> bool) -> bool {
+    text.bytes().any(special)
+}
+
+/// At most so many bytes, cut at a character's edge.
+fn cut(text: &str, most: usize) -> &str {
+    &text[..text.floor_char_boundary(most)]
+}

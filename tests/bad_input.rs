@@ -1,0 +1,244 @@
+//! Bad input: one mistake each, the whole message and the exit code as a snapshot.
+//!
+//! Each case must end with exit code 2 and without a single call to a cloud.
+
+mod support;
+
+use simcloud::Options;
+use support::World;
+
+const HEAD: &str = r#"import "guance_integration__runner" as integration;
+import "guance_aws_ec2__main" as aws_ec2;
+import "guance_aws_cloudwatch__main" as aws_cloudwatch;
+"#;
+
+/// A script around the arguments of one CloudWatch collector.
+fn cloudwatch(account: &str, configs: &str) -> String {
+    format!(
+        "{HEAD}
+let account = {account};
+
+@DFF.API(\"执行云资产同步\")
+fn run() {{
+    let configs = {configs};
+    Runner([ aws_cloudwatch::DataCollector(account, configs) ]).run();
+}}
+"
+    )
+}
+
+/// A script around the arguments of one EC2 collector.
+fn ec2(account: &str, arguments: &str) -> String {
+    format!(
+        "{HEAD}
+let account = {account};
+
+@DFF.API(\"执行云资产同步\")
+fn run() {{
+    Runner([ aws_ec2::DataCollector(account, {arguments}) ]).run();
+}}
+"
+    )
+}
+
+const ACCOUNT: &str = r##"#{ ak_id: "AKIDEXAMPLE", ak_secret: "wJalrXUtnFEMIK7MDENG" }"##;
+
+/// A script with this body in its function.
+fn body(body: &str) -> String {
+    format!("{HEAD}\n@DFF.API(\"执行云资产同步\")\nfn run() {{\n    {body}\n}}\n")
+}
+
+fn scripts() -> Vec<(&'static str, String)> {
+    let regions = r##"regions: ["cn-north-1"]"##;
+    let targets = r##"targets: [ #{ namespace: "AWS/EC2", metrics: ["*cpu*"] } ]"##;
+    vec![
+        ("account_without_secret", ec2(r##"#{ ak_id: "AKIDEXAMPLE" }"##, &format!("#{{ {regions} }}"))),
+        (
+            "account_with_unknown_key",
+            ec2(r##"#{ ak_id: "a", ak_secret: "wJalrXUtnFEMIK7MDENG", extra_tag: #{} }"##, &format!("#{{ {regions} }}")),
+        ),
+        (
+            "account_with_cloud_provider",
+            ec2(
+                r##"#{ ak_id: "a", ak_secret: "wJalrXUtnFEMIK7MDENG", extra_tags: #{ cloud_provider: "mine" } }"##,
+                &format!("#{{ {regions} }}"),
+            ),
+        ),
+        (
+            "account_with_number_as_tag",
+            ec2(
+                r##"#{ ak_id: "a", ak_secret: "wJalrXUtnFEMIK7MDENG", extra_tags: #{ floor: 3 } }"##,
+                &format!("#{{ {regions} }}"),
+            ),
+        ),
+        (
+            "account_with_placeholder",
+            ec2(r##"#{ ak_id: "<具有合适权限的AWS AK ID>", ak_secret: "x" }"##, &format!("#{{ {regions} }}")),
+        ),
+        ("account_is_a_text", ec2(r#""AKIDEXAMPLE""#, &format!("#{{ {regions} }}"))),
+        ("regions_missing", ec2(ACCOUNT, "#{}")),
+        ("regions_empty", ec2(ACCOUNT, "#{ regions: [] }")),
+        ("regions_is_a_text", ec2(ACCOUNT, r##"#{ regions: "cn-north-1" }"##)),
+        ("regions_misspelt", ec2(ACCOUNT, r##"#{ region: ["cn-north-1"] }"##)),
+        ("region_twice", ec2(ACCOUNT, r##"#{ regions: ["cn-north-1", "cn-north-1"] }"##)),
+        ("region_with_blank", ec2(ACCOUNT, r##"#{ regions: ["cn north 1"] }"##)),
+        ("targets_on_objects", ec2(ACCOUNT, &format!("#{{ {regions}, {targets} }}"))),
+        ("targets_missing", cloudwatch(ACCOUNT, &format!("#{{ {regions} }}"))),
+        ("targets_empty", cloudwatch(ACCOUNT, &format!("#{{ {regions}, targets: [] }}"))),
+        (
+            "metrics_misspelt",
+            cloudwatch(
+                ACCOUNT,
+                &format!(r##"#{{ {regions}, targets: [ /* 云监控 */ #{{ namespace: "AWS/EC2", metric: ["*cpu*"] }} ] }}"##),
+            ),
+        ),
+        (
+            "metrics_empty",
+            cloudwatch(ACCOUNT, &format!(r##"#{{ {regions}, targets: [ #{{ namespace: "AWS/EC2", metrics: [] }} ] }}"##)),
+        ),
+        (
+            "not_in_the_middle",
+            cloudwatch(
+                ACCOUNT,
+                &format!(r##"#{{ {regions}, targets: [ #{{ namespace: "AWS/EC2", metrics: ["*cpu*", "NOT"] }} ] }}"##),
+            ),
+        ),
+        (
+            "metric_is_a_number",
+            cloudwatch(
+                ACCOUNT,
+                &format!(r##"#{{ {regions}, targets: [ #{{ namespace: "AWS/EC2", metrics: ["*cpu*", 5] }} ] }}"##),
+            ),
+        ),
+        (
+            "namespace_empty",
+            cloudwatch(ACCOUNT, &format!(r##"#{{ {regions}, targets: [ #{{ namespace: "", metrics: "ALL" }} ] }}"##)),
+        ),
+        (
+            "filters_on_metrics",
+            body(&format!(
+                "let account = {ACCOUNT};\n    aws_cloudwatch::DataCollector(account, #{{ {regions}, {targets} }}, #{{ filters: [|i| true] }});"
+            )),
+        ),
+        ("filter_is_no_function", ec2(ACCOUNT, &format!("#{{ {regions} }}, #{{ filters: [true] }}"))),
+        (
+            "runner_not_imported",
+            "import \"guance_aws_ec2__main\" as aws_ec2;\n\n@DFF.API(\"x\")\nfn run() {\n    Runner([]).run();\n}\n".into(),
+        ),
+        ("runner_with_unknown_option", body("Runner([], debugg = true).run();")),
+        ("runner_with_something_else", body("Runner([1, 2]).run();")),
+        ("runner_with_unknown_datakit", body("Runner([], datakit_id = \"datakti\").run();")),
+        ("package_misspelt", "import \"guance_aws_esc2__main\" as ec2;\n\n@DFF.API(\"x\")\nfn run() {}\n".into()),
+        ("package_without_main", "import \"guance_aws_ec2\" as ec2;\n\n@DFF.API(\"x\")\nfn run() {}\n".into()),
+        ("variable_misspelt", ec2("#{}", "#{ regions: regoins }")),
+        ("environment_missing", body("DFF.ENV(\"AWS_AK_IDD\")")),
+        ("member_of_dff_unknown", body("DFF.EVN(\"AWS_AK_ID\")")),
+        ("dot_after_package", body("aws_ec2.DataCollector(#{}, #{})")),
+        ("single_quotes", body("let name = 'aws';")),
+        ("python_true", body("Runner([], debug = True).run();")),
+        ("python_dict", body("let account = { \"ak_id\": \"x\" };")),
+        ("python_none", body("let region = None;")),
+        ("semicolon_missing", body("let a = 1\n    let b = 2;")),
+        ("bracket_missing", format!("{HEAD}\n@DFF.API(\"x\")\nfn run() {{\n    Runner([]).run();\n")),
+        ("no_function_registered", "fn run() {}\n".into()),
+        (
+            "several_functions",
+            "@DFF.API(\"one\")\nfn first() {}\n\n@DFF.API(\"two\")\nfn second() {}\n".into(),
+        ),
+        ("timeout_too_long", "@DFF.API(\"x\", timeout = 5000)\nfn run() {}\n".into()),
+        ("option_unknown", "@DFF.API(\"x\", timeuot = 300)\nfn run() {}\n".into()),
+        ("option_of_the_original", "@DFF.API(\"x\", queue = 2)\nfn run() {}\n".into()),
+        ("crontab_of_six", "@DFF.API(\"x\", fixed_crontab = \"0 */5 * * * *\")\nfn run() {}\n".into()),
+        ("registered_twice", "@DFF.API(\"one\")\nfn run() {}\n\nDFF.API(\"two\", run);\n".into()),
+        ("decorator_without_function", "@DFF.API(\"x\")\nlet run = 1;\n".into()),
+        (
+            "module_variable_changed",
+            "let seen = [];\n\n@DFF.API(\"x\")\nfn run() {\n    seen.push(1);\n}\n".into(),
+        ),
+    ]
+}
+
+fn configurations() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("config_key_misspelt", "[datakit.datakit]\nurl = \"http://localhost:9529\"\n"),
+        ("config_url_without_scheme", "[datakits.datakit]\nurl = \"localhost:9529\"\n"),
+        ("config_endpoint_misspelt", "[endpoints]\nawss = \"http://127.0.0.1:1\"\n"),
+        ("config_service_misspelt", "[endpoints]\n\"aws.monitor\" = \"http://127.0.0.1:1\"\n"),
+        ("config_limit_misspelt", "[limits]\n\"aws.monitoring.GetMetricDatas\" = 5\n"),
+        ("config_limit_of_zero", "[limits]\n\"aws.monitoring.GetMetricData\" = 0\n"),
+        ("config_secret_masked", "[env]\nAWS_AK_SECRET = { vaule = \"wJalrXUtnFEMIK7MDENG\" }\n"),
+        ("config_not_toml", "state = \n"),
+        ("config_wrong_type", "[overlap]\naws = \"long\"\n"),
+    ]
+}
+
+/// The folder's name differs from run to run.
+fn steady(world: &World, text: &str) -> String {
+    let folder = world.folder.path().display().to_string();
+    let canonical = world.folder.path().canonicalize().expect("the folder is there").display().to_string();
+    text.replace(&canonical, "FOLDER").replace(&folder, "FOLDER")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mistake_is_explained() {
+    let world = World::new(Options::default()).await;
+    for (name, script) in scripts() {
+        world.write("my_aws/main.rhai", &script);
+        let ran = world.run(&["run", "my_aws/main.rhai"]);
+        assert_eq!(ran.code, 2, "{name}: {ran:?}");
+        assert_eq!(ran.stdout, "", "{name}");
+        assert!(!ran.stderr.contains("wJalrXUtnFEMIK7MDENG"), "{name} shows a secret:\n{}", ran.stderr);
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => script }, {
+            insta::assert_snapshot!(name, steady(&world, &ran.stderr));
+        });
+    }
+    world.write("my_aws/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    for (name, config) in configurations() {
+        world.write("bad.toml", config);
+        let ran = world.run(&["run", "my_aws/main.rhai", "--config", "bad.toml"]);
+        assert_eq!(ran.code, 2, "{name}: {ran:?}");
+        assert_eq!(ran.stdout, "", "{name}");
+        assert!(!ran.stderr.contains("wJalrXUtnFEMIK7MDENG"), "{name} shows a secret:\n{}", ran.stderr);
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => config }, {
+            insta::assert_snapshot!(name, steady(&world, &ran.stderr));
+        });
+    }
+    assert_eq!(world.clouds.calls().values().sum::<u64>(), 0, "a cloud was called");
+    assert!(world.clouds.datakit().requests().is_empty(), "DataKit was called");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_is_explained() {
+    let world = World::new(Options::default()).await;
+    world.write("my_aws/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    for (name, arguments) in [
+        ("usage_no_such_file", vec!["run", "my_aws/mian.rhai"]),
+        ("usage_no_such_command", vec!["rnu", "my_aws/main.rhai"]),
+        ("usage_timeout_too_long", vec!["run", "my_aws/main.rhai", "--timeout", "4000"]),
+        ("usage_no_such_function", vec!["run", "my_aws/main.rhai", "--func", "rnu"]),
+        ("usage_no_such_collector", vec!["collectors", "aws_ecs2"]),
+        ("usage_no_such_config", vec!["run", "my_aws/main.rhai", "--config", "nowhere.toml"]),
+    ] {
+        let ran = world.run(&arguments);
+        assert_eq!(ran.code, 2, "{name}: {ran:?}");
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => arguments.join(" ") }, {
+            insta::assert_snapshot!(name, steady(&world, &ran.stderr));
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_reads_the_mistake_as_json() {
+    let world = World::new(Options::default()).await;
+    world.write("my_aws/main.rhai", &ec2(ACCOUNT, "#{ regions: [] }"));
+    let ran = world.run(&["run", "my_aws/main.rhai", "--output", "json"]);
+    assert_eq!(ran.code, 2);
+    let document = ran.json();
+    assert_eq!(document["status"], "invalid");
+    let error = &document["errors"][0];
+    assert!(error["message"].as_str().is_some_and(|text| text.contains("regions")), "{document:#}");
+    assert!(error["file"].as_str().is_some_and(|file| file.ends_with("my_aws/main.rhai")), "{document:#}");
+    assert_eq!(error["line"], 9, "{document:#}");
+    assert!(error["column"].as_u64().is_some_and(|column| column > 1), "{document:#}");
+    assert!(error["hint"].is_string(), "{document:#}");
+}

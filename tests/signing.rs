@@ -1,0 +1,138 @@
+//! Signing, held against vectors that the official SDKs made.
+//!
+//! All `*.json` files of the folder that `FUNCHOST_VECTORS` names are read, else those of `tests/vectors`. A vector whose scheme this
+//! program does not speak is passed over by its scheme, one that is marked `aws_sigv4_rust_differs` by that mark.
+
+use bytes::Bytes;
+use funchost_collectors::aws::sign::{Credentials, sign};
+use funchost_collectors::clock::nanoseconds;
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+#[derive(Deserialize)]
+struct File {
+    #[serde(default)]
+    vectors: Vec<serde_json::Value>,
+}
+
+/// One vector of SigV4, as `tests/vectors/aws.json` has it.
+#[derive(Deserialize)]
+struct Vector {
+    name: String,
+    service: String,
+    region: String,
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body_utf8: Option<String>,
+    body_base64: Option<String>,
+    body_repeat: Option<String>,
+    times: Option<usize>,
+    access_key: String,
+    secret_key: String,
+    session_token: Option<String>,
+    time: String,
+    authorization: String,
+    aws_sigv4_rust_differs: Option<String>,
+}
+
+impl Vector {
+    fn body(&self) -> Bytes {
+        if let Some(text) = &self.body_utf8 {
+            return text.clone().into();
+        }
+        if let Some(text) = &self.body_repeat {
+            return text.repeat(self.times.expect("a repeated body says how often")).into();
+        }
+        decode_base64(self.body_base64.as_deref().expect("a vector has a body")).into()
+    }
+
+    fn sign(&self) -> Result<String, String> {
+        let time = chrono::NaiveDateTime::parse_from_str(&self.time, "%Y%m%dT%H%M%SZ").expect("a time");
+        let mut request = http::Request::builder().method(self.method.as_str()).uri(&self.url);
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let mut request = request.body(self.body()).map_err(|error| error.to_string())?;
+        let credentials = Credentials {
+            access_key: self.access_key.clone(),
+            secret_key: self.secret_key.clone().into(),
+            session_token: self.session_token.clone().map(Into::into),
+            expires: None,
+        };
+        sign(&mut request, &credentials, &self.region, &self.service, nanoseconds(time.and_utc().into()))?;
+        if let Some(token) = &self.session_token {
+            assert_eq!(request.headers()["x-amz-security-token"], token.as_str(), "{}", self.name);
+        }
+        Ok(request.headers()["authorization"].to_str().expect("ASCII").to_owned())
+    }
+}
+
+fn decode_base64(text: &str) -> Vec<u8> {
+    let digits = text.bytes().filter(|byte| *byte != b'=').map(|byte| match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        other => panic!("{other} is no base64"),
+    });
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for digit in digits {
+        bits = bits << 6 | u32::from(digit);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    bytes
+}
+
+fn folder() -> PathBuf {
+    std::env::var_os("FUNCHOST_VECTORS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors"), PathBuf::from)
+}
+
+#[test]
+fn every_vector_is_signed_as_the_official_sdk_does() {
+    let folder = folder();
+    let files: Vec<PathBuf> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .collect();
+    let (mut right, mut marked, mut other) = (0, 0, 0);
+    let mut wrong = Vec::new();
+    for path in files {
+        let text = std::fs::read_to_string(&path).expect("a vector file can be read");
+        let file: File =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        for value in file.vectors {
+            // Vectors of the other clouds say their scheme, or have no `service` and `region` of SigV4.
+            let ours =
+                value["authorization"].as_str().is_some_and(|header| header.starts_with("AWS4-HMAC-SHA256 "));
+            if !ours {
+                other += 1;
+                continue;
+            }
+            let vector: Vector =
+                serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            if vector.aws_sigv4_rust_differs.is_some() {
+                marked += 1;
+                continue;
+            }
+            match vector.sign() {
+                Ok(authorization) if authorization == vector.authorization => right += 1,
+                Ok(authorization) => {
+                    wrong.push(format!("{}\n  {authorization}\n  {}", vector.name, vector.authorization))
+                }
+                Err(error) => wrong.push(format!("{}: {error}", vector.name)),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(right > 0, "no vector was tested in {}", folder.display());
+    println!("{right} vectors right, {marked} passed over by their mark, {other} of other schemes");
+}
