@@ -208,10 +208,9 @@ pub fn load(request: &LoadRequest) -> Result<Config, ConfigError> {
 /// # Errors
 /// See [`load`].
 pub fn load_with(request: &LoadRequest, known: &Known) -> Result<Config, ConfigError> {
-    let (file, text) = match find(request, &known.system) {
-        Ok(Some((path, text))) => (Some(path), text),
-        Ok(None) => (None, String::new()),
-        Err(diagnostic) => return Err(ConfigError { diagnostics: vec![diagnostic] }),
+    let (file, text) = match find(request, &known.system)? {
+        Some((path, text)) => (Some(path), text),
+        None => (None, String::new()),
     };
     let folder = file.as_deref().and_then(Path::parent).unwrap_or(&request.directory);
     let mut reader = read::Reader::new(&known.limits, folder, request);
@@ -226,7 +225,7 @@ pub fn load_with(request: &LoadRequest, known: &Known) -> Result<Config, ConfigE
 }
 
 /// The file to read and its text.
-fn find(request: &LoadRequest, system: &Path) -> Result<Option<(PathBuf, String)>, Diagnostic> {
+fn find(request: &LoadRequest, system: &Path) -> Result<Option<(PathBuf, String)>, ConfigError> {
     let variable = |name: &str| request.environment.get(name).filter(|value| !value.is_empty());
     let named = request.explicit.clone().or_else(|| variable("FUNCHOST_CONFIG").map(PathBuf::from));
     if let Some(path) = named {
@@ -235,7 +234,7 @@ fn find(request: &LoadRequest, system: &Path) -> Result<Option<(PathBuf, String)
             Some(text) => Ok(Some((path, text))),
             None => Err(report::about_file(
                 &path,
-                "there is no such file",
+                "does not exist",
                 Some(
                     "name an existing file, or leave the name out: funchost runs without a configuration"
                         .into(),

@@ -1,5 +1,7 @@
 //! The configuration from the outside: where it is looked for, every key by file and by variable, and what is said about mistakes.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows tests, but not their helpers")]
+
 use funchost::config::{
     Config, ConfigError, Known, LoadRequest, Overlap, is_secret_name, known_limits, load, load_with,
 };
@@ -732,10 +734,10 @@ fn urls_are_checked() {
     "#);
     insta::assert_snapshot!(file("[endpoints]\n\"aws.ec2\" = \"http://x\"\naws.ec2 = \"http://y\"\n").said(), @r#"
         error: `endpoints.aws.ec2` is set twice
-         --> /work/funchost.toml:2:1
+         --> /work/funchost.toml:3:5
           |
-        2 | "aws.ec2" = "http://x"
-          | ^^^^^^^^^
+        3 | aws.ec2 = "http://y"
+          |     ^^^
     "#);
 }
 
@@ -763,9 +765,9 @@ fn variables_are_checked_without_showing_their_values() {
          = hint: did you mean `FUNCHOST_STATE`?
     "#);
     insta::assert_snapshot!(variable("FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCE", "1").said(), @r#"
-        error: `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCE` is not a known key
+        error: `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCE` is a variable that funchost does not know
          |
-         = hint: did you mean `aws.ec2.DescribeInstances`?
+         = hint: did you mean `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES`?
     "#);
     insta::assert_snapshot!(variable("FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES", "-1").said(), @r#"
         error: `FUNCHOST_LIMITS__AWS__EC2__DESCRIBEINSTANCES` must be greater than 0: it is a number of calls a second
@@ -773,9 +775,9 @@ fn variables_are_checked_without_showing_their_values() {
          = hint: for one call in ten seconds write 0.1
     "#);
     insta::assert_snapshot!(variable("FUNCHOST_ENDPOINTS__AWS__EC3", "http://x").said(), @r#"
-        error: `FUNCHOST_ENDPOINTS__AWS__EC3` is not a known key
+        error: `FUNCHOST_ENDPOINTS__AWS__EC3` is a variable that funchost does not know
          |
-         = hint: did you mean `aws.ec2`?
+         = hint: did you mean `FUNCHOST_ENDPOINTS__AWS__EC2`?
     "#);
     insta::assert_snapshot!(variable("FUNCHOST_ENV__A__B__C", "x").said(), @r#"
         error: `FUNCHOST_ENV__A__B__C` is a variable that funchost does not know
@@ -901,16 +903,16 @@ fn files_that_cannot_be_read_are_said() {
     let mut world = World::new();
     world.request.explicit = Some("nowhere.toml".into());
     insta::assert_snapshot!(world.said(), @r#"
-        error: the configuration /work/nowhere.toml there is no such file
+        error: the configuration /work/nowhere.toml does not exist
          |
          = hint: name an existing file, or leave the name out: funchost runs without a configuration
     "#);
     let mut world = World::new();
     world.request.explicit = Some(".".into());
     insta::assert_snapshot!(world.said(), @r#"
-        error: the configuration /work/. cannot be read (Is a directory (os error 21))
+        error: the configuration /work/. is a folder
          |
-         = hint: make it readable for this user
+         = hint: name the file in it
     "#);
     // What a Windows editor saves: GBK.
     let world = World::new();
@@ -959,9 +961,9 @@ fn secrets_in_a_shown_line_are_dots_of_the_same_width() {
     "#);
     insta::assert_snapshot!(file("[env]\nX = { value = \"秘密hunter2hunter2\", secret = \"ja\" }\n").said(), @r#"
         error: `env.X.secret` is a text, expected true or false
-         --> /work/funchost.toml:2:46
+         --> /work/funchost.toml:2:44
           |
-        2 | X = { value = "..................", secret = ".." }
+        2 | X = { value = "．．..............", secret = ".." }
           |                                              ^^^^
     "#);
     insta::assert_snapshot!(file("[env]\nMY_TOKEN = 1234567890123\n").said(), @r#"
@@ -1026,7 +1028,9 @@ PLAIN = "hunter2hunter2"
 }
 
 /// Places where a secret may stand, each with what may be around it.
-const PLACES: [&str; 9] = [
+const PLACES: [&str; 13] = [
+    "[\"env\".X]\nvalue = \"§\"\nsecret = true\n",
+    "'env'.\"X\".value = '§'\nenv.X.secret = true\n",
     "[env]\nMY_KEY = \"§\"\n",
     "[env]\nX = { value = '§', secret = true }\n",
     "[env.X]\nsecret = true\nvalue = \"\"\"\n§\n§\"\"\"\n",
@@ -1036,6 +1040,8 @@ const PLACES: [&str; 9] = [
     "password = '''§'''\n",
     "state = \"postgres://u:§@h/d\"\n",
     "state = \"http://u:a b/§?'§@h/d\"\n",
+    "env = { A = {\n value = \"§\",\n secret = true,\n} }\n",
+    "[env]\nA = { secret = true, value = '''§\n§''' }\n",
 ];
 
 proptest! {

@@ -1,5 +1,7 @@
 //! The state from the outside: one process, two handles on one folder, two processes, and processes that are killed.
 
+#![expect(clippy::unwrap_used, reason = "clippy knows tests, but not their helpers")]
+
 use funchost::state::{
     Claim, Claimed, Commit, Evicted, FILE_NAME, Mark, Object, ObjectScope, Outcome, Parcel, Sent, Sqlite,
     State, StateError, Time,
@@ -769,6 +771,47 @@ async fn two_handles_in_one_process_claim_each_key_once_and_lose_nothing() {
     assert_eq!(claimed.len(), 50);
     assert_eq!(states[0].marks(&["mark".into()]).await.unwrap()[0].sent.len(), 400);
     assert_eq!(states[1].outbox_sizes().await.unwrap(), [("dk".to_owned(), 400, 400, 3200)]);
+}
+
+/// A run's deadline drops what is under way, at whatever step it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_is_dropped_is_whole_or_absent_and_stops_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = open(folder.path()).await;
+    let keys = ["a".to_owned(), "b".to_owned()];
+    let mut dropped = 0;
+    for n in 1..=150 {
+        let time = START + n;
+        let commit = Commit {
+            sent: vec![("a".into(), vec![sent(time, 1, 1)]), ("b".into(), vec![sent(time, 2, 2)])],
+            marks: vec![("a".into(), time, 0), ("b".into(), time, 0)],
+            kept: vec![Parcel { created: time, ..parcel("dk", 1, b"body") }],
+            ..Commit::default()
+        };
+        let mut future = Box::pin(state.commit(commit, NO_LIMIT));
+        let mut done = false;
+        for _ in 0..n {
+            done = futures_util::poll!(&mut future).is_ready();
+            if done {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        drop(future);
+        dropped += u32::from(!done);
+        // Writers queue: when the next is through, what was dropped is decided.
+        state.renew(&[], START).await.unwrap();
+
+        let marks = state.marks(&keys).await.unwrap();
+        let times = |mark: &Mark| mark.sent.iter().map(|entry| entry.time).collect::<Vec<_>>();
+        assert_eq!(times(&marks[0]), times(&marks[1]));
+        assert_eq!(marks[0].until, marks[1].until);
+        assert_eq!(marks[0].until, times(&marks[0]).last().copied());
+        let kept = state.outbox("dk", 0, 1000).await.unwrap();
+        assert_eq!(kept.iter().map(|parcel| parcel.created).collect::<Vec<_>>(), times(&marks[0]));
+    }
+    assert!(dropped > 0, "nothing was dropped: this test shows nothing");
+    state.commit(keep(vec![parcel("dk", 1, b"last")]), NO_LIMIT).await.unwrap();
 }
 
 /// This test program again, as another process that runs one test; it waits for a line before it begins.

@@ -72,7 +72,8 @@ fn lower(written: &str) -> String {
     }
 }
 
-fn unknown(rest: &str, names: &Names<'_>) -> Wrong {
+/// A variable that sets nothing.
+pub(super) fn unknown(rest: &str, names: &Names<'_>) -> Wrong {
     let wrong = Wrong::new("is a variable that funchost does not know").at_key();
     let upper = rest.to_ascii_uppercase();
     // The most frequent slip: one underscore between the parts.

@@ -231,6 +231,8 @@ impl<'r> Reader<'r> {
                 _ => leaves.push(member),
             }
         }
+        // A name that is set twice is a mistake of its second place.
+        leaves.sort_by_key(|leaf| leaf.key.start);
         leaves
     }
 
@@ -263,23 +265,28 @@ impl<'r> Reader<'r> {
         self.base = &self.request.directory;
         for (name, value) in &self.request.environment {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-            let key = environment::key(
-                rest,
-                &Names {
-                    datakits: self.datakits.keys().map(String::as_str).chain(["datakit"]).collect(),
-                    env: self.env.keys().map(String::as_str).collect(),
-                    endpoints: &self.endpoints_known,
-                    limits: self.limits_known,
-                },
-            );
-            let done = match key {
+            let set = match environment::key(rest, &self.names()) {
                 Ok(Some(key)) => self.set(&key, Given::Variable(value)),
                 Ok(None) => Ok(()),
                 Err(wrong) => Err(wrong),
             };
+            // A name that is wrong is compared with the names of variables.
+            let done =
+                set.map_err(
+                    |wrong| if wrong.at_key { environment::unknown(rest, &self.names()) } else { wrong },
+                );
             if let Err(wrong) = done {
                 self.problems.push(Problem::new(At::Variable, name, wrong));
             }
+        }
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names {
+            datakits: self.datakits.keys().map(String::as_str).chain(["datakit"]).collect(),
+            env: self.env.keys().map(String::as_str).collect(),
+            endpoints: &self.endpoints_known,
+            limits: self.limits_known,
         }
     }
 

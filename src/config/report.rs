@@ -3,9 +3,8 @@
 //! Owns how a mistake is shown. Secrets become dots of the same width, so that carets stay under their places.
 
 use super::value::Wrong;
-use super::{Diagnostic, is_secret_name};
+use super::{ConfigError, Diagnostic, is_secret_name};
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -58,7 +57,7 @@ pub(super) fn line(text: &str) -> String {
 }
 
 /// The text of a configuration; none where there is no such file.
-pub(super) fn read(path: &Path) -> Result<Option<String>, Diagnostic> {
+pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     let unreadable = |error: std::io::Error| {
         about_file(path, &format!("cannot be read ({error})"), Some("make it readable for this user".into()))
     };
@@ -69,6 +68,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Diagnostic> {
         }
         Err(error) => return Err(unreadable(error)),
     };
+    if file.metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(about_file(path, "is a folder", Some("name the file in it".into())));
+    }
     let mut bytes = Vec::new();
     file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LARGEST {
@@ -82,10 +84,11 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, Diagnostic> {
 }
 
 /// A mistake of a file as a whole.
-pub(super) fn about_file(path: &Path, what: &str, hint: Option<String>) -> Diagnostic {
+pub(super) fn about_file(path: &Path, what: &str, hint: Option<String>) -> ConfigError {
     let message = format!("the configuration {} {what}", line(&path.display().to_string()));
     let rendered = render(Group::with_title(Level::ERROR.primary_title(message.clone())), hint.as_deref());
-    Diagnostic { message, file: Some(path.to_owned()), line: None, column: None, hint, rendered }
+    let file = Some(path.to_owned());
+    ConfigError { diagnostics: vec![Diagnostic { message, file, line: None, column: None, hint, rendered }] }
 }
 
 /// All mistakes, in the order of the file, variables last.
@@ -168,33 +171,33 @@ impl Masked {
         Self::new(source, hidden)
     }
 
-    /// Hides what may be a secret in a text that was not understood: all values of lines that name one, and of `[env]`.
+    /// Hides what may be a secret in a text that was not understood: all values of lines that name one, of `env`, in braces that go
+    /// over several lines, and all that follows the first text of several lines, as nobody can tell where that ends.
     pub(super) fn of_broken(source: &str) -> Self {
         let mut hidden = url_secrets(source);
-        let mut in_env = false;
-        let mut in_text: Option<&str> = None;
+        let (mut in_env, mut in_braces, mut in_text) = (false, false, false);
         let mut start = 0;
         for line in source.split_inclusive('\n') {
             let whole = start..start + line.trim_end().len();
-            let trimmed = line.trim();
-            if in_text.is_some() {
+            let (key, value) = match line.find('=') {
+                Some(at) => (&line[..at], (start + at + 1).min(whole.end)..whole.end),
+                None => (line, whole.clone()),
+            };
+            if in_text {
                 hidden.push(whole);
-            } else if trimmed.starts_with('[') && !trimmed.contains('=') {
-                in_env = trimmed.trim_start_matches('[').trim_start().starts_with("env");
-            } else if in_env || is_secret_name(line) || trimmed.starts_with("env") {
-                match line.find('=') {
-                    Some(at) if whole.start + at + 1 < whole.end => {
-                        hidden.push(whole.start + at + 1..whole.end)
-                    }
-                    Some(_) => {}
-                    None => hidden.push(whole),
+            } else if line.trim_start().starts_with('[') && !line.contains('=') {
+                // A name in quotes may as well be an element of a list.
+                let quoted = line.contains(['"', '\'']);
+                in_env = line.contains("env") || in_env && quoted;
+                in_braces &= quoted;
+                if quoted {
+                    hidden.push(whole);
                 }
+            } else if in_env || in_braces || key.contains("env") || is_secret_name(line) {
+                hidden.push(value);
             }
-            for quotes in ["\"\"\"", "'''"] {
-                if in_text.is_none_or(|open| open == quotes) && line.matches(quotes).count() % 2 == 1 {
-                    in_text = if in_text.is_some() { None } else { Some(quotes) };
-                }
-            }
+            in_braces |= line.matches('{').count() > line.matches('}').count();
+            in_text |= line.contains("\"\"\"") || line.contains("'''");
             start += line.len();
         }
         Self::new(source, hidden)
@@ -233,13 +236,13 @@ impl Masked {
     }
 }
 
-/// Dots as wide as the text. Line breaks stay.
+/// A dot for every character, as wide as it was. Line breaks stay.
 fn dots(text: &str) -> String {
     text.chars()
         .map(|character| match character {
-            '\n' | '\r' => Cow::Owned(character.to_string()),
-            character if is_wide(character) => Cow::Borrowed(".."),
-            _ => Cow::Borrowed("."),
+            '\n' | '\r' => character,
+            character if is_wide(character) => '．',
+            _ => '.',
         })
         .collect()
 }

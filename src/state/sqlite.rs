@@ -256,9 +256,9 @@ mod tests {
 
         assert_eq!(state.outbox("datakit", 0, 10).await.unwrap().len(), 1);
         assert_eq!(state.marks(&["mark".into()]).await.unwrap()[0].until, Some(5));
-        sqlx::query("PRAGMA max_page_count = 100000").execute(&state.writer).await.unwrap();
+        // The limit was the lost connection's: there is space again, and the same handle goes on.
         state.commit(kept, u64::MAX).await.unwrap();
-        assert_eq!(state.outbox("datakit", 0, 10).await.unwrap().len(), 2, "works again with space");
+        assert_eq!(state.outbox("datakit", 0, 10).await.unwrap().len(), 2);
     }
 
     #[tokio::test]

@@ -150,6 +150,15 @@ fn options() -> SqliteConnectOptions {
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
+        // When the disk is full or fails SQLite itself ends the transaction; sqlx goes on counting it, and the connection would refuse
+        // every further one. The ping waits for the rollback of a dropped transaction.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _idle| {
+            Box::pin(async move {
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .acquire_timeout(QUEUE)
         // Waiting here is how writers queue: nothing to warn of.
         .acquire_slow_threshold(QUEUE)
