@@ -1,1 +1,172 @@
-//! wip
+//! Deadlines, Ctrl-C and memory: a run ends when it must, whatever the script does.
+
+use crate::world::{Behaviour, Ran, World};
+use funchost::script::{Ended, RunOptions};
+use insta::assert_snapshot;
+use std::time::Duration;
+
+fn one_second(body: &str) -> Ran {
+    World::with_imports(&format!("@DFF.API(\"t\", timeout = 1)\nfn run() {{\n    {body}\n}}")).run()
+}
+
+#[test]
+fn a_loop_ends_at_the_deadline() {
+    let ran = one_second("let n = 0; loop { n += 1; }");
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert_snapshot!(ran.error(), @r#"
+    error: `my__main.run` did not end within its time limit of 1 s
+     --> my/main.rhai:4:1
+      |
+    4 | @DFF.API("t", timeout = 1)
+      | ^ while it ran this function
+      |
+      = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+}
+
+#[test]
+fn a_try_does_not_catch_the_deadline() {
+    let ran = one_second("loop { try { loop { } } catch { print(\"caught\"); } }");
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert!(ran.texts().is_empty());
+}
+
+#[test]
+fn a_sleep_ends_at_the_deadline() {
+    let ran = one_second("for i in 0..10 { try { sleep(60); } catch { } }");
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert_snapshot!(ran.error(), @r#"
+    error: `my__main.run` did not end within its time limit of 1 s
+     --> my/main.rhai:6:28
+      |
+    6 |     for i in 0..10 { try { sleep(60); } catch { } }
+      |                            ^^^^^ while it waited for sleep
+      |
+      = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+}
+
+#[test]
+fn loading_counts_towards_the_deadline() {
+    let options = RunOptions { timeout: Some(1), ..RunOptions::default() };
+    let ran = World::new("let n = 0;\nloop { n += 1; }\n@DFF.API(\"t\") fn run() {}").options(options).run();
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert_snapshot!(ran.error(), @r#"
+    error: loading `my__main` did not end within its time limit of 1 s
+     |
+     = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+}
+
+#[test]
+fn the_timeout_of_the_run_wins_over_the_scripts() {
+    let options = RunOptions { timeout: Some(1), ..RunOptions::default() };
+    let ran = World::new("@DFF.API(\"t\", timeout = 3600) fn run() { sleep(3000); }").options(options).run();
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+}
+
+#[test]
+fn a_backend_is_told_to_stop_and_its_answer_is_kept() {
+    let world = World::with_imports("@DFF.API(\"t\", timeout = 1)\nfn run() {\n    Runner([], debug = true).run();\n    print(\"never\");\n}");
+    let ran = world.behaviour(Behaviour::UntilStopped).run();
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert_eq!(ran.outcome.reports[0]["status"], "failed");
+    assert!(ran.texts().is_empty());
+    assert_snapshot!(ran.error(), @r#"
+    error: `my__main.run` did not end within its time limit of 1 s
+     --> my/main.rhai:6:5
+      |
+    6 |     Runner([], debug = true).run();
+      |     ^^^^^^ while it waited for the collectors of this Runner
+      |
+      = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+}
+
+#[test]
+fn a_backend_that_does_not_stop_is_left_behind() {
+    let mut world = World::with_imports("@DFF.API(\"t\", timeout = 1) fn run() { Runner([]).run() }");
+    world.settings.patience = Duration::from_millis(50);
+    let ran = world.behaviour(Behaviour::Hang).run();
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert!(ran.outcome.reports.is_empty());
+}
+
+#[test]
+fn ctrl_c_stops_everything() {
+    for body in ["loop { }", "sleep(1000);", "Runner([]).run();"] {
+        let world = World::with_imports(&format!("@DFF.API(\"t\") fn run() {{ {body} }}")).behaviour(Behaviour::UntilStopped);
+        let stop = world.stop.clone();
+        let presser = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(tokio::time::sleep(Duration::from_millis(100)));
+            stop.cancel();
+        });
+        let ran = world.run();
+        presser.join().unwrap();
+        assert_eq!(ran.outcome.ended, Ended::Stopped, "{body}");
+        assert!(ran.error().starts_with("error: `my__main.run` was stopped before its end"), "{}", ran.error());
+    }
+}
+
+fn small_memory(body: &str) -> Ran {
+    let mut world = World::new(&format!("@DFF.API(\"t\")\nfn run() {{\n    {body}\n}}"));
+    world.settings.memory_limit = 64 << 20;
+    world.run()
+}
+
+#[test]
+fn memory_is_capped() {
+    assert_snapshot!(small_memory("let s = \"x\"; loop { s += s; }").error(), @r#"
+    error: `my__main.run` needs more than the 64 MiB of memory that a script may hold
+     --> my/main.rhai:1:1
+      |
+    1 | @DFF.API("t")
+      | ^ while it ran this function
+      |
+      = hint: keep less at a time; objects and points need no list in a script
+    "#);
+    for bomb in [
+        "let xs = []; loop { xs.push(\"text\" + xs.len()); }",
+        "let xs = [1]; loop { xs += xs; }",
+        "let m = #{}; let i = 0; loop { m[`k${i}`] = [i]; i += 1; }",
+        "try { let xs = []; xs.pad(100000000000, 0); } catch { }",
+        "let s = \"\"; s.pad(100000000000, '云');",
+        "let s = \"\"; s.pad(100000000000, \"云云\");",
+        "let b = blob(100000000000); b.len()",
+        "let b = blob(100000000000, 7); b.len()",
+        "let b = blob(1); b.pad(100000000000, 7);",
+        "let s = \"\"; s.pad(1000000, 'a'); let t = s; s.replace(\"a\", t);",
+    ] {
+        let error = small_memory(bomb).error();
+        assert!(error.contains("needs more than the 64 MiB of memory"), "{bomb}: {error}");
+    }
+}
+
+#[test]
+fn memory_that_is_given_back_does_not_count() {
+    let ran = small_memory("for i in 0..300 { let s = \"x\"; s.pad(1000000, 'y'); } \"done\"");
+    assert_eq!(ran.value(), serde_json::json!("done"));
+}
+
+#[test]
+fn padding_and_blobs_do_what_they_always_did() {
+    let ran = World::new(
+        r#"@DFF.API("t") fn run() {
+            let xs = [1]; xs.pad(3, 9); xs.pad(2, 7);
+            let s = "ab"; s.pad(5, "xy"); let c = "ab"; c.pad(4, '-'); let n = "ab"; n.pad(-1, '-');
+            let b = blob(2, 258); b.pad(3, 1);
+            let r = "a-b-c"; r.replace("-", "++");
+            [xs, s, c, n, b.len(), b[0], b[2], r]
+        }"#,
+    )
+    .run();
+    assert_eq!(ran.value(), serde_json::json!([[1, 9, 9], "abxyxy", "ab--", "ab", 3, 2, 1, "a++b++c"]));
+}
+
+#[test]
+fn a_big_list_grows_in_a_straight_line() {
+    // With Rhai's own size limits this would need half an hour.
+    let ran = World::new("@DFF.API(\"t\", timeout = 60) fn run() { let xs = []; for i in 0..200000 { xs.push(i); } xs.len() }").run();
+    assert_eq!(ran.value(), serde_json::json!(200_000));
+}

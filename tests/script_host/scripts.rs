@@ -42,7 +42,7 @@ fn runner(statement: &str, options: RunOptions) -> (bool, String, usize) {
     let script = format!(
         "let a = #{{ ak_id: \"id\", ak_secret: \"secret\" }};
         @DFF.API(\"t\")
-        fn go() {{ let cs = [objects::DataCollector(a, #{{ regions: [\"r\"] }})]; {statement} }}"
+        fn collect() {{ let cs = [objects::DataCollector(a, #{{ regions: [\"r\"] }})]; {statement} }}"
     );
     let ran = World::with_imports(&script).options(options).run();
     ran.value();
@@ -190,7 +190,7 @@ fn a_script_in_a_folder_that_is_no_identifier_runs_and_imports_its_neighbours() 
     assert_eq!(script.id(), "my_scripts_2__main_v1");
     let functions = funchost::script::list(&script).unwrap();
     assert_eq!(functions[0].id, "my_scripts_2__main_v1.run");
-    assert_eq!(functions[0].place.as_ref().unwrap().to_string(), "my scripts-2/main v1.rhai:1:29");
+    assert_eq!(functions[0].place.as_ref().unwrap().to_string(), "my scripts-2/main v1.rhai:1:26");
 }
 
 #[test]
