@@ -18,7 +18,6 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -124,16 +123,18 @@ impl Surroundings {
 
     /// The configuration, with what the command line says put over it.
     fn config(&self, common: &Common) -> Result<Config, crate::config::ConfigError> {
-        let request = LoadRequest {
-            explicit: common.config.clone(),
-            directory: self.directory.clone(),
-            environment: self.variables.clone(),
-        };
-        let mut config = crate::config::load(&request)?;
+        let mut environment = self.variables.clone();
         if let Some(state) = &common.state {
-            config.state = self.directory.join(state);
+            // A path counts from the current folder, wherever the file lies; a URL is read as it is.
+            let place = match state.to_str() {
+                Some(url) if url.contains("://") => url.to_owned(),
+                _ => self.directory.join(state).display().to_string(),
+            };
+            environment.insert("FUNCHOST_STATE".into(), place);
         }
-        Ok(config)
+        let request =
+            LoadRequest { explicit: common.config.clone(), directory: self.directory.clone(), environment };
+        crate::config::load(&request)
     }
 }
 

@@ -12,7 +12,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 /// The manual's AWS script, with the regions put in.
-pub fn aws_script(regions: &[&str], metrics: &str) -> String {
+pub(crate) fn aws_script(regions: &[&str], metrics: &str) -> String {
     let regions: Vec<String> = regions.iter().map(|region| format!("{region:?}")).collect();
     format!(
         r#"import "guance_integration__runner" as integration;
@@ -44,21 +44,21 @@ fn run() {{
 
 /// What a run wrote and how it ended.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: u8,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// The JSON document on stdout.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("{error}\nstdout:\n{}\nstderr:\n{}", self.stdout, self.stderr))
     }
 
     /// A collector of the report.
-    pub fn collector(&self, name: &str) -> serde_json::Value {
+    pub(crate) fn collector(&self, name: &str) -> serde_json::Value {
         let report = self.json();
         let collectors = report["collectors"].as_array().expect("the report has collectors");
         collectors
@@ -70,15 +70,15 @@ impl Ran {
 }
 
 /// A folder with a script and a configuration, and the clouds that it names.
-pub struct World {
-    pub folder: tempfile::TempDir,
-    pub variables: BTreeMap<String, String>,
-    pub clouds: Simcloud,
+pub(crate) struct World {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) variables: BTreeMap<String, String>,
+    pub(crate) clouds: Simcloud,
 }
 
 impl World {
     /// Clouds with these options; keys in the environment.
-    pub async fn new(options: Options) -> Self {
+    pub(crate) async fn new(options: Options) -> Self {
         let clouds = Simcloud::start(options).await.expect("simcloud listens on loopback");
         let folder = tempfile::tempdir().expect("a temporary folder");
         let keys = clouds.keys();
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// Writes a file into the folder.
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder.path().join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
         std::fs::write(&path, text).expect("the file can be written");
@@ -106,17 +106,17 @@ impl World {
     }
 
     /// Runs funchost in this process, the clock `seconds` ahead of the machine's.
-    pub fn run_at(&self, seconds: i64, arguments: &[&str]) -> Ran {
+    pub(crate) fn run_at(&self, seconds: i64, arguments: &[&str]) -> Ran {
         in_process(&self.folder.path().to_path_buf(), &self.variables, seconds, arguments)
     }
 
     /// Runs funchost in this process at the machine's time.
-    pub fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.run_at(0, arguments)
     }
 
     /// The real binary, ready to be started.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_funchost"));
         command.args(arguments).current_dir(self.folder.path()).env_clear().envs(&self.variables);
         command.env("HOME", self.folder.path()).env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -124,13 +124,13 @@ impl World {
     }
 
     /// Runs the real binary to its end.
-    pub fn binary(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn binary(&self, arguments: &[&str]) -> Ran {
         ran(&self.command(arguments).output().expect("the binary starts"))
     }
 }
 
 /// What a finished process left.
-pub fn ran(output: &Output) -> Ran {
+pub(crate) fn ran(output: &Output) -> Ran {
     Ran {
         code: u8::try_from(output.status.code().unwrap_or(255)).unwrap_or(255),
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -139,7 +139,7 @@ pub fn ran(output: &Output) -> Ran {
 }
 
 /// Runs funchost in this process, on a thread of its own: it brings its own runtime.
-pub fn in_process(
+pub(crate) fn in_process(
     directory: &PathBuf,
     variables: &BTreeMap<String, String>,
     seconds: i64,
@@ -157,6 +157,7 @@ pub fn in_process(
         stdout: stdout.clone(),
         stderr: stderr.clone(),
         color: false,
+        masker: Arc::default(),
     };
     let code = std::thread::spawn(move || funchost::cli::main(&surroundings))
         .join()
