@@ -95,7 +95,7 @@ impl ObjectSpec {
             let next = page.next.take();
             if next.is_some() && next == token {
                 return Err(Failure::Answer(format!(
-                    "{region}: the list does not end: the cloud gave the same page token twice"
+                    "the list of {region} does not end: the cloud gave the same page token twice"
                 )));
             }
             let sending = self.send(run, region, page.items);

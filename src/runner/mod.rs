@@ -592,7 +592,7 @@ fn region_name(region: &Text) -> String {
 /// A failure with its way out, for a person.
 fn explain(region: &Text, failure: &Failure) -> String {
     let mut text = match failure {
-        Failure::Call(_) => failure.to_string(),
+        Failure::Call(_) | Failure::Answer(_) => failure.to_string(),
         _ => format!("{}: {failure}", region_name(region)),
     };
     if let Failure::Call(error) = failure

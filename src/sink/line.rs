@@ -86,7 +86,7 @@ impl Notes {
     pub fn warnings(&self) -> Vec<String> {
         self.0
             .iter()
-            .map(|(change, (count, example))| format!("{count} {} (such as {example})", change.words()))
+            .map(|(change, (count, example))| format!("{}: {count} (such as {example})", change.words()))
             .collect()
     }
 

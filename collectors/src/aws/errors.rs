@@ -102,13 +102,15 @@ pub fn refusal(
             // Whatever answers so is no AWS: a proxy's page, a cut body.
             _ => Fault::Transient,
         };
-        let what = if looks_like_html(body) { "an HTML page" } else { "an answer that is no AWS error" };
+        let html = looks_like_html(body);
+        let what = if html { "an HTML page" } else { "an answer that is no AWS error" };
+        let hint = html.then(|| "a proxy or a load balancer may stand in between: check it, and try again later".to_owned());
         return Refusal {
             fault,
             code: format!("HTTP {}", status.as_u16()),
             message: format!("{what} came instead"),
             request_id,
-            hint: None,
+            hint,
         };
     };
     let fault = classify(&code, &message, status);
@@ -172,11 +174,14 @@ fn hint(action: &Action, region: &str, fault: Fault, code: &str, message: &str) 
         Fault::Authentication if code == "OptInRequired" => {
             Some(format!("the account has not opted in to {region}: enable it, or take it out of `regions`"))
         }
-        Fault::Authentication => Some(if super::endpoint::is_china(region) {
-            "is `ak_id` right and active? Regions in China need keys of an account in China".into()
-        } else {
-            "is `ak_id` right and active? Keys of an account in China do not work in other regions".into()
-        }),
+        Fault::Authentication => Some(format!(
+            "check `ak_id` and `ak_secret`: are both copied whole and active? {}",
+            if super::endpoint::is_china(region) {
+                "Regions in China need keys of an account in China"
+            } else {
+                "Keys of an account in China do not work in other regions"
+            }
+        )),
         Fault::Throttled => Some(format!(
             "other programs use the same quota: lower the rate with `[limits]` \"aws.{}.{}\"",
             action.service, action.action

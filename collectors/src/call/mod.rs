@@ -397,11 +397,13 @@ impl CallPath {
     fn failed<T>(&self, call: &Call<'_, T>, refusal: Refusal, attempts: u32) -> CallError {
         let mut hint = refusal.hint;
         if refusal.fault == Fault::Skewed {
-            let seconds = self.offset(call.cloud) / SECOND;
-            hint = Some(format!(
-                "this machine's clock differs from the cloud's by {} s: set it (NTP)",
-                seconds.abs()
-            ));
+            let seconds = (self.offset(call.cloud) / SECOND).abs();
+            hint = Some(if seconds < 60 {
+                // The clocks agree, so it is the keys that are too old.
+                "the temporary keys have expired: get new ones, or use `role_arn` so that funchost renews them".into()
+            } else {
+                format!("this machine's clock differs from the cloud's by {seconds} s: set it (NTP)")
+            });
         }
         CallError {
             cloud: call.cloud,
