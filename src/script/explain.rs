@@ -196,6 +196,11 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
                 .hint("constants and module-level variables are read-only in functions: take a copy first, `let copy = value;`")
         }
         EvalAltResult::ErrorDataRace(_, _) => {
+            if at.1.is_none()
+                && let Some(caller) = frames.pop()
+            {
+                *at = caller.at;
+            }
             Problem::run_time("a value is used while one of its own methods works on it")
                 .label("already in use")
                 .hint("copy it first: `let copy = value;`, and use the copy inside the closure")
@@ -218,8 +223,14 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
                 .label("out of bounds")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
+            // Rhai has overwritten the place of this one, too.
+            if at.1.is_none()
+                && let Some(chosen) = host.chosen()
+            {
+                *at = (host.library.entry.clone(), chosen.at);
+            }
             Problem::run_time(format!("calls are nested more than {CALL_LEVELS} deep"))
-                .label("one call too many")
+                .label("while it ran this function")
                 .hint("does a function call itself without an end?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, found, _) if !wanted.is_empty() => Problem::run_time(format!(
@@ -409,7 +420,8 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
     }
     let kinds = arguments.iter().map(|argument| kind_of_name(argument)).collect::<Vec<_>>().join(", ");
     if bare == "DataCollector" {
-        return Problem::input(format!("`DataCollector` does not take {} arguments", arguments.len()))
+        let given = arguments.len();
+        return Problem::input(format!("`DataCollector` takes 2 or 3 arguments, {given} given"))
             .label("wrong number of arguments")
             .hint("write `DataCollector(account, configs)`, or `DataCollector(account, configs, #{ filters: [f] })`");
     }

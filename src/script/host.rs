@@ -400,8 +400,9 @@ impl Host {
 
     /// A place with its source, masked, and the token that stands there marked.
     pub(super) fn label(&self, script: &str, position: Position, text: impl Into<String>) -> Option<Label> {
-        let place = self.place(script, position)?;
+        let mut place = self.place(script, position)?;
         let source = self.script(&place.script)?.source;
+        (place.line, place.column) = super::locate::behind_dot(&source, place.line, place.column);
         let masked = MaskedSource::new(&source, &self.settings.masker);
         let span = super::locate::span(&source, place.line, place.column);
         let span = masked.offset(span.start)..masked.offset(span.end);

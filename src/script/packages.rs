@@ -191,6 +191,10 @@ fn construct(
     let position = context.call_position();
     let wrong = |mistake: Mistake| Problem::mistake(mistake, CREATED).thrown(position);
     let data = |argument: Argument, value: &Dynamic| {
+        if !value.is_map() {
+            let message = format!("is {}, expected a map `#{{ … }}`", kind(value));
+            return Err(wrong(Mistake::new(argument, "", message)));
+        }
         to_json(value).map_err(|NotData { path, message }| wrong(Mistake::new(argument, path, message)))
     };
     let written = data(Argument::Account, account)?;

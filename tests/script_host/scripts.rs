@@ -55,11 +55,17 @@ fn runner(statement: &str, options: RunOptions) -> (bool, String, usize) {
 fn a_runner_takes_its_options_in_every_form() {
     let plain = RunOptions::default;
     assert_eq!(runner("Runner(cs).run();", plain()), (false, "datakit".into(), 1));
-    assert_eq!(runner("Runner(cs, debug = true, datakit_id = \"dk2\").run();", plain()), (true, "dk2".into(), 1));
+    assert_eq!(
+        runner("Runner(cs, debug = true, datakit_id = \"dk2\").run();", plain()),
+        (true, "dk2".into(), 1)
+    );
     assert_eq!(runner("Runner(cs, datakit_id = \"dk2\",).run()", plain()), (false, "dk2".into(), 1));
     assert_eq!(runner("Runner(cs, #{ debug: true }).run()", plain()), (true, "datakit".into(), 1));
     assert_eq!(runner("integration::Runner(cs).run();", plain()), (false, "datakit".into(), 1));
-    assert_eq!(runner("integration::Runner(cs, #{ \"debug\": true }).run();", plain()), (true, "datakit".into(), 1));
+    assert_eq!(
+        runner("integration::Runner(cs, #{ \"debug\": true }).run();", plain()),
+        (true, "datakit".into(), 1)
+    );
     assert_eq!(runner("Runner(cs[0]).run()", plain()), (false, "datakit".into(), 1));
     let debug = RunOptions { debug: true, ..plain() };
     assert_eq!(runner("Runner(cs).run()", debug.clone()), (true, "datakit".into(), 1));
@@ -170,12 +176,17 @@ fn scripts_import_scripts_of_their_set_and_of_others() {
 #[test]
 fn a_script_in_a_folder_that_is_no_identifier_runs_and_imports_its_neighbours() {
     let mut world = World::new("@DFF.API(\"x\") fn unused() {}")
-        .file("my scripts-2/main v1.rhai", "import \"__util\" as util; @DFF.API(\"t\") fn run() { util::f() }")
+        .file(
+            "my scripts-2/main v1.rhai",
+            "import \"__util\" as util; @DFF.API(\"t\") fn run() { util::f() }",
+        )
         .file("my scripts-2/util.rhai", "fn f() { 7 }");
     world.settings.library = None;
-    let script =
-        funchost::script::open(&world.path("my scripts-2/main v1.rhai"), &std::sync::Arc::new(world.settings.clone()))
-            .unwrap();
+    let script = funchost::script::open(
+        &world.path("my scripts-2/main v1.rhai"),
+        &std::sync::Arc::new(world.settings.clone()),
+    )
+    .unwrap();
     assert_eq!(script.id(), "my_scripts_2__main_v1");
     let functions = funchost::script::list(&script).unwrap();
     assert_eq!(functions[0].id, "my_scripts_2__main_v1.run");
@@ -184,9 +195,11 @@ fn a_script_in_a_folder_that_is_no_identifier_runs_and_imports_its_neighbours() 
 
 #[test]
 fn a_configured_library_is_where_other_sets_are() {
-    let mut world = World::new("import \"shared__x\" as x; import \"__own\" as own; @DFF.API(\"t\") fn run() { [x::f(), own::f()] }")
-        .file("my/own.rhai", "fn f() { 1 }")
-        .file("library/shared/x.rhai", "fn f() { 2 }");
+    let mut world = World::new(
+        "import \"shared__x\" as x; import \"__own\" as own; @DFF.API(\"t\") fn run() { [x::f(), own::f()] }",
+    )
+    .file("my/own.rhai", "fn f() { 1 }")
+    .file("library/shared/x.rhai", "fn f() { 2 }");
     world.settings.library = Some(world.path("library"));
     assert_eq!(world.run().value(), json!([2, 1]));
 }
@@ -260,7 +273,10 @@ fn times_come_from_the_clock() {
 fn a_result_that_is_no_data_is_left_out_and_said() {
     let ran = World::new("@DFF.API(\"t\") fn run() { #{ a: [|x| x] } }").run();
     assert_eq!(ran.value(), json!(null));
-    assert_eq!(ran.outcome.warnings[0].message, "the function's result at `a[0]` is a function, which is no data: it is left out");
+    assert_eq!(
+        ran.outcome.warnings[0].message,
+        "the function's result at `a[0]` is a function, which is no data: it is left out"
+    );
 }
 
 #[test]

@@ -103,7 +103,11 @@ fn values_of_the_environment_are_secret_by_name_or_by_declaration() {
 
 #[test]
 fn what_a_backend_says_is_masked() {
-    let error = BackendError { message: format!("the cloud answered: signature of {SECRET}"), hint: Some(format!("not {SECRET}")), input: false };
+    let error = BackendError {
+        message: format!("the cloud answered: signature of {SECRET}"),
+        hint: Some(format!("not {SECRET}")),
+        input: false,
+    };
     let ran = World::with_imports(&format!(
         "@DFF.API(\"t\") fn run() {{ Runner(objects::DataCollector(#{{ ak_id: \"a\", ak_secret: \"{SECRET}\" }}, #{{ regions: [\"r\"] }})).run() }}"
     ))

@@ -1,7 +1,8 @@
 //! Two collectors, a backend and an output that only remember, and a folder of scripts.
 
 use funchost::script::{
-    Backend, BackendError, CheckResult, EnvEntry, Line, Report, Request, RunOptions, RunOutcome, ScriptOutput, Settings,
+    Backend, BackendError, CheckResult, EnvEntry, Line, Report, Request, RunOptions, RunOutcome,
+    ScriptOutput, Settings,
 };
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::collector::{Collector, Description, Spec, regions};
@@ -182,7 +183,8 @@ impl Backend for Double {
         self.requests.lock().unwrap().push(request.clone());
         let names: Vec<_> =
             request.collectors.iter().map(|prepared| prepared.collector.description().name).collect();
-        let report = |status: &str| Ok(json!({ "status": status, "collectors": names, "debug": request.debug }));
+        let report =
+            |status: &str| Ok(json!({ "status": status, "collectors": names, "debug": request.debug }));
         match &self.behaviour {
             Behaviour::Answer => {
                 self.filter(&request).await;
@@ -319,7 +321,8 @@ impl World {
     pub(crate) fn run(self) -> Ran {
         let script = self.open();
         let double = Arc::new(self.double);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let outcome =
             runtime.block_on(funchost::script::run(&script, self.options, double.clone(), self.stop.clone()));
         runtime.shutdown_background();
