@@ -234,7 +234,7 @@ struct Remembered {
 }
 
 impl Remembered {
-    fn new(first: i64, second: i64) -> Dynamic {
+    fn state(first: i64, second: i64) -> Dynamic {
         vec![Dynamic::from(first), Dynamic::from(second)].into()
     }
 
@@ -270,7 +270,7 @@ fn decorator_syntax(symbols: &[ImmutableString], next: &str, state: &mut Dynamic
     match symbols.len() {
         1 => {
             let index = MAPPER.with_borrow(|mapper| mapper.notes.decorators.len().saturating_sub(1));
-            *state = Remembered::new(whole(index), 0);
+            *state = Remembered::state(whole(index), 0);
             expect("DFF")
         }
         2 => expect("."),
@@ -286,7 +286,7 @@ fn runner_syntax(symbols: &[ImmutableString], next: &str, state: &mut Dynamic) -
     if symbols.len() == 1 {
         let position = MAPPER.with_borrow(|mapper| mapper.notes.runners.last().copied().unwrap_or_default());
         *state =
-            Remembered::new(whole(position.line().unwrap_or(0)), whole(position.position().unwrap_or(0)));
+            Remembered::state(whole(position.line().unwrap_or(0)), whole(position.position().unwrap_or(0)));
         return if next == "(" {
             Ok(Some("(".into()))
         } else if next == "()" {

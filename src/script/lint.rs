@@ -232,6 +232,7 @@ impl Linter<'_> {
                 .label("no such function"),
         };
         let mut names: Vec<&str> = known.iter().map(|(known, _)| known.as_str()).collect();
+        names.sort_unstable();
         names.dedup();
         Some(match nearest(name, names.iter().copied()) {
             Some(near) if near != name => problem.hint(format!("did you mean `{near}`?")),

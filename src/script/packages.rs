@@ -350,7 +350,7 @@ impl Runner {
             Ok(Err(error)) => {
                 let message = error.message.clone();
                 let problem = if error.input { Problem::input(message) } else { Problem::run_time(message) };
-                let problem = Problem { hint: error.hint, ..problem };
+                let problem = problem.hint_if(error.hint);
                 Err(problem.at(&self.at.0, self.at.1).thrown(Position::NONE))
             }
             Err(message) => Err(Problem::run_time(message).at(&self.at.0, self.at.1).thrown(Position::NONE)),

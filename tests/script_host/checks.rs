@@ -235,7 +235,7 @@ fn imported_scripts_are_checked_too() {
     3 | fn run() { x::work(1); x::wrok(); x::hidden() }
       |                                      ^^^^^^ no such function
       |
-      = hint: it has work, clear
+      = hint: it has clear, work
 
     error: `undefined_name` is not defined
      --> lib/x.rhai:1:13

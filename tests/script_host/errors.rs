@@ -548,10 +548,15 @@ fn errors_in_imported_scripts() {
         .file("lib/worse.rhai", "let x = 1 / 0;");
     assert_snapshot!(world.run().error(), @r#"
     error: division by zero: 1 / 0
-     --> lib/bad.rhai:1:8
+     --> lib/worse.rhai:1:11
+      |
+    1 | let x = 1 / 0;
+      |           ^
+      |
+     ::: lib/bad.rhai:1:8
       |
     1 | import "lib__worse" as w;
-      |        ^^^^^^^^^^^^ imports `lib__worse`
+      |        ------------ imports `lib__worse`
       from lib/bad.rhai:1:8 in the import of `lib__worse`
       from my/main.rhai:1:8 in the import of `lib__bad`
     "#);
@@ -755,6 +760,20 @@ fn what_goes_wrong_while_it_runs() {
       |                      ^ out of bounds
       |
       = hint: the first item is `[0]`, the last one `[-1]`
+    "#);
+    assert_snapshot!(inside("let zero = 0; let x = 1 / zero;"), @r#"
+    error: division by zero: 1 / 0
+     --> my/main.rhai:6:29
+      |
+    6 |     let zero = 0; let x = 1 / zero;
+      |                             ^
+    "#);
+    assert_snapshot!(inside("let n = 9223372036854775807; n + 1"), @r#"
+    error: addition overflow: 9223372036854775807 + 1
+     --> my/main.rhai:6:36
+      |
+    6 |     let n = 9223372036854775807; n + 1
+      |                                    ^
     "#);
     assert_snapshot!(inside("if 5 { 1 }"), @r#"
     error: syntax error: expecting a boolean expression, not a number
