@@ -153,7 +153,9 @@ fn call(host: &Host, context: &NativeCallContext, filter: &FnPtr, instance: Dyna
         Err(_) if host.stop.why().is_some() => Err("the run was stopped".into()),
         Err(error) => {
             let diagnostic = explain::error_of_callback(host, &error);
-            host.say(Kind::Host(Level::Error), &diagnostic.render(false), None);
+            // The line's own kind says "error" already.
+            let text = diagnostic.render(false);
+            host.say(Kind::Host(Level::Error), text.strip_prefix("error: ").unwrap_or(&text), None);
             Err(cut(&diagnostic.line()))
         }
     }

@@ -348,6 +348,10 @@ impl Runner {
                 Ok(value)
             }
             Ok(Err(error)) => {
+                if error.input {
+                    // Found before anything was started.
+                    host.backend_calls.fetch_sub(1, Ordering::Relaxed);
+                }
                 let message = error.message.clone();
                 let problem = if error.input { Problem::input(message) } else { Problem::run_time(message) };
                 let problem = problem.hint_if(error.hint);

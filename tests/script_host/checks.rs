@@ -342,4 +342,6 @@ fn check_says_nothing_of_what_a_script_prints() {
     let world =
         World::new("print(\"top\");\n@DFF.API(\"t\")\nfn run() { print(\"inside\"); DFF.LOG(\"x\"); }");
     assert_eq!(world.problems(), "");
+    assert_eq!(world.list().unwrap().len(), 1);
+    assert_eq!(world.said(), Vec::<String>::new());
 }

@@ -74,6 +74,7 @@ fn an_account_can_be_printed_thrown_and_logged() {
         assert!(!format!("{:?}", ran.outcome).contains("wJalr"), "{:?}", ran.outcome);
     }
     assert_eq!(script("print(`<${account.ak_secret}>`);").texts(), ["<****>"]);
+    assert_eq!(script("[account]").value(), serde_json::json!([{ "ak_id": "AKID", "ak_secret": "****" }]));
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn base64(bytes: &[u8]) -> String {
             alphabet[usize::from_str_radix(&bits, 2).unwrap()]
         })
         .collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text
