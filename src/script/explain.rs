@@ -392,10 +392,14 @@ pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
         }
         true
     });
+    // A closure's parameters hold what it captured, this name among them.
     known.extend(
         ast.iter_functions()
-            .flat_map(|one| one.params.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()),
+            .filter(|one| !one.name.starts_with("anon$"))
+            .flat_map(|one| one.params.into_iter().map(str::to_owned)),
     );
+    known.retain(|known| known != name);
+    known.sort();
     known.push("DFF".into());
     match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),

@@ -75,8 +75,6 @@ fn run() {
        |
     10 |     let cs = [1, 2].map(|x| x + offset);
        |                                 ^^^^^^ not defined here
-       |
-       = hint: did you mean `offset`?
 
     error: `objects` is an imported script, not a value
       --> my/main.rhai:11:5
