@@ -4,6 +4,11 @@
 //! what a pointer carried with it, and 1.27 could read a wrong constant without an error. (A pointer made of a text, `Fn("name")`,
 //! carries nothing in any version.)
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside of the functions that clippy knows as tests"
+)]
+
 use rhai::module_resolvers::StaticModuleResolver;
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Module, NativeCallContext, Scope};
 use std::sync::{Arc, Mutex};

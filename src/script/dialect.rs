@@ -13,8 +13,8 @@ use super::problem::{Problem, Result};
 use super::{dff, packages};
 use funchost_collectors::mistake::nearest;
 use rhai::{
-    Dynamic, Engine, EvalContext, Expression, ImmutableString, LexError, Map, ParseError, ParseErrorType,
-    Position, Token,
+    Dynamic, Engine, EvalContext, Expr, Expression, ImmutableString, LexError, Map, ParseError,
+    ParseErrorType, Position, Token,
 };
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -234,7 +234,7 @@ struct Remembered {
 }
 
 impl Remembered {
-    fn new(first: i64, second: i64) -> Dynamic {
+    fn state(first: i64, second: i64) -> Dynamic {
         vec![Dynamic::from(first), Dynamic::from(second)].into()
     }
 
@@ -270,13 +270,13 @@ fn decorator_syntax(symbols: &[ImmutableString], next: &str, state: &mut Dynamic
     match symbols.len() {
         1 => {
             let index = MAPPER.with_borrow(|mapper| mapper.notes.decorators.len().saturating_sub(1));
-            *state = Remembered::new(whole(index), 0);
+            *state = Remembered::state(whole(index), 0);
             expect("DFF")
         }
         2 => expect("."),
         3 => expect("API"),
+        4 if next == "()" => Err(refuse("`@DFF.API()` has no title", FORM)),
         4 => expect("("),
-        5 if next == "}" => Err(refuse("`@DFF.API()` has no title", FORM)),
         _ => arguments(symbols, 5, next, state, "}", "@DFF.API", dff::OPTIONS, dff::unknown_option),
     }
 }
@@ -286,18 +286,17 @@ fn runner_syntax(symbols: &[ImmutableString], next: &str, state: &mut Dynamic) -
     if symbols.len() == 1 {
         let position = MAPPER.with_borrow(|mapper| mapper.notes.runners.last().copied().unwrap_or_default());
         *state =
-            Remembered::new(whole(position.line().unwrap_or(0)), whole(position.position().unwrap_or(0)));
+            Remembered::state(whole(position.line().unwrap_or(0)), whole(position.position().unwrap_or(0)));
         return if next == "(" {
             Ok(Some("(".into()))
+        } else if next == "()" {
+            Err(refuse("`Runner()` has no collectors", "write `Runner(collectors).run()`"))
         } else {
             Err(refuse(
                 "`Runner` is a constructor and is called with its collectors",
                 "write `Runner(collectors).run()`",
             ))
         };
-    }
-    if symbols.len() == 2 && next == ")" {
-        return Err(refuse("`Runner()` has no collectors", "write `Runner(collectors).run()`"));
     }
     arguments(symbols, 2, next, state, ")", "Runner", packages::RUNNER_OPTIONS, |name| {
         (format!("Runner has no option `{name}`"), known(name, packages::RUNNER_OPTIONS))
@@ -335,8 +334,12 @@ fn arguments(
     match last {
         "$expr$" if next == "," || next == close => Ok(Some(next.into())),
         "$expr$" if next == "=" && symbols.len() == start + 1 => Err(refuse(
-            format!("the first argument of `{who}` has no name"),
-            "write it without `name =`, before the options",
+            format!("`{who}` begins with an argument that has no name"),
+            if who == "Runner" {
+                "write `Runner(collectors, debug = true)`"
+            } else {
+                "write `@DFF.API(\"title\", timeout = 300)`"
+            },
         )),
         "$expr$" => Err(refuse(
             format!("`,` or `)` is missing in `{who}(…)`"),
@@ -411,14 +414,17 @@ fn runner(host: &Host, context: &mut EvalContext, inputs: &[Expression], state: 
     let script = context.source().unwrap_or_default().to_owned();
     let collectors = inputs[0].eval_with_context(context)?;
     let mut options = Map::new();
-    if remembered.names.is_empty() {
-        if let Some(input) = inputs.get(1) {
-            let value = input.eval_with_context(context)?;
-            options = packages::runner_options(value)
-                .map_err(|problem| problem.at(&script, input.position()).thrown(Position::NONE))?;
+    let mut places = Vec::new();
+    if remembered.names.is_empty()
+        && let Some(input) = inputs.get(1)
+    {
+        let value = input.eval_with_context(context)?;
+        options = packages::runner_options(value)
+            .map_err(|problem| problem.at(&script, input.position()).thrown(Position::NONE))?;
+        if let Expr::Map(written, _) = &**input {
+            places.extend(written.0.iter().map(|(key, _)| (key.name.clone(), key.pos)));
         }
     }
-    let mut places = Vec::new();
     for (index, name) in remembered.names.iter().enumerate() {
         let input = &inputs[2 + 2 * index];
         options.insert(name.as_str().into(), input.eval_with_context(context)?);

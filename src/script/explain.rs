@@ -35,12 +35,13 @@ pub(super) fn error_of_callback(host: &Host, error: &EvalAltResult) -> Diagnosti
 fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
     let mut frames: Vec<Frame> = Vec::new();
     let mut script = outermost.to_owned();
+    let mut function = None;
     let mut inner = error;
     loop {
         match inner {
-            EvalAltResult::ErrorInFunctionCall(name, source, cause, position) => {
+            EvalAltResult::ErrorInFunctionCall(called, source, cause, position) => {
                 let name =
-                    if name.starts_with("anon$") { "a closure".to_owned() } else { format!("`{name}`") };
+                    if called.starts_with("anon$") { "a closure".to_owned() } else { format!("`{called}`") };
                 frames.push(Frame {
                     at: (script.clone(), *position),
                     label: format!("called here: {name}"),
@@ -49,6 +50,7 @@ fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
                 if !source.is_empty() {
                     script.clone_from(source);
                 }
+                function = Some(called.clone());
                 inner = cause;
             }
             EvalAltResult::ErrorInModule(module, cause, position) => {
@@ -60,6 +62,7 @@ fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
                 if !module.is_empty() {
                     script.clone_from(module);
                 }
+                function = None;
                 inner = cause;
             }
             _ => break,
@@ -77,6 +80,14 @@ fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
         && let Some(thrown) = value.read_lock::<Problem>()
     {
         return assemble(host, &thrown, Some(&at), &frames);
+    }
+    if let EvalAltResult::ErrorArithmetic(text, position) = inner
+        && position.is_none()
+    {
+        let started =
+            || (at.0 == host.library.entry).then(|| host.chosen().map(|chosen| chosen.name)).flatten();
+        let function = function.or_else(started);
+        at.1 = operator(host, &at.0, function.as_deref(), text).unwrap_or_default();
     }
     let found = words(host, inner, &mut at, &mut frames);
     assemble(host, &found, Some(&at), &frames)
@@ -158,8 +169,7 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
             };
             let found = habits::explain(&source, error, line, column);
             at.1 = place(found.place.unwrap_or((line, column)));
-            let problem = Problem::input(found.message).label(found.label);
-            Problem { hint: found.hint, ..problem }
+            Problem::input(found.message).label(found.label).hint_if(found.hint)
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => undefined(host, name, &at.0),
         EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(host, signature, &at.0),
@@ -196,6 +206,11 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
                 .hint("constants and module-level variables are read-only in functions: take a copy first, `let copy = value;`")
         }
         EvalAltResult::ErrorDataRace(_, _) => {
+            if at.1.is_none()
+                && let Some(caller) = frames.pop()
+            {
+                *at = caller.at;
+            }
             Problem::run_time("a value is used while one of its own methods works on it")
                 .label("already in use")
                 .hint("copy it first: `let copy = value;`, and use the copy inside the closure")
@@ -218,8 +233,14 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
                 .label("out of bounds")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
+            // Rhai has overwritten the place of this one, too.
+            if at.1.is_none()
+                && let Some(chosen) = host.chosen()
+            {
+                *at = (host.library.entry.clone(), chosen.at);
+            }
             Problem::run_time(format!("calls are nested more than {CALL_LEVELS} deep"))
-                .label("one call too many")
+                .label("while it ran this function")
                 .hint("does a function call itself without an end?")
         }
         EvalAltResult::ErrorMismatchDataType(wanted, found, _) if !wanted.is_empty() => Problem::run_time(format!(
@@ -240,6 +261,37 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
         EvalAltResult::ErrorTooManyModules(_) => Problem::run_time("there are more than 256 imports at once")
             .hint("import at the top of the script, not in a loop"),
         other => Problem::run_time(rhai_text(other)),
+    }
+}
+
+/// Rhai does not say where an operator failed. Where a function has only one of its kind, that is the place; else the function.
+fn operator(host: &Host, script: &str, function: Option<&str>, text: &str) -> Option<Position> {
+    let operands = text.split_once(": ").map_or(text, |(_, operands)| operands);
+    let symbol = ["/", "%", "**", "*", "+", "-", "<<", ">>"]
+        .into_iter()
+        .find(|symbol| operands.contains(&format!(" {symbol} ")))?;
+    let ast = host.script(script)?.ast?;
+    let body = function.and_then(|name| {
+        let mut functions = ast.shared_lib().iter_script_fn_info();
+        functions.find(|(_, _, found, ..)| *found == name).map(|(.., function)| function.clone())
+    });
+    let mut places = Vec::new();
+    locate::each_node(&ast, body.as_deref(), &mut |node| match node {
+        ASTNode::Expr(Expr::FnCall(call, place)) if call.op_token.is_some() && call.name == symbol => {
+            places.push(*place);
+        }
+        ASTNode::Stmt(Stmt::Assignment(assignment))
+            if assignment.0.get_op_assignment_info().is_some_and(|info| info.5 == symbol) =>
+        {
+            places.push(assignment.0.position());
+        }
+        _ => {}
+    });
+    places.dedup();
+    match (places.as_slice(), body) {
+        ([only], _) => Some(*only),
+        (_, Some(body)) => Some(body.body.position()),
+        (_, None) => places.first().copied(),
     }
 }
 
@@ -340,10 +392,14 @@ pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
         }
         true
     });
+    // A closure's parameters hold what it captured, this name among them.
     known.extend(
         ast.iter_functions()
-            .flat_map(|one| one.params.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()),
+            .filter(|one| !one.name.starts_with("anon$"))
+            .flat_map(|one| one.params.into_iter().map(str::to_owned)),
     );
+    known.retain(|known| known != name);
+    known.sort();
     known.push("DFF".into());
     match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
@@ -409,7 +465,8 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
     }
     let kinds = arguments.iter().map(|argument| kind_of_name(argument)).collect::<Vec<_>>().join(", ");
     if bare == "DataCollector" {
-        return Problem::input(format!("`DataCollector` does not take {} arguments", arguments.len()))
+        let given = arguments.len();
+        return Problem::input(format!("`DataCollector` takes 2 or 3 arguments, {given} given"))
             .label("wrong number of arguments")
             .hint("write `DataCollector(account, configs)`, or `DataCollector(account, configs, #{ filters: [f] })`");
     }

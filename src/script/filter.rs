@@ -105,7 +105,7 @@ impl Jobs {
                 }
                 Event::Job(job) => {
                     let Job { collector, objects, answer } = *job;
-                    let kept = self.keep(host, context, collector, &objects);
+                    let kept = self.keep(host, context, collector, &objects).map_err(Failure::Filter);
                     memory::uncounted(|| {
                         drop(objects);
                         // Whoever asked may have ended meanwhile.
@@ -122,7 +122,7 @@ impl Jobs {
         context: &NativeCallContext,
         collector: usize,
         objects: &[Value],
-    ) -> Result<Vec<bool>, Failure> {
+    ) -> Result<Vec<bool>, String> {
         let mut kept = memory::uncounted(|| Vec::with_capacity(objects.len()));
         for object in objects {
             let instance = from_json(object);
@@ -140,26 +140,23 @@ impl Jobs {
 }
 
 /// One filter, one object.
-fn call(
-    host: &Host,
-    context: &NativeCallContext,
-    filter: &FnPtr,
-    instance: Dynamic,
-) -> Result<bool, Failure> {
+fn call(host: &Host, context: &NativeCallContext, filter: &FnPtr, instance: Dynamic) -> Result<bool, String> {
     if host.stop.why().is_some() {
-        return Err(Failure::Filter("the run was stopped".into()));
+        return Err("the run was stopped".into());
     }
     match filter.call_within_context::<Dynamic>(context, (instance,)) {
         Ok(answer) => answer.as_bool().map_err(|_| {
             let place =
                 host.function_place(filter.fn_name()).map_or(String::new(), |place| format!(" ({place})"));
-            Failure::Filter(format!("it answered {}, expected true or false{place}", kind(&answer)))
+            format!("it answered {}, expected true or false{place}", kind(&answer))
         }),
-        Err(_) if host.stop.why().is_some() => Err(Failure::Filter("the run was stopped".into())),
+        Err(_) if host.stop.why().is_some() => Err("the run was stopped".into()),
         Err(error) => {
             let diagnostic = explain::error_of_callback(host, &error);
-            host.say(Kind::Host(Level::Error), &diagnostic.render(false), None);
-            Err(Failure::Filter(cut(&diagnostic.line())))
+            // The line's own kind says "error" already.
+            let text = diagnostic.render(false);
+            host.say(Kind::Host(Level::Error), text.strip_prefix("error: ").unwrap_or(&text), None);
+            Err(cut(&diagnostic.line()))
         }
     }
 }

@@ -200,23 +200,25 @@ impl View<'_> {
     fn plain(&self, error: &ParseErrorType) -> Explained {
         if let ParseErrorType::MissingToken(token, _) = error
             && token == ";"
-            && let Some(before) = self
-                .at
-                .checked_sub(1)
-                .and_then(|at| self.tokens[..=at].iter().rev().find(|t| t.kind != Kind::Comment))
+            && let Some(before) = self.at.checked_sub(1)
         {
-            // Behind the statement that it should end.
-            let lines = before.text(self.source).matches('\n').count();
-            let tail = before.text(self.source).rsplit('\n').next().unwrap_or_default().chars().count();
-            let place = if lines == 0 {
-                (before.line, before.column + tail)
+            return self.missing_semicolon(before);
+        }
+        if let ParseErrorType::UnknownOperator(operator) = error
+            && operator == "@"
+            && let Some(before) = self.at.checked_sub(1)
+        {
+            let first = self.tokens.iter().find(|token| token.line == self.tokens[before].line);
+            return if first.is_some_and(|token| token.text(self.source) == "@") {
+                explained("two decorators stand above one function", "", "a function is registered once")
             } else {
-                (before.line + lines, tail + 1)
+                self.missing_semicolon(before)
             };
-            let found = explained("a `;` is missing", "`;` belongs here", "a statement ends with `;`");
-            return Explained { place: Some(place), ..found };
         }
         let hint = match error {
+            ParseErrorType::WrongDocComment => {
+                Some("`///` describes the function below it, and stands directly above its `fn`; other comments begin with `//`".into())
+            }
             ParseErrorType::Reserved(word) if self.is_name(word) => {
                 Some(format!("choose another name: `{word}` belongs to the language"))
             }
@@ -240,9 +242,22 @@ impl View<'_> {
             }
             ParseErrorType::UnexpectedEOF => "the script ends too early".into(),
             ParseErrorType::ExprTooDeep => "expressions are nested too deep".into(),
+            ParseErrorType::WrongDocComment => "a `///` comment stands where no function follows".into(),
             other => lower_first(&other.to_string()),
         };
         Explained { message: format!("syntax error: {message}"), label: String::new(), hint, place: None }
+    }
+
+    /// Behind the statement that it should end.
+    fn missing_semicolon(&self, before: usize) -> Explained {
+        let before = (0..=before).rev().find(|at| self.tokens[*at].kind != Kind::Comment).unwrap_or(before);
+        let token = &self.tokens[before];
+        let lines = token.text(self.source).matches('\n').count();
+        let tail = token.text(self.source).rsplit('\n').next().unwrap_or_default().chars().count();
+        let place =
+            if lines == 0 { (token.line, token.column + tail) } else { (token.line + lines, tail + 1) };
+        let found = explained("a `;` is missing", "`;` belongs here", "a statement ends with `;`");
+        Explained { place: Some(place), ..found }
     }
 
     fn is_name(&self, word: &str) -> bool {

@@ -344,8 +344,11 @@ impl Host {
         })
     }
 
-    /// A line for the script's author.
+    /// A line for the script's author. Only a run says anything: `check` and `list` evaluate a script without its effects.
     pub(super) fn say(&self, kind: Kind, text: &str, place: Option<Place>) {
+        if !matches!(self.mode, Mode::Run { .. }) {
+            return;
+        }
         let text = self.settings.masker.mask(text).into_owned();
         self.settings.output.line(&Line { kind, text, place });
     }
@@ -353,12 +356,9 @@ impl Host {
     /// A warning: kept for the outcome and, when running, said at once.
     pub(super) fn warn(&self, mut diagnostic: Diagnostic) {
         diagnostic.severity = super::diagnostic::Severity::Warning;
-        if matches!(self.mode, Mode::Run { .. }) {
-            let text = diagnostic.render(false);
-            // The line's own kind says "warning" already.
-            let text = text.strip_prefix("warning: ").unwrap_or(&text);
-            self.say(Kind::Host(Level::Warning), text, None);
-        }
+        let text = diagnostic.render(false);
+        // The line's own kind says "warning" already.
+        self.say(Kind::Host(Level::Warning), text.strip_prefix("warning: ").unwrap_or(&text), None);
         let mut warnings = lock(&self.warnings);
         if !warnings.iter().any(|known| known.repeats(&diagnostic)) {
             warnings.push(diagnostic);
@@ -400,8 +400,9 @@ impl Host {
 
     /// A place with its source, masked, and the token that stands there marked.
     pub(super) fn label(&self, script: &str, position: Position, text: impl Into<String>) -> Option<Label> {
-        let place = self.place(script, position)?;
+        let mut place = self.place(script, position)?;
         let source = self.script(&place.script)?.source;
+        (place.line, place.column) = super::locate::behind_dot(&source, place.line, place.column);
         let masked = MaskedSource::new(&source, &self.settings.masker);
         let span = super::locate::span(&source, place.line, place.column);
         let span = masked.offset(span.start)..masked.offset(span.end);

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::{dff, packages, variables};
 use funchost_collectors::mistake::nearest;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, ScriptFuncDef, Shared, Stmt};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Functions that Rhai knows without registering them.
 const KEYWORDS: &[&str] = &[
@@ -49,13 +49,13 @@ pub(super) fn lint(host: &Host, engine: &Engine) -> Vec<Diagnostic> {
 /// The functions of the engine.
 struct BuiltIn {
     names: BTreeSet<String>,
-    /// Methods that change or read the value they are called on: name and number of arguments, and how they are written.
-    methods: BTreeMap<(String, usize), String>,
+    /// Methods: their names and numbers of arguments.
+    methods: BTreeSet<(String, usize)>,
 }
 
 impl BuiltIn {
     fn of(engine: &Engine) -> Self {
-        let mut built_in = Self { names: BTreeSet::new(), methods: BTreeMap::new() };
+        let mut built_in = Self { names: BTreeSet::new(), methods: BTreeSet::new() };
         let metadata = engine.gen_fn_metadata_to_json(true).unwrap_or_default();
         let metadata: serde_json::Value = serde_json::from_str(&metadata).unwrap_or_default();
         for function in metadata["functions"].as_array().into_iter().flatten() {
@@ -64,10 +64,7 @@ impl BuiltIn {
             let parameters = function["params"].as_array().map_or(0, Vec::len);
             let method = function["params"][0]["type"].as_str().is_some_and(|kind| kind.starts_with("&mut"));
             if method && parameters > 0 {
-                built_in.methods.insert(
-                    (name.to_owned(), parameters - 1),
-                    function["signature"].as_str().unwrap_or(name).to_owned(),
-                );
+                built_in.methods.insert((name.to_owned(), parameters - 1));
             }
         }
         built_in
@@ -225,14 +222,17 @@ impl Linter<'_> {
             return None;
         }
         let problem = match known.iter().find(|(known, _)| known == name) {
-            Some(_) => {
-                Problem::input(format!("`{name}` of {what} `{}` does not take {count} arguments", import.id))
-                    .label("wrong number of arguments")
-            }
+            Some((_, wanted)) => Problem::input(format!(
+                "`{name}` of {what} `{}` takes {wanted} argument{}, {count} given",
+                import.id,
+                if *wanted == 1 { "" } else { "s" }
+            ))
+            .label("wrong number of arguments"),
             None => Problem::input(format!("{what} `{}` has no function `{name}`", import.id))
                 .label("no such function"),
         };
         let mut names: Vec<&str> = known.iter().map(|(known, _)| known.as_str()).collect();
+        names.sort_unstable();
         names.dedup();
         Some(match nearest(name, names.iter().copied()) {
             Some(near) if near != name => problem.hint(format!("did you mean `{near}`?")),
@@ -244,7 +244,9 @@ impl Linter<'_> {
     /// In Rhai a script's function with n parameters is called for every `x.name(n arguments)`.
     fn hidden_method(&self, function: &ScriptFuncDef, problems: &mut Vec<(Severity, Problem)>) {
         let count = function.params.len();
-        let Some(signature) = self.built_in.methods.get(&(function.name.to_string(), count)) else { return };
+        if !self.built_in.methods.contains(&(function.name.to_string(), count)) {
+            return;
+        }
         let notes = self.host.script(self.id).map(|script| script.notes).unwrap_or_default();
         // Two functions of one name differ in their bodies' places: the nearest name above is this one's.
         let position = notes
@@ -260,7 +262,7 @@ impl Linter<'_> {
         let problem =
             Problem::input(format!("`fn {}` hides the built-in method `.{0}({arguments})`", function.name))
                 .label(format!("every `x.{}({arguments})` of this script calls this function", function.name))
-                .hint(format!("give it another name; the built-in is {signature}"))
+                .hint("give it another name")
                 .at(self.id, position);
         if !dff::MEMBERS.contains(&function.name.as_str()) {
             problems.push((Severity::Warning, problem));

@@ -28,6 +28,18 @@ pub(super) fn span(source: &str, line: usize, column: usize) -> Range<usize> {
     start..start + length
 }
 
+/// Rhai places a property at its dot: the name that is meant comes after it.
+pub(super) fn behind_dot(source: &str, line: usize, column: usize) -> (usize, usize) {
+    let start = offset(source, line, column);
+    let dot =
+        if source[start..].starts_with("?.") { 2 } else { usize::from(source[start..].starts_with('.')) };
+    if dot == 0 || source[start..].starts_with("..") {
+        return (line, column);
+    }
+    let after = lex(source).into_iter().find(|token| token.range.start >= start + dot);
+    after.filter(|token| token.kind == Kind::Word).map_or((line, column), |token| (token.line, token.column))
+}
+
 /// The byte at a line and column; the line's end where it is shorter.
 pub(super) fn offset(source: &str, line: usize, column: usize) -> usize {
     let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
@@ -95,7 +107,8 @@ impl Finder<'_> {
                     | ASTNode::Stmt(Stmt::FnCall(call, place)) => (call, place),
                     _ => return,
                 };
-                if found.is_none() && (place == position || call.namespace.position() == *position) {
+                let begins = call.namespace.path.first().map(|alias| alias.pos);
+                if found.is_none() && (place == position || begins.as_ref() == Some(position)) {
                     found = Some(call.args.to_vec());
                 }
             });

@@ -191,6 +191,10 @@ fn construct(
     let position = context.call_position();
     let wrong = |mistake: Mistake| Problem::mistake(mistake, CREATED).thrown(position);
     let data = |argument: Argument, value: &Dynamic| {
+        if !value.is_map() {
+            let message = format!("is {}, expected a map `#{{ … }}`", kind(value));
+            return Err(wrong(Mistake::new(argument, "", message)));
+        }
         to_json(value).map_err(|NotData { path, message }| wrong(Mistake::new(argument, path, message)))
     };
     let written = data(Argument::Account, account)?;
@@ -344,9 +348,13 @@ impl Runner {
                 Ok(value)
             }
             Ok(Err(error)) => {
+                if error.input {
+                    // Found before anything was started.
+                    host.backend_calls.fetch_sub(1, Ordering::Relaxed);
+                }
                 let message = error.message.clone();
                 let problem = if error.input { Problem::input(message) } else { Problem::run_time(message) };
-                let problem = Problem { hint: error.hint, ..problem };
+                let problem = problem.hint_if(error.hint);
                 Err(problem.at(&self.at.0, self.at.1).thrown(Position::NONE))
             }
             Err(message) => Err(Problem::run_time(message).at(&self.at.0, self.at.1).thrown(Position::NONE)),

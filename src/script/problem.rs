@@ -26,9 +26,13 @@ pub(super) struct Argument {
     pub(super) call: String,
 }
 
-/// Something wrong, said by the host.
+/// Something wrong, said by the host. Small, as it is an error.
 #[derive(Clone, Debug)]
-pub(super) struct Problem {
+pub(super) struct Problem(Box<Details>);
+
+/// What is known of a problem.
+#[derive(Clone, Debug)]
+pub(super) struct Details {
     pub(super) fault: Fault,
     pub(super) message: String,
     /// Beside the carets.
@@ -43,10 +47,24 @@ pub(super) struct Problem {
     pub(super) others: Vec<(At, String)>,
 }
 
+impl std::ops::Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Problem {
+    fn deref_mut(&mut self) -> &mut Details {
+        &mut self.0
+    }
+}
+
 impl Problem {
     /// The user's input is wrong.
     pub(super) fn input(message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Details {
             fault: Fault::Input,
             message: message.into(),
             label: String::new(),
@@ -55,12 +73,14 @@ impl Problem {
             argument: None,
             option: None,
             others: Vec::new(),
-        }
+        }))
     }
 
     /// It failed while it ran.
     pub(super) fn run_time(message: impl Into<String>) -> Self {
-        Self { fault: Fault::RunTime, ..Self::input(message) }
+        let mut problem = Self::input(message);
+        problem.fault = Fault::RunTime;
+        problem
     }
 
     /// A mistake in an argument of a constructor.
@@ -79,6 +99,11 @@ impl Problem {
 
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    pub(super) fn hint_if(mut self, hint: Option<String>) -> Self {
+        self.hint = hint;
         self
     }
 

@@ -305,7 +305,8 @@ pub async fn run(
         (Err(_), Some(Why::Stopped)) => Ended::Stopped,
         _ => Ended::Finished,
     };
-    let reports = std::mem::take(&mut *lock(&host.reports));
+    let mut reports = std::mem::take(&mut *lock(&host.reports));
+    reports.iter_mut().for_each(|report| mask(&host, report));
     RunOutcome {
         function: host.chosen().map(|chosen| format!("{}.{}", script.id(), chosen.name)),
         started,
@@ -426,7 +427,10 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
 /// A function's result as data; what is no data is left out and said.
 fn outcome(host: &Host, value: &Dynamic) -> Value {
     match convert::to_json(value) {
-        Ok(data) => data,
+        Ok(mut data) => {
+            mask(host, &mut data);
+            data
+        }
         Err(error) => {
             let place = if error.path.is_empty() { String::new() } else { format!(" at `{}`", error.path) };
             let problem =
@@ -434,5 +438,15 @@ fn outcome(host: &Host, value: &Dynamic) -> Value {
             host.warn(explain::problem(host, &problem));
             Value::Null
         }
+    }
+}
+
+/// Takes known secrets out of every text of some data.
+fn mask(host: &Host, data: &mut Value) {
+    match data {
+        Value::String(text) => *text = host.settings.masker.mask(text).into_owned(),
+        Value::Array(list) => list.iter_mut().for_each(|item| mask(host, item)),
+        Value::Object(map) => map.values_mut().for_each(|item| mask(host, item)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

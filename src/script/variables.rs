@@ -5,6 +5,7 @@
 //! copy would be lost, some of it without an error: so it is found when the script is loaded.
 
 use super::host::Host;
+use super::locate::each_node;
 use super::problem::Problem;
 use rhai::{AST, ASTNode, Engine, EvalContext, Expr, Position, Stmt};
 use std::collections::BTreeSet;
@@ -89,15 +90,16 @@ pub(super) fn top_level(ast: &AST) -> BTreeSet<String> {
 /// Where functions would change a module-level variable and the change would be lost.
 pub(super) fn lost_assignments(script: &str, ast: &AST) -> Vec<Problem> {
     let module_level = top_level(ast);
+    let copies = captured_copies(ast, &module_level);
     let mut problems: Vec<Problem> = Vec::new();
     for (.., function) in ast.shared_lib().iter_script_fn_info() {
-        // A closure's parameters hold what it captured: of the enclosing function's locals, and of the module.
         let is_module_level = |expression: &Expr| match expression {
             Expr::Variable(variable, short, position) if variable.2.is_empty() => {
                 let name = variable.1.as_str();
                 let local =
                     short.is_some() || variable.0.is_some() || function.params.iter().any(|one| one == name);
-                (!local && module_level.contains(name)).then(|| (name.to_owned(), *position))
+                let copied = copies.contains(&(function.name.to_string(), name.to_owned()));
+                (module_level.contains(name) && (!local || copied)).then(|| (name.to_owned(), *position))
             }
             _ => None,
         };
@@ -127,6 +129,36 @@ pub(super) fn lost_assignments(script: &str, ast: &AST) -> Vec<Problem> {
     problems.sort_by_key(|problem| problem.place.clone().map(|(_, position)| position));
     problems.dedup_by_key(|problem| problem.place.clone());
     problems
+}
+
+/// The closures of functions that got a copy of a module-level variable as a parameter, and its name. A closure of the top
+/// level is not among them: it shares the variable itself.
+fn captured_copies(ast: &AST, module_level: &BTreeSet<String>) -> BTreeSet<(String, String)> {
+    let mut copies: BTreeSet<(String, String)> = BTreeSet::new();
+    // What a closure inside a closure captures comes from the outer one: as often as they are nested.
+    loop {
+        let known = copies.clone();
+        for (.., function) in ast.shared_lib().iter_script_fn_info() {
+            each_node(ast, Some(&**function), &mut |node| {
+                let ASTNode::Expr(Expr::FnCall(call, _)) = node else { return };
+                let Some(Expr::DynamicConstant(pointer, _)) = call.args.first() else { return };
+                let Some(pointer) = pointer.read_lock::<rhai::FnPtr>() else { return };
+                for argument in call.args.iter().skip(1) {
+                    if let Expr::Variable(variable, short, _) = argument {
+                        let name = variable.1.to_string();
+                        let outer = (function.name.to_string(), name.clone());
+                        let local = short.is_some() || variable.0.is_some();
+                        if known.contains(&outer) || (!local && module_level.contains(&name)) {
+                            copies.insert((pointer.fn_name().to_owned(), name));
+                        }
+                    }
+                }
+            });
+        }
+        if copies == known {
+            return copies;
+        }
+    }
 }
 
 /// The message for a change that would be lost.

@@ -12,7 +12,6 @@ fn with(options: &str) -> String {
 fn every_form_registers() {
     let functions = World::new(
         r#"
-        /// Collects everything.
         @DFF.API("with all", timeout = 60, fixed_crontab = "*/5 * * * *", delayed_crontab = [30, 0], expires = 86400, category = "aws", tags = ["b", "a", "b"])
         // a comment between
         /// A document between.
@@ -44,13 +43,30 @@ fn every_form_registers() {
             )
         })
         .collect();
-    assert_snapshot!(shown.join("\n"), @"");
+    assert_snapshot!(shown.join("\n"), @r#"
+    my__main.decorated "with all" my/main.rhai:2:9 [] {"timeout":60,"fixed_crontab":"*/5 * * * *","delayed_crontab":[0,30],"expires":86400,"category":"aws","tags":["a","b"]}
+    my__main.hidden "trailing comma" my/main.rhai:7:9 [] {"timeout":null,"fixed_crontab":null,"delayed_crontab":[],"expires":null,"category":null,"tags":[]}
+    my__main.plain "plain" my/main.rhai:11:13 [] {"timeout":1,"fixed_crontab":"0 8 * * MON-FRI","delayed_crontab":[10],"expires":null,"category":null,"tags":[]}
+    my__main.bare "bare" my/main.rhai:13:13 [] {"timeout":null,"fixed_crontab":null,"delayed_crontab":[],"expires":null,"category":null,"tags":[]}
+    my__main.a_closure_一 "a closure 一" my/main.rhai:14:13 [] {"timeout":null,"fixed_crontab":null,"delayed_crontab":[],"expires":null,"category":null,"tags":[]}
+    my__main.takes "takes arguments" my/main.rhai:15:9 ["a", "b"] {"timeout":null,"fixed_crontab":null,"delayed_crontab":[],"expires":null,"category":null,"tags":[]}
+    "#);
 }
 
 #[test]
 fn options_have_their_limits() {
-    for right in ["timeout = 1", "timeout = 3600", "expires = 1", "expires = 86400", "delayed_crontab = 0", "tags = []"] {
-        assert!(World::new(&format!("@DFF.API(\"t\", {right})\nfn run() {{}}")).run().outcome.result.is_ok(), "{right}");
+    for right in [
+        "timeout = 1",
+        "timeout = 3600",
+        "expires = 1",
+        "expires = 86400",
+        "delayed_crontab = 0",
+        "tags = []",
+    ] {
+        assert!(
+            World::new(&format!("@DFF.API(\"t\", {right})\nfn run() {{}}")).run().outcome.result.is_ok(),
+            "{right}"
+        );
     }
     assert_snapshot!(with("timeout = 0"), @r#"
     error: `timeout` must be a whole number of seconds from 1 to 3600, found 0
@@ -247,7 +263,7 @@ fn unknown_and_refused_options() {
 #[test]
 fn titles() {
     assert_snapshot!(failure("@DFF.API()\nfn run() {}"), @r#"
-    error: `@` begins the decorator `@DFF.API(…)`, but `()` stands here
+    error: `@DFF.API()` has no title
      --> my/main.rhai:1:9
       |
     1 | @DFF.API()
@@ -256,13 +272,13 @@ fn titles() {
       = hint: the decorator is `@DFF.API("title", timeout = 300)`
     "#);
     assert_snapshot!(failure("@DFF.API(timeout = 3)\nfn run() {}"), @r#"
-    error: the first argument of `@DFF.API` has no name
+    error: `@DFF.API` begins with an argument that has no name
      --> my/main.rhai:1:18
       |
     1 | @DFF.API(timeout = 3)
       |                  ^
       |
-      = hint: write it without `name =`, before the options
+      = hint: write `@DFF.API("title", timeout = 300)`
     "#);
     assert_snapshot!(failure("@DFF.API(5)\nfn run() {}"), @r#"
     error: the title of `DFF.API` is a whole number, expected a text
@@ -355,12 +371,32 @@ fn nothing_to_attach_it_to() {
       |
       = hint: write `fn name() { … }` directly below it; only comments may stand between
     "#);
+    assert_snapshot!(failure("let account = 1\n@DFF.API(\"a\")\nfn run() {}"), @r#"
+    error: a `;` is missing
+     --> my/main.rhai:1:16
+      |
+    1 | let account = 1
+      |                ^ `;` belongs here
+      |
+      = hint: a statement ends with `;`
+    "#);
+    assert_snapshot!(failure("/// Collects.\n@DFF.API(\"a\")\nfn run() {}"), @r#"
+    error: syntax error: a `///` comment stands where no function follows
+     --> my/main.rhai:1:1
+      |
+    1 | /// Collects.
+      | ^
+      |
+      = hint: `///` describes the function below it, and stands directly above its `fn`; other comments begin with `//`
+    "#);
     assert_snapshot!(failure("@DFF.API(\"a\")\n@DFF.API(\"b\")\nfn run() {}"), @r#"
-    error: syntax error: unknown operator: '@'
+    error: two decorators stand above one function
      --> my/main.rhai:2:1
       |
     2 | @DFF.API("b")
       | ^
+      |
+      = hint: a function is registered once
     "#);
     assert_snapshot!(failure("fn run() {}\nDFF.API(\"t\");"), @r#"
     error: `DFF.API` has a title, but no function to attach it to
@@ -418,6 +454,9 @@ fn functions_of_imported_scripts_are_not_listed() {
 
 #[test]
 fn a_registration_can_depend_on_values() {
-    let functions = World::new("let minutes = 5;\n@DFF.API(\"every \" + minutes, timeout = minutes * 60)\nfn run() {}").list().unwrap();
+    let functions =
+        World::new("let minutes = 5;\n@DFF.API(\"every \" + minutes, timeout = minutes * 60)\nfn run() {}")
+            .list()
+            .unwrap();
     assert_eq!((functions[0].title.as_str(), functions[0].options.timeout), ("every 5", Some(300)));
 }

@@ -58,7 +58,7 @@ fn names_that_are_not_defined() {
       |            ^^^ wrong number of arguments
     "#);
     assert_snapshot!(inside("objects::DataCollector(#{})"), @r#"
-    error: `DataCollector` does not take 1 arguments
+    error: `DataCollector` takes 2 or 3 arguments, 1 given
      --> my/main.rhai:6:14
       |
     6 |     objects::DataCollector(#{})
@@ -100,7 +100,7 @@ fn runner_without_its_import() {
 #[test]
 fn runner_with_wrong_arguments() {
     assert_snapshot!(inside("Runner()"), @r#"
-    error: `Runner` is a constructor and is called with its collectors
+    error: `Runner()` has no collectors
      --> my/main.rhai:6:11
       |
     6 |     Runner()
@@ -153,10 +153,10 @@ fn runner_with_wrong_arguments() {
     "#);
     assert_snapshot!(inside("Runner([], #{ datakit: \"x\" }).run()"), @r#"
     error: `Runner` has no option `datakit`
-     --> my/main.rhai:6:12
+     --> my/main.rhai:6:19
       |
     6 |     Runner([], #{ datakit: "x" }).run()
-      |            ^
+      |                   ^^^^^^^
       |
       = hint: did you mean `datakit_id`?
     "#);
@@ -170,13 +170,13 @@ fn runner_with_wrong_arguments() {
       |                  the Runner is made here
     "#);
     assert_snapshot!(inside("Runner(collectors = []).run()"), @r#"
-    error: the first argument of `Runner` has no name
+    error: `Runner` begins with an argument that has no name
      --> my/main.rhai:6:23
       |
     6 |     Runner(collectors = []).run()
       |                       ^
       |
-      = hint: write it without `name =`, before the options
+      = hint: write `Runner(collectors, debug = true)`
     "#);
     assert_snapshot!(inside("Runner([] debug = true).run()"), @r#"
     error: `,` or `)` is missing in `Runner(…)`
@@ -226,9 +226,14 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
     "#);
     // Through two variables and a parameter.
     assert_snapshot!(script("fn make(given) { objects::DataCollector(account, given) }\n@DFF.API(\"t\")\nfn run() {\n    let regions = [\"EU\"];\n    let configs = #{ regions: regions };\n    make(configs)\n}"), @r#"
-    error: internal error while `my__main` ran: index out of bounds: the len is 0 but the index is 0
-     |
-     = hint: this is a bug of funchost: please report it with the script
+    error: configs: `regions[0]` is `EU`, which is not a region's id such as `cn-north-1`
+     --> my/main.rhai:8:20
+      |
+    5 | fn make(given) { objects::DataCollector(account, given) }
+      |                           ------------- the collector is created here
+    ...
+    8 |     let regions = ["EU"];
+      |                    ^^^^ is `EU`, which is not a region's id such as `cn-north-1`
     "#);
     // Given after the map was made.
     assert_snapshot!(script("@DFF.API(\"t\")\nfn run() {\n    let configs = #{};\n    configs.regions = [];\n    objects::DataCollector(account, configs)\n}"), @r#"
@@ -255,11 +260,11 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
     "#);
     // Not a map at all; too few keys; a value that is no data.
     assert_snapshot!(script("@DFF.API(\"t\")\nfn run() { objects::DataCollector(account, [\"r\"]) }"), @r#"
-    error: configs: `[0]` is a text, expected a list `[ … ]`
-     --> my/main.rhai:6:45
+    error: configs is a list, expected a map `#{ … }`
+     --> my/main.rhai:6:44
       |
     6 | fn run() { objects::DataCollector(account, ["r"]) }
-      |                     -------------           ^^^ is a text, expected a list `[ … ]`
+      |                     -------------          ^ is a list, expected a map `#{ … }`
       |                     |
       |                     the collector is created here
     "#);
@@ -367,7 +372,11 @@ fn a_wrong_value_in_an_imported_file_is_shown_there() {
 
 #[test]
 fn wrong_filters() {
-    let call = |options: &str| inside(&format!("objects::DataCollector(#{{ ak_id: \"a\", ak_secret: \"b\" }}, #{{ regions: [\"r\"] }}, {options})"));
+    let call = |options: &str| {
+        inside(&format!(
+            "objects::DataCollector(#{{ ak_id: \"a\", ak_secret: \"b\" }}, #{{ regions: [\"r\"] }}, {options})"
+        ))
+    };
     assert_snapshot!(call("#{ filter: [|x| true] }"), @r#"
     error: options: `filter` is not a known key
      --> my/main.rhai:6:85
@@ -503,7 +512,8 @@ fn scripts_that_import_each_other() {
 
 #[test]
 fn errors_in_imported_scripts() {
-    let world = World::new("import \"lib__syn\" as s;\n@DFF.API(\"t\")\nfn run() {}").file("lib/syn.rhai", "fn ok() { 1 }\nfn broken( {\n");
+    let world = World::new("import \"lib__syn\" as s;\n@DFF.API(\"t\")\nfn run() {}")
+        .file("lib/syn.rhai", "fn ok() { 1 }\nfn broken( {\n");
     assert_snapshot!(world.run().error(), @r#"
     error: syntax error: expecting ')' to close the parameters list of function 'broken'
      --> lib/syn.rhai:2:12
@@ -517,7 +527,10 @@ fn errors_in_imported_scripts() {
       |        ---------- imports `lib__syn`
     "#);
     let lib = "fn work(name, n) {\n    let total = n;\n    for i in 0..n { total += step(i); }\n    total\n}\nfn step(i) {\n    if i == 2 { throw `第${i}步失败`; }\n    i\n}";
-    let world = World::new("import \"lib__work\" as lib;\n@DFF.API(\"t\")\nfn run() {\n    lib::work(\"阿里云\", 3)\n}").file("lib/work.rhai", lib);
+    let world = World::new(
+        "import \"lib__work\" as lib;\n@DFF.API(\"t\")\nfn run() {\n    lib::work(\"阿里云\", 3)\n}",
+    )
+    .file("lib/work.rhai", lib);
     assert_snapshot!(world.run().error(), @r#"
     error: 第2步失败
      --> lib/work.rhai:7:17
@@ -530,13 +543,20 @@ fn errors_in_imported_scripts() {
       from lib/work.rhai:3:30 in the call of `step`
       from my/main.rhai:4:10 in the call of `work`
     "#);
-    let world = World::new("import \"lib__bad\" as lib;").file("lib/bad.rhai", "import \"lib__worse\" as w;").file("lib/worse.rhai", "let x = 1 / 0;");
+    let world = World::new("import \"lib__bad\" as lib;")
+        .file("lib/bad.rhai", "import \"lib__worse\" as w;")
+        .file("lib/worse.rhai", "let x = 1 / 0;");
     assert_snapshot!(world.run().error(), @r#"
     error: division by zero: 1 / 0
-     --> lib/bad.rhai:1:8
+     --> lib/worse.rhai:1:11
+      |
+    1 | let x = 1 / 0;
+      |           ^
+      |
+     ::: lib/bad.rhai:1:8
       |
     1 | import "lib__worse" as w;
-      |        ^^^^^^^^^^^^ imports `lib__worse`
+      |        ------------ imports `lib__worse`
       from lib/bad.rhai:1:8 in the import of `lib__worse`
       from my/main.rhai:1:8 in the import of `lib__bad`
     "#);
@@ -596,11 +616,47 @@ fn module_level_variables_are_read_only_in_functions() {
       |
       = hint: take a copy first: `let copy = cache;`, and change the copy
     "#);
-    assert_snapshot!(failure("let deep = #{ a: [1] };\n@DFF.API(\"t\")\nfn run() { [1].map(|x| { deep.a.push(x); x }) }"), @"");
-    assert_snapshot!(failure("let n = 1;\n@DFF.API(\"t\")\nfn run() { n += 1; }"), @"");
-    let world = World::new("import \"lib__x\" as x;\n@DFF.API(\"t\")\nfn run() {}").file("lib/x.rhai", "let count = 0;\nfn next() { count += 1; count }");
-    assert_snapshot!(world.run().error(), @"");
-    assert_snapshot!(failure("const N = 1;\n@DFF.API(\"t\")\nfn run() { let x = N; const M = 2; M = 3; }"), @"");
+    assert_snapshot!(failure("let deep = #{ a: [1] };\n@DFF.API(\"t\")\nfn run() { [1].map(|x| { deep.a.push(x); x }) }"), @r#"
+    error: `deep` is a module-level variable, which functions can only read
+     --> my/main.rhai:3:26
+      |
+    3 | fn run() { [1].map(|x| { deep.a.push(x); x }) }
+      |                          ^^^^ changed here
+      |
+      = hint: take a copy first: `let copy = deep;`, and change the copy
+    "#);
+    assert_snapshot!(failure("let n = 1;\n@DFF.API(\"t\")\nfn run() { n += 1; }"), @r#"
+    error: `n` is a module-level variable, which functions can only read
+     --> my/main.rhai:3:12
+      |
+    3 | fn run() { n += 1; }
+      |            ^ assigned here
+      |
+      = hint: take a copy first: `let copy = n;`, and change the copy
+    "#);
+    let world = World::new("import \"lib__x\" as x;\n@DFF.API(\"t\")\nfn run() {}")
+        .file("lib/x.rhai", "let count = 0;\nfn next() { count += 1; count }");
+    assert_snapshot!(world.run().error(), @r#"
+    error: `count` is a module-level variable, which functions can only read
+     --> lib/x.rhai:2:13
+      |
+    2 | fn next() { count += 1; count }
+      |             ^^^^^ assigned here
+      |
+     ::: my/main.rhai:1:8
+      |
+    1 | import "lib__x" as x;
+      |        -------- imports `lib__x`
+      |
+      = hint: take a copy first: `let copy = count;`, and change the copy
+    "#);
+    assert_snapshot!(failure("const N = 1;\n@DFF.API(\"t\")\nfn run() { let x = N; const M = 2; M = 3; }"), @r#"
+    error: syntax error: cannot assign to constant M
+     --> my/main.rhai:3:36
+      |
+    3 | fn run() { let x = N; const M = 2; M = 3; }
+      |                                    ^
+    "#);
 }
 
 #[test]
@@ -616,10 +672,10 @@ fn members_of_dff_that_do_not_exist() {
     "#);
     assert_snapshot!(inside("DFF.STORE.set(\"a\", 1)"), @r#"
     error: DFF has no member `STORE`
-     --> my/main.rhai:6:8
+     --> my/main.rhai:6:9
       |
     6 |     DFF.STORE.set("a", 1)
-      |        ^ unknown member
+      |         ^^^^^ unknown member
       |
       = hint: the members are DFF.API, DFF.ENV, DFF.LOG, DFF.TOOLKIT
     "#);
@@ -705,6 +761,20 @@ fn what_goes_wrong_while_it_runs() {
       |
       = hint: the first item is `[0]`, the last one `[-1]`
     "#);
+    assert_snapshot!(inside("let zero = 0; let x = 1 / zero;"), @r#"
+    error: division by zero: 1 / 0
+     --> my/main.rhai:6:29
+      |
+    6 |     let zero = 0; let x = 1 / zero;
+      |                             ^
+    "#);
+    assert_snapshot!(inside("let n = 9223372036854775807; n + 1"), @r#"
+    error: addition overflow: 9223372036854775807 + 1
+     --> my/main.rhai:6:36
+      |
+    6 |     let n = 9223372036854775807; n + 1
+      |                                    ^
+    "#);
     assert_snapshot!(inside("if 5 { 1 }"), @r#"
     error: syntax error: expecting a boolean expression, not a number
      --> my/main.rhai:6:8
@@ -738,7 +808,7 @@ fn what_goes_wrong_while_it_runs() {
      --> my/main.rhai:6:25
       |
     6 |     let xs = [1, 2]; xs.for_each(|x| xs.len())
-      |                         ^^^^^^^^ called here: a closure
+      |                         ^^^^^^^^ already in use
       |
       = hint: copy it first: `let copy = value;`, and use the copy inside the closure
     "#);
@@ -755,19 +825,31 @@ fn what_goes_wrong_while_it_runs() {
 fn a_recursion_without_end() {
     assert_snapshot!(failure("fn f(n) { f(n + 1) }\n@DFF.API(\"t\")\nfn run() { f(0) }"), @r#"
     error: calls are nested more than 64 deep
-     |
-     = hint: does a function call itself without an end?
+     --> my/main.rhai:2:1
+      |
+    2 | @DFF.API("t")
+      | ^ while it ran this function
+      |
+      = hint: does a function call itself without an end?
     "#);
     assert_snapshot!(failure("fn f(n) { [n].map(|x| f(x + 1)) }\n@DFF.API(\"t\")\nfn run() { f(0) }"), @r#"
     error: calls are nested more than 64 deep
-     |
-     = hint: does a function call itself without an end?
+     --> my/main.rhai:2:1
+      |
+    2 | @DFF.API("t")
+      | ^ while it ran this function
+      |
+      = hint: does a function call itself without an end?
     "#);
 }
 
 #[test]
 fn a_backend_that_cannot_run() {
-    let refuse = |input| BackendError { message: "there is no DataKit `dk9`".into(), hint: Some("add [datakits.dk9] to funchost.toml".into()), input };
+    let refuse = |input| BackendError {
+        message: "there is no DataKit `dk9`".into(),
+        hint: Some("add [datakits.dk9] to funchost.toml".into()),
+        input,
+    };
     let script = "@DFF.API(\"t\")\nfn run() { Runner([], datakit_id = \"dk9\").run() }";
     let ran = World::with_imports(script).behaviour(Behaviour::Refuse(refuse(true))).run();
     assert_snapshot!(ran.error(), @r#"
@@ -779,9 +861,10 @@ fn a_backend_that_cannot_run() {
       |
       = hint: add [datakits.dk9] to funchost.toml
     "#);
-    assert_eq!(ran.outcome.result.as_ref().unwrap_err().fault(), Fault::Input);
+    assert!(ran.outcome.is_input_error());
     let ran = World::with_imports(script).behaviour(Behaviour::Refuse(refuse(false))).run();
-    assert_eq!(ran.outcome.result.as_ref().unwrap_err().fault(), Fault::RunTime);
+    assert!(!ran.outcome.is_input_error());
+    assert_eq!(ran.outcome.backend_calls, 1);
     let ran = World::with_imports(script).behaviour(Behaviour::Panic).run();
     let error = ran.error();
     assert!(error.starts_with("error: the Runner failed with an internal error: task"), "{error}");
@@ -804,7 +887,12 @@ fn a_choice_that_was_not_made() {
       = hint: choose one: --func one
     "#);
     assert!(ran.outcome.is_input_error());
-    let choose = |name: &str| World::new(script).options(RunOptions { function: Some(name.into()), ..RunOptions::default() }).run().error();
+    let choose = |name: &str| {
+        World::new(script)
+            .options(RunOptions { function: Some(name.into()), ..RunOptions::default() })
+            .run()
+            .error()
+    };
     assert_snapshot!(choose("tow"), @r#"
     error: this script has no function `tow`
      --> my/main.rhai:1:1
@@ -851,17 +939,32 @@ fn a_choice_that_was_not_made() {
 #[test]
 fn what_is_wrong_is_told_apart_from_what_failed() {
     let fault = |script: &str| World::new(script).run().outcome.result.unwrap_err().fault();
-    for input in ["let x = ;", "import \"no__such\" as n;", "@DFF.API(\"t\") fn run() { nope }", "@DFF.API(\"t\") fn run() { nope() }", "@DFF.API(\"t\", timeout = 0) fn run() { }", "fn f() {}"] {
+    for input in [
+        "let x = ;",
+        "import \"no__such\" as n;",
+        "@DFF.API(\"t\") fn run() { nope }",
+        "@DFF.API(\"t\") fn run() { nope() }",
+        "@DFF.API(\"t\", timeout = 0) fn run() { }",
+        "fn f() {}",
+    ] {
         assert_eq!(fault(input), Fault::Input, "{input}");
     }
-    for failed in ["@DFF.API(\"t\") fn run() { throw 1 }", "@DFF.API(\"t\") fn run() { 1 / 0 }", "@DFF.API(\"t\", timeout = 1) fn run() { loop { } }"] {
+    for failed in [
+        "@DFF.API(\"t\") fn run() { throw 1 }",
+        "@DFF.API(\"t\") fn run() { 1 / 0 }",
+        "@DFF.API(\"t\", timeout = 1) fn run() { loop { } }",
+    ] {
         assert_eq!(fault(failed), Fault::RunTime, "{failed}");
     }
 }
 
 #[test]
 fn machines_get_the_same_in_fields() {
-    let report = World::new("@DFF.API(\"t\")\nfn run() { acount }\nlet account = 1;").run().outcome.result.unwrap_err();
+    let report = World::new("@DFF.API(\"t\")\nfn run() { acount }\nlet account = 1;")
+        .run()
+        .outcome
+        .result
+        .unwrap_err();
     let json = serde_json::to_value(report.machine()).unwrap();
     assert_eq!(
         json,
@@ -879,14 +982,25 @@ fn a_thrown_text_is_cut_and_stands_on_one_line() {
 
 #[test]
 fn an_error_of_the_host_can_be_caught_and_read() {
-    let ran = World::with_imports("@DFF.API(\"t\") fn run() { try { DFF.ENV(\"ZZZ_NOT_THERE\") } catch (e) { [`${e}`, e.message, type_of(e)] } }").run();
-    assert_eq!(ran.value(), serde_json::json!(["`DFF.ENV(\"ZZZ_NOT_THERE\")` is not set", "`DFF.ENV(\"ZZZ_NOT_THERE\")` is not set", "error"]));
+    let ran = World::with_imports("@DFF.API(\"t\") fn run() { try { DFF.ENV(\"ZZZ_NOT_THERE\") } catch (e) { return [`${e}`, e.message, type_of(e)]; } }").run();
+    assert_eq!(
+        ran.value(),
+        serde_json::json!([
+            "`DFF.ENV(\"ZZZ_NOT_THERE\")` is not set",
+            "`DFF.ENV(\"ZZZ_NOT_THERE\")` is not set",
+            "error"
+        ])
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_opened() {
     let world = World::new("");
-    let open = |name: &str| funchost::script::open(&world.path(name), &std::sync::Arc::new(world.settings.clone())).unwrap_err().render(false);
+    let open = |name: &str| {
+        funchost::script::open(&world.path(name), &std::sync::Arc::new(world.settings.clone()))
+            .unwrap_err()
+            .render(false)
+    };
     assert!(open("my/none.rhai").contains("my/none.rhai: No such file"));
     assert!(open("my").contains("my is a folder, not a script"));
 }

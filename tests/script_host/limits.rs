@@ -67,7 +67,9 @@ fn the_timeout_of_the_run_wins_over_the_scripts() {
 
 #[test]
 fn a_backend_is_told_to_stop_and_its_answer_is_kept() {
-    let world = World::with_imports("@DFF.API(\"t\", timeout = 1)\nfn run() {\n    Runner([], debug = true).run();\n    print(\"never\");\n}");
+    let world = World::with_imports(
+        "@DFF.API(\"t\", timeout = 1)\nfn run() {\n    Runner([], debug = true).run();\n    print(\"never\");\n}",
+    );
     let ran = world.behaviour(Behaviour::UntilStopped).run();
     assert_eq!(ran.outcome.ended, Ended::TimedOut);
     assert_eq!(ran.outcome.reports[0]["status"], "failed");
@@ -95,17 +97,22 @@ fn a_backend_that_does_not_stop_is_left_behind() {
 #[test]
 fn ctrl_c_stops_everything() {
     for body in ["loop { }", "sleep(1000);", "Runner([]).run();"] {
-        let world = World::with_imports(&format!("@DFF.API(\"t\") fn run() {{ {body} }}")).behaviour(Behaviour::UntilStopped);
+        let world = World::with_imports(&format!("@DFF.API(\"t\") fn run() {{ {body} }}"))
+            .behaviour(Behaviour::UntilStopped);
         let stop = world.stop.clone();
         let presser = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(tokio::time::sleep(Duration::from_millis(100)));
+            runtime.block_on(async { tokio::time::sleep(Duration::from_millis(100)).await });
             stop.cancel();
         });
         let ran = world.run();
         presser.join().unwrap();
         assert_eq!(ran.outcome.ended, Ended::Stopped, "{body}");
-        assert!(ran.error().starts_with("error: `my__main.run` was stopped before its end"), "{}", ran.error());
+        assert!(
+            ran.error().starts_with("error: `my__main.run` was stopped before its end"),
+            "{}",
+            ran.error()
+        );
     }
 }
 
@@ -167,6 +174,9 @@ fn padding_and_blobs_do_what_they_always_did() {
 #[test]
 fn a_big_list_grows_in_a_straight_line() {
     // With Rhai's own size limits this would need half an hour.
-    let ran = World::new("@DFF.API(\"t\", timeout = 60) fn run() { let xs = []; for i in 0..200000 { xs.push(i); } xs.len() }").run();
+    let ran = World::new(
+        "@DFF.API(\"t\", timeout = 60) fn run() { let xs = []; for i in 0..200000 { xs.push(i); } xs.len() }",
+    )
+    .run();
     assert_eq!(ran.value(), serde_json::json!(200_000));
 }

@@ -74,6 +74,7 @@ fn an_account_can_be_printed_thrown_and_logged() {
         assert!(!format!("{:?}", ran.outcome).contains("wJalr"), "{:?}", ran.outcome);
     }
     assert_eq!(script("print(`<${account.ak_secret}>`);").texts(), ["<****>"]);
+    assert_eq!(script("[account]").value(), serde_json::json!([{ "ak_id": "AKID", "ak_secret": "****" }]));
 }
 
 #[test]
@@ -103,7 +104,11 @@ fn values_of_the_environment_are_secret_by_name_or_by_declaration() {
 
 #[test]
 fn what_a_backend_says_is_masked() {
-    let error = BackendError { message: format!("the cloud answered: signature of {SECRET}"), hint: Some(format!("not {SECRET}")), input: false };
+    let error = BackendError {
+        message: format!("the cloud answered: signature of {SECRET}"),
+        hint: Some(format!("not {SECRET}")),
+        input: false,
+    };
     let ran = World::with_imports(&format!(
         "@DFF.API(\"t\") fn run() {{ Runner(objects::DataCollector(#{{ ak_id: \"a\", ak_secret: \"{SECRET}\" }}, #{{ regions: [\"r\"] }})).run() }}"
     ))
@@ -134,7 +139,7 @@ fn base64(bytes: &[u8]) -> String {
             alphabet[usize::from_str_radix(&bits, 2).unwrap()]
         })
         .collect();
-    while text.len() % 4 != 0 {
+    while !text.len().is_multiple_of(4) {
         text.push('=');
     }
     text

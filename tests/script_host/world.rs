@@ -231,7 +231,7 @@ pub(crate) struct Ran {
 impl Ran {
     /// The message of a failed run.
     pub(crate) fn error(&self) -> String {
-        self.outcome.result.as_ref().expect_err("the run should fail").render(false)
+        self.outcome.result.as_ref().unwrap_err().render(false)
     }
 
     /// The result of a run that went well.
@@ -316,6 +316,11 @@ impl World {
     pub(crate) fn problems(&self) -> String {
         let problems = self.check().problems;
         problems.iter().map(|problem| problem.render(false)).collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// What was printed and logged until now.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.lines.0.lock().unwrap().iter().map(|line| line.text.clone()).collect()
     }
 
     pub(crate) fn run(self) -> Ran {
