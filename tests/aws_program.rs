@@ -1,5 +1,7 @@
 //! The whole program against simulated AWS and DataKit: what a user sees, run after run.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, FieldValue, Options, ReceivedPoint};
@@ -16,7 +18,9 @@ fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
 
 /// Three instances with a datapoint every minute: the same counts at any time of the day.
 async fn small_world() -> World {
-    let world = World::new(Options { aws: AwsEstate { instances: 3, ..AwsEstate::default() }, ..Options::default() }).await;
+    let world =
+        World::new(Options { aws: AwsEstate { instances: 3, ..AwsEstate::default() }, ..Options::default() })
+            .await;
     world.write("my_aws/main.rhai", &aws_script(&[CHINA], "[\"*cpu*\"]"));
     world
 }

@@ -2,6 +2,8 @@
 //!
 //! Each case must end with exit code 2 and without a single call to a cloud.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use simcloud::Options;

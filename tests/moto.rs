@@ -3,6 +3,8 @@
 //! Fifty instances with nasty names, ten metrics each: every point that DataKit would get is compared, field by field, with
 //! what was put in. moto comes from PyPI, pinned, into a virtual environment under `target/`.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use serde_json::Value;

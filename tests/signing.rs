@@ -3,6 +3,8 @@
 //! All `*.json` files of the folder that `FUNCHOST_VECTORS` names are read, else those of `tests/vectors`. A vector whose scheme this
 //! program does not speak is passed over by its scheme, one that is marked `aws_sigv4_rust_differs` by that mark.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use funchost_collectors::aws::sign::{Credentials, sign};
 use funchost_collectors::clock::nanoseconds;

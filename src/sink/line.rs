@@ -188,7 +188,7 @@ fn write(
         let change = match value {
             Value::Float(number) if !number.is_finite() => Some(Change::NotFinite),
             Value::Text(_) if point.category == Category::Metric => Some(Change::TextInMetric),
-            _ if tags.iter().any(|tag| *tag == name) => Some(Change::FieldIsTag),
+            _ if tags.contains(&name) => Some(Change::FieldIsTag),
             _ if contains(&written, &name) => Some(Change::KeyTwice),
             _ if written.len() == FIELDS => Some(Change::FieldsDropped),
             _ => None,

@@ -7,7 +7,7 @@ use funchost::cli::Surroundings;
 use funchost_collectors::clock::{SECOND, ShiftedClock};
 use simcloud::{Options, Simcloud};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
@@ -107,7 +107,7 @@ impl World {
 
     /// Runs funchost in this process, the clock `seconds` ahead of the machine's.
     pub(crate) fn run_at(&self, seconds: i64, arguments: &[&str]) -> Ran {
-        in_process(&self.folder.path().to_path_buf(), &self.variables, seconds, arguments)
+        in_process(self.folder.path(), &self.variables, seconds, arguments)
     }
 
     /// Runs funchost in this process at the machine's time.
@@ -140,7 +140,7 @@ pub(crate) fn ran(output: &Output) -> Ran {
 
 /// Runs funchost in this process, on a thread of its own: it brings its own runtime.
 pub(crate) fn in_process(
-    directory: &PathBuf,
+    directory: &Path,
     variables: &BTreeMap<String, String>,
     seconds: i64,
     arguments: &[&str],
@@ -152,7 +152,7 @@ pub(crate) fn in_process(
     let surroundings = Surroundings {
         arguments: arguments.iter().map(Into::into).collect(),
         variables,
-        directory: directory.clone(),
+        directory: directory.to_owned(),
         clock: Arc::new(ShiftedClock { offset: seconds * SECOND }),
         stdout: stdout.clone(),
         stderr: stderr.clone(),

@@ -104,7 +104,9 @@ pub fn refusal(
         };
         let html = looks_like_html(body);
         let what = if html { "an HTML page" } else { "an answer that is no AWS error" };
-        let hint = html.then(|| "a proxy or a load balancer may stand in between: check it, and try again later".to_owned());
+        let hint = html.then(|| {
+            "a proxy or a load balancer may stand in between: check it, and try again later".to_owned()
+        });
         return Refusal {
             fault,
             code: format!("HTTP {}", status.as_u16()),

@@ -117,6 +117,13 @@ impl Default for Options {
 #[error("the HTTP client cannot be made: {0}")]
 pub struct CallPathError(String);
 
+/// Makes a request, signed for a time (nanoseconds since 1970).
+pub type MakeRequest<'call> = dyn Fn(i64) -> Result<http::Request<Bytes>, String> + Send + Sync + 'call;
+
+/// Reads an answer.
+pub type ReadAnswer<'call, T> =
+    dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Result<T, Refusal> + Send + Sync + 'call;
+
 /// One call, as a product's client asks for it.
 pub struct Call<'call, T> {
     /// Whose.
@@ -130,9 +137,9 @@ pub struct Call<'call, T> {
     /// Where attempts are counted.
     pub counts: &'call Counts,
     /// Makes the request, signed for this time (nanoseconds): called anew for every attempt.
-    pub request: &'call (dyn Fn(i64) -> Result<http::Request<Bytes>, String> + Send + Sync),
+    pub request: &'call MakeRequest<'call>,
     /// Reads the answer.
-    pub read: &'call (dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Result<T, Refusal> + Send + Sync),
+    pub read: &'call ReadAnswer<'call, T>,
 }
 
 /// What an answer means when it is no success.

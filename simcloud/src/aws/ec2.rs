@@ -60,7 +60,11 @@ fn describe(context: &Context<'_>, form: &BTreeMap<String, String>) -> Result<St
             ["Filter", number, "Name"] => filters.entry(number).or_default().0.clone_from(value),
             ["Filter", number, "Value", _] => filters.entry(number).or_default().1.push(value.clone()),
             _ => {
-                return Err(refuse(400, "UnknownParameter", format!("The parameter {key} is not recognized")));
+                return Err(refuse(
+                    400,
+                    "UnknownParameter",
+                    format!("The parameter {key} is not recognized"),
+                ));
             }
         }
     }

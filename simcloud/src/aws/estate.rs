@@ -211,7 +211,7 @@ impl Estate {
             zone: format!("{region}{}", ["a", "b", "c"][index % 3]),
             private_ip: (state != "terminated")
                 .then(|| format!("10.{}.{}.{}", index >> 16 & 255, index >> 8 & 255, index & 255)),
-            public_ip: (index % 2 == 0 && state == "running")
+            public_ip: (index.is_multiple_of(2) && state == "running")
                 .then(|| format!("203.0.113.{}", index % 250 + 1)),
             tags,
             platform: if index % 5 == 4 { "Windows" } else { "Linux/UNIX" }.to_owned(),

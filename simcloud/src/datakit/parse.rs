@@ -64,7 +64,7 @@ fn one(line: &str, offset: usize) -> Result<Line, Bad> {
         return Err(bad("carriage return"));
     }
     let mut rest = line;
-    let (measurement, stop) = part(&mut rest, &[b',', b' ']).map_err(bad)?;
+    let (measurement, stop) = part(&mut rest, b", ").map_err(bad)?;
     if measurement.is_empty() {
         return Err(bad("missing measurement"));
     }
@@ -72,11 +72,11 @@ fn one(line: &str, offset: usize) -> Result<Line, Bad> {
     let mut tags: Vec<(String, String)> = Vec::new();
     let mut stop = stop;
     while stop == Some(b',') {
-        let (key, after) = part(&mut rest, &[b'=', b',', b' ']).map_err(bad)?;
+        let (key, after) = part(&mut rest, b"=, ").map_err(bad)?;
         if key.is_empty() || after != Some(b'=') {
             return Err(bad("missing tag value"));
         }
-        let (value, next) = part(&mut rest, &[b'=', b',', b' ']).map_err(bad)?;
+        let (value, next) = part(&mut rest, b"=, ").map_err(bad)?;
         if value.is_empty() || next == Some(b'=') {
             return Err(bad("missing tag value"));
         }
@@ -97,7 +97,7 @@ fn one(line: &str, offset: usize) -> Result<Line, Bad> {
     }
     let mut fields = Vec::new();
     loop {
-        let (key, after) = part(&mut rest, &[b'=', b',', b' ']).map_err(bad)?;
+        let (key, after) = part(&mut rest, b"=, ").map_err(bad)?;
         if key.is_empty() || after != Some(b'=') {
             return Err(bad("invalid field format"));
         }
