@@ -67,10 +67,10 @@ async fn functions_are_listed() {
     let ran = world.run(&["list"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     insta::assert_snapshot!(ran.stdout, @r"
-    function      title   timeout  cron         script
-    one__a.first  第一    60 s     */5 * * * *  scripts/one/a.rhai
+    function       title   timeout  cron         script
+    one__a.first   第一    60 s     */5 * * * *  scripts/one/a.rhai
     one__a.second  second  300 s                 scripts/one/a.rhai
-    two__b.run    third   300 s                 scripts/two/b.rhai
+    two__b.run     third   300 s                 scripts/two/b.rhai
     ");
 }
 

@@ -69,7 +69,7 @@ fn page(description: &Description) -> String {
     }
     let _ = write!(
         text,
-        "\nReports {} in the measurement {}, at most every {} minutes; cloud_provider is `{}`.\n",
+        "\nReports {} in the measurement {}, at most every {} min; cloud_provider is `{}`.\n",
         kind(description),
         description.measurement,
         description.interval.as_secs() / 60,
