@@ -33,8 +33,11 @@ async fn world() -> World {
 
 const RUN: &[&str] = &["run", "my_aws/main.rhai", "--output", "json"];
 
+/// Measurement, dimensions, time and field.
+type Identity = (String, Vec<(String, String)>, i64, String);
+
 /// Every metric field by its identity: what was put in must come out, once.
-fn fields(points: &[ReceivedPoint]) -> BTreeMap<(String, Vec<(String, String)>, i64, String), FieldValue> {
+fn fields(points: &[ReceivedPoint]) -> BTreeMap<Identity, FieldValue> {
     let mut fields = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "metric") {
         for (field, value) in &point.fields {
@@ -256,7 +259,7 @@ async fn debug_mode_prints_lines_and_writes_nothing() {
         debug.stdout
     );
     // This parser takes no tab in a tag; DataKit does.
-    let without_tabs = debug.stdout.replace('\t', " ");
+    let without_tabs = debug.stdout.replace('\t', "_");
     let parsed: Vec<_> = influxdb_line_protocol::parse_lines(&without_tabs).collect();
     for (line, parsed) in lines.iter().zip(&parsed) {
         assert!(parsed.is_ok(), "stdout is line protocol and nothing else: {parsed:?}: {line}");
@@ -480,7 +483,7 @@ async fn ctrl_c_ends_in_order() {
     let process =
         world.command(RUN).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     // The signal comes when the call that hangs has been made.
-    while world.clouds.calls().get("monitoring:GetMetricData").is_none() {
+    while !world.clouds.calls().contains_key("monitoring:GetMetricData") {
         tokio::task::yield_now().await;
     }
     let id = process.id().to_string();

@@ -360,7 +360,7 @@ fn the_registry_names_the_limits() {
                 category: Category::CustomObject,
                 measurement: "aws_queue",
                 interval: Duration::from_secs(900),
-                actions: &[Action {
+                actions: &[&Action {
                     service: "sqs",
                     action: "ListQueues",
                     permission: "sqs:ListQueues",

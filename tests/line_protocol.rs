@@ -264,7 +264,7 @@ proptest! {
             prop_assert!(
                 name.trim_start_matches('#').is_empty() || name.replace(['\r', '\n'], " ").trim_start_matches('#').is_empty()
                     || point.fields.iter().all(|(key, value)| !finite(value) || key.replace(['\\', '\r'], "").trim_start_matches('#').is_empty()
-                        || point.tags.iter().any(|(tag, value)| !value.is_empty() && **tag == key.replace(['\\', '\r'], "").replace('\n', " ").trim_start_matches('#').to_owned()))
+                        || point.tags.iter().any(|(tag, value)| !value.is_empty() && **tag == *key.replace(['\\', '\r'], "").replace('\n', " ").trim_start_matches('#')))
             );
             return Ok(());
         };

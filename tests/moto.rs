@@ -285,3 +285,47 @@ fn assert_same(ours: &Value, theirs: &Value, place: &str) {
         _ => assert_eq!(ours, theirs, "{place}"),
     }
 }
+
+/// The double that all other tests rest on is itself held against the official SDK.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_official_sdk_is_accepted_by_simcloud_unchanged() {
+    let environment = environment();
+    let world = World::new(Options::default()).await;
+    let keys = world.clouds.keys();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto/official_sdk.py");
+    let mut command = Command::new(environment.join("bin/python"));
+    command.arg(script).args([
+        &world.clouds.aws_url(),
+        REGION,
+        &keys.access_key,
+        &keys.secret_key,
+        &keys.role_arn,
+        &keys.external_id,
+    ]);
+    let read = tokio::task::spawn_blocking(move || run(&mut command)).await.expect("it ends");
+    let read: Value = serde_json::from_slice(&read).expect("JSON");
+    let instances = world.clouds.instances(REGION);
+    assert_eq!(read["instances"].as_array().map(Vec::len), Some(instances.len()));
+    for (theirs, truth) in read["instances"].as_array().expect("a list").iter().zip(&instances) {
+        assert_eq!(theirs["id"], truth.id);
+        assert_eq!(theirs["state"], truth.state);
+        assert_eq!(theirs["name"].as_str(), truth.name());
+    }
+    let points = read["points"].as_array().expect("a list");
+    assert!(points.len() > 50, "{read}");
+    for point in points {
+        let metric = &point["metric"];
+        let dimensions: Vec<(String, String)> = metric["Dimensions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|dimension| (text(dimension, &["Name"]).expect("a name").into(), text(dimension, &["Value"]).expect("a value").into()))
+            .collect();
+        let (namespace, name) = (text(metric, &["Namespace"]).expect("text"), text(metric, &["MetricName"]).expect("text"));
+        let time = point["time"].as_i64().expect("a time");
+        let truth = world.clouds.datapoint(REGION, namespace, name, &dimensions, time).expect("a true datapoint");
+        assert_eq!(point["average"].as_f64(), Some(truth.average));
+    }
+    assert_eq!(read["account"], "123456789012");
+    assert_eq!(read["refused"], serde_json::json!(["AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"]));
+}
