@@ -227,8 +227,11 @@ async fn an_hour_of_outage_leaves_no_gap() {
     world.write("my_aws/main.rhai", &aws_script(&[CHINA], "\"CPUUtilization\""));
     assert_eq!(world.run(RUN).code, 0);
     let mut points = world.clouds.datakit().take_points();
-    world.clouds.set_clock_offset(60 * MINUTE);
-    assert_eq!(world.run_at(60 * MINUTE, RUN).code, 0);
+    world.clouds.set_clock_offset(61 * MINUTE);
+    world.clouds.reset_calls();
+    assert_eq!(world.run_at(61 * MINUTE, RUN).code, 0);
+    assert_eq!(world.clouds.calls()["monitoring:ListMetrics"], 1, "a list is remembered for an hour");
+    assert_eq!(world.clouds.calls()["monitoring:GetMetricData"], 1);
     points.extend(world.clouds.datakit().take_points());
     let mut times: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "metric") {
@@ -311,6 +314,23 @@ async fn what_datakit_does_not_take_is_kept_and_goes_first() {
         assert!(identities.insert(point.line.clone()), "{} came twice", point.line);
     }
     assert_true_metrics(&world, CHINA, &points);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_datakit_has_its_own_intervals_and_marks() {
+    let world = world().await;
+    let second = simcloud::Simcloud::start(Options::default()).await.expect("another simcloud");
+    let config =
+        std::fs::read_to_string(world.folder.path().join("funchost.toml")).expect("the configuration");
+    world.write("funchost.toml", &format!("{config}[datakits.dk2]\nurl = \"{}\"\n", second.datakit_url()));
+    assert_eq!(world.run(RUN).code, 0);
+    let script = aws_script(&[CHINA], "[\"*cpu*\"]")
+        .replace("Runner(collectors)", "Runner(collectors, datakit_id = \"dk2\")");
+    world.write("my_aws/second.rhai", &script);
+    let ran = world.run(&["run", "my_aws/second.rhai", "--output", "json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.collector("aws_ec2")["status"], "collected");
+    assert_eq!(second.datakit().points().len(), world.clouds.datakit().points().len());
 }
 
 #[tokio::test(flavor = "multi_thread")]

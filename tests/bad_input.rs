@@ -243,4 +243,10 @@ async fn a_program_reads_the_mistake_as_json() {
     assert_eq!(error["line"], 9, "{document:#}");
     assert!(error["column"].as_u64().is_some_and(|column| column > 1), "{document:#}");
     assert!(error["hint"].is_string(), "{document:#}");
+    let ran = world.run(&["run", "my_aws/main.rhai", "--output", "json", "--tiemout", "5"]);
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.json()["status"], "invalid");
+    // In debug mode stdout holds lines and nothing else.
+    let ran = world.run(&["run", "my_aws/main.rhai", "--output", "json", "--debug"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
 }

@@ -1044,8 +1044,13 @@ const PLACES: [&str; 13] = [
     "[env]\nA = { secret = true, value = '''§\n§''' }\n",
 ];
 
+/// `.ci/run --long` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     /// Whatever stands before and behind, broken or not, no secret is shown, and every report has its file and place.
     #[test]

@@ -238,8 +238,13 @@ fn comparable(text: &str) -> String {
     text
 }
 
+/// `.ci/run --long` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(512)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     /// What is written reads back as what was meant, by a parser that is not ours.
     #[test]

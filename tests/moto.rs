@@ -21,6 +21,8 @@ const METRICS: usize = 10;
 
 /// The virtual environment, made once and made anew when the pins change.
 fn environment() -> PathBuf {
+    static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _one_at_a_time = MAKING.lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pins = root.join("tests/moto/requirements.txt");
     let wanted = std::fs::read_to_string(&pins).expect("the pins are there");
@@ -319,13 +321,23 @@ async fn the_official_sdk_is_accepted_by_simcloud_unchanged() {
             .as_array()
             .into_iter()
             .flatten()
-            .map(|dimension| (text(dimension, &["Name"]).expect("a name").into(), text(dimension, &["Value"]).expect("a value").into()))
+            .map(|dimension| {
+                (
+                    text(dimension, &["Name"]).expect("a name").into(),
+                    text(dimension, &["Value"]).expect("a value").into(),
+                )
+            })
             .collect();
-        let (namespace, name) = (text(metric, &["Namespace"]).expect("text"), text(metric, &["MetricName"]).expect("text"));
+        let (namespace, name) =
+            (text(metric, &["Namespace"]).expect("text"), text(metric, &["MetricName"]).expect("text"));
         let time = point["time"].as_i64().expect("a time");
-        let truth = world.clouds.datapoint(REGION, namespace, name, &dimensions, time).expect("a true datapoint");
+        let truth =
+            world.clouds.datapoint(REGION, namespace, name, &dimensions, time).expect("a true datapoint");
         assert_eq!(point["average"].as_f64(), Some(truth.average));
     }
     assert_eq!(read["account"], "123456789012");
-    assert_eq!(read["refused"], serde_json::json!(["AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"]));
+    assert_eq!(
+        read["refused"],
+        serde_json::json!(["AuthFailure", "InvalidSignatureException", "SignatureDoesNotMatch"])
+    );
 }

@@ -281,8 +281,13 @@ async fn extreme_numbers_come_back_as_they_went_in() {
 /// One step of the property: what is sent, and perhaps where the mark moves.
 type Step = (Vec<(i64, u64, u64)>, Option<(i64, i64)>);
 
+/// `.ci/run --long` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(48)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     /// Against the simplest model there is: everything sent in one map, nothing ever forgotten. The state must hold what may not
     /// be forgotten, with the last value, and may hold more, but nothing else.
@@ -886,7 +891,8 @@ async fn two_processes_claim_each_of_200_keys_once_and_lose_nothing() {
 #[tokio::test]
 async fn a_process_killed_at_any_moment_leaves_every_commit_whole_or_absent() {
     const TEST: &str = "a_process_killed_at_any_moment_leaves_every_commit_whole_or_absent";
-    const KILLS: u64 = 10;
+    // `.ci/run --long` asks for more.
+    let kills: u64 = std::env::var("FUNCHOST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(10);
     if let Some((_, folder)) = child() {
         let state = open(&folder).await;
         let done = state.marks(&["a".into()]).await.unwrap()[0].until.unwrap_or(START);
@@ -908,7 +914,7 @@ async fn a_process_killed_at_any_moment_leaves_every_commit_whole_or_absent() {
     let folder = tempfile::tempdir().unwrap();
     let keys = ["a".to_owned(), "b".to_owned()];
     let mut before = START;
-    for kill in 0..KILLS {
+    for kill in 0..kills {
         let (mut child, lines) = spawn(TEST, folder.path(), "killed");
         // The child goes on committing while the line is on its way: the kill falls somewhere into its work.
         let mut acknowledged = lines.filter_map(said).map(|line| line.parse::<Time>().unwrap());

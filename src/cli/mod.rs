@@ -149,6 +149,12 @@ pub fn main(surroundings: &Surroundings) -> u8 {
             // Help and version are what was asked for; all else is a mistake.
             if error.use_stderr() {
                 surroundings.say(text.trim_end());
+                if wants_json(&surroundings.arguments) {
+                    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                    let errors = [serde_json::json!({ "message": message })];
+                    let document = serde_json::json!({ "status": "invalid", "errors": errors });
+                    surroundings.out(&format!("{document:#}\n"));
+                }
                 return 2;
             }
             surroundings.out(&text);
@@ -162,6 +168,12 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
+}
+
+/// Did the words that could not be read ask for a document?
+fn wants_json(words: &[OsString]) -> bool {
+    let pair = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    (pair || words.iter().any(|word| word == "--output=json")) && !words.iter().any(|word| word == "--debug")
 }
 
 /// Lines of debug mode on stdout, without any known secret.

@@ -38,7 +38,7 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
     let config = match surroundings.config(common) {
         Ok(config) => config,
         Err(error) => {
-            return invalid(surroundings, arguments.output, &error.to_string(), config_entries(&error));
+            return invalid(surroundings, arguments, &error.to_string(), config_entries(&error));
         }
     };
     run(surroundings, &config, arguments).code
@@ -64,8 +64,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     let opened = match script::open(&path, &script_settings(surroundings, config)) {
         Ok(opened) => opened,
         Err(report) => {
-            let code =
-                invalid(surroundings, arguments.output, &report.render(surroundings.color), entries(&report));
+            let code = invalid(surroundings, arguments, &report.render(surroundings.color), entries(&report));
             return refuse(code);
         }
     };
@@ -145,7 +144,9 @@ fn finish(
         surroundings.say(error.render(surroundings.color).trim_end());
     }
     if runner.debugged() {
-        surroundings.say(report.text().trim_end());
+        // Stdout holds the lines and nothing else.
+        let text = if arguments.output == Format::Json { json(&report) } else { report.text() };
+        surroundings.say(text.trim_end());
     } else if arguments.output == Format::Json {
         surroundings.out(&json(&report));
     } else {
@@ -238,9 +239,14 @@ fn headline(report: &Report) -> String {
 }
 
 /// Says that the input is wrong: exit code 2.
-fn invalid(surroundings: &Surroundings, format: Format, text: &str, errors: Vec<serde_json::Value>) -> u8 {
+fn invalid(
+    surroundings: &Surroundings,
+    arguments: &RunArguments,
+    text: &str,
+    errors: Vec<serde_json::Value>,
+) -> u8 {
     surroundings.say(text.trim_end());
-    if format == Format::Json {
+    if arguments.output == Format::Json && !arguments.debug {
         surroundings.out(&json(&serde_json::json!({ "status": "invalid", "errors": errors })));
     }
     2

@@ -393,8 +393,13 @@ mod tests {
             .prop_map(|(run, late, changes)| Minute { run, late, changes })
     }
 
+    /// `.ci/run --long` asks for more.
+    fn cases() -> u32 {
+        std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(64)
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
         /// Over random schedules, outages, late points and kills: every point arrives with its own time and its last value,
         /// none is invented, and none comes again unchanged after it was acknowledged.

@@ -97,3 +97,50 @@ pub fn region_hint(region: &str) -> Option<String> {
         |near| format!("`{region}` is no region that AWS is known to have: did you mean `{near}`?"),
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Options;
+    use crate::clock::SystemClock;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn account(extra: serde_json::Value) -> Account {
+        let mut value = json!({ "ak_id": "AKID", "ak_secret": "secret" });
+        value.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        Account::read(Cloud::Aws, &value).unwrap()
+    }
+
+    #[test]
+    fn hosts_follow_the_partition() {
+        let calls = CallPath::new(Options::default(), Arc::new(SystemClock)).unwrap();
+        for (service, region, wanted) in [
+            ("monitoring", "cn-northwest-1", "https://monitoring.cn-northwest-1.amazonaws.com.cn"),
+            ("ec2", "us-east-1", "https://ec2.us-east-1.amazonaws.com"),
+            ("sts", "us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com"),
+            ("ec2", "eusc-de-east-1", "https://ec2.eusc-de-east-1.amazonaws.eu"),
+        ] {
+            assert_eq!(url(&account(json!({})), &calls, service, region), wanted);
+        }
+    }
+
+    #[test]
+    fn the_accounts_own_endpoint_wins() {
+        let endpoints = [("aws".to_owned(), "http://configured:1/".to_owned())].into();
+        let calls =
+            CallPath::new(Options { endpoints, ..Options::default() }, Arc::new(SystemClock)).unwrap();
+        assert_eq!(url(&account(json!({})), &calls, "ec2", "cn-north-1"), "http://configured:1");
+        let all = account(json!({ "endpoint": "http://own:2/prefix/" }));
+        assert_eq!(url(&all, &calls, "ec2", "cn-north-1"), "http://own:2/prefix");
+        let one = account(json!({ "endpoint": { "monitoring": "http://own:3" } }));
+        assert_eq!(url(&one, &calls, "monitoring", "cn-north-1"), "http://own:3");
+        assert_eq!(url(&one, &calls, "ec2", "cn-north-1"), "http://configured:1");
+    }
+
+    #[test]
+    fn a_misspelt_region_is_named() {
+        assert_eq!(region_hint("cn-north-1"), None);
+        assert!(region_hint("cn-nroth-1").unwrap().contains("did you mean `cn-north-1`?"));
+    }
+}
