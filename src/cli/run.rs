@@ -80,12 +80,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
         Err(Refusal { message, code }) => {
             if code == 2 {
                 let entry = serde_json::json!({ "message": message });
-                return refuse(invalid(
-                    surroundings,
-                    arguments.output,
-                    &format!("error: {message}"),
-                    vec![entry],
-                ));
+                return refuse(invalid(surroundings, arguments, &format!("error: {message}"), vec![entry]));
             }
             let report = RunReport::failed("", &message);
             surroundings.say(&format!("error: {message}"));
@@ -126,12 +121,8 @@ fn finish(
         (Ended::Finished, Err(error)) => {
             // Where no cloud was called, nothing ran: the input is what is wrong.
             if error.fault() == Fault::Input && !runner.called() {
-                let code = invalid(
-                    surroundings,
-                    arguments.output,
-                    &error.render(surroundings.color),
-                    entries(error),
-                );
+                let code =
+                    invalid(surroundings, arguments, &error.render(surroundings.color), entries(error));
                 return Ran { code, report: None };
             }
             report.fail(&headline(error));
