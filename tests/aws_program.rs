@@ -300,6 +300,16 @@ async fn what_datakit_does_not_take_is_kept_and_goes_first() {
         report["collectors"].as_array().expect("list").iter().filter_map(|c| c["kept"].as_u64()).sum();
     assert!(collected > 0 && kept == collected, "{report:#}");
 
+    // Nothing is due, but something waits: that is said, with its reason.
+    let waiting = world.run(RUN);
+    assert_eq!(waiting.code, 1, "{waiting:?}");
+    assert_eq!(waiting.json()["outbox"]["waiting"], kept);
+    assert!(
+        waiting.json()["reason"].as_str().is_some_and(|reason| reason.contains("still wait")),
+        "{waiting:?}"
+    );
+    assert!(waiting.stdout.contains("is DataKit running there?"), "{waiting:?}");
+
     // A minute later DataKit is back: what waited goes first, and nothing comes twice.
     world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
     world.clouds.set_clock_offset(MINUTE);
@@ -493,6 +503,20 @@ async fn a_cloud_that_hangs_ends_at_the_deadline() {
     let instances = world.clouds.instances(CHINA).len();
     assert_eq!(world.clouds.datakit().points().len(), instances, "what was collected was delivered");
     assert!(ran.stderr.contains("timed out") || ran.stderr.contains("timeout"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datakit_that_hangs_at_the_deadline_loses_nothing() {
+    let world = world().await;
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Hang);
+    let ran = world.binary(&["run", "my_aws/main.rhai", "--timeout", "2", "--output", "json"]);
+    assert_eq!(ran.code, 124, "{ran:?}");
+    let ec2 = ran.collector("aws_ec2");
+    assert_eq!(ec2["kept"], world.clouds.instances(CHINA).len(), "{ec2:#}");
+    assert_eq!(ec2["regions"][CHINA], "ok");
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    let next = world.run(RUN);
+    assert_eq!(next.json()["outbox"]["delivered"], ec2["kept"], "{next:?}");
 }
 
 #[cfg(unix)]

@@ -22,6 +22,9 @@ use tokio_util::sync::CancellationToken;
 /// Causes of rejected lines that a report shows; the rest is counted.
 const CAUSES: usize = 5;
 
+/// How long one batch may take, with all of its retries.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// Parcels of the outbox that are in memory at once: each is a batch of at most 1 MiB.
 const PARCELS: u32 = 4;
 
@@ -62,10 +65,55 @@ impl Target {
     }
 
     /// Why DataKit takes nothing, if it does not.
-    fn down(&self) -> Option<&str> {
+    pub(super) fn down(&self) -> Option<&str> {
         match &self.0 {
             Kind::Lines(_) => None,
             Kind::DataKit(written) => written.down.as_deref(),
+        }
+    }
+}
+
+/// When a run is stopped, in two steps.
+#[derive(Clone)]
+pub(super) struct Ending {
+    /// Collecting ends.
+    pub(super) stop: CancellationToken,
+    /// Delivering ends too: what DataKit has not taken by now is kept.
+    pub(super) end: CancellationToken,
+}
+
+impl Ending {
+    /// The second step follows the first by [`GRACE`]. The task ends with the token that it is given.
+    pub(super) fn after(stop: CancellationToken) -> Self {
+        let end = CancellationToken::new();
+        let ending = Self { stop, end };
+        let watched = ending.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = watched.end.cancelled() => {}
+                () = async {
+                    watched.stop.cancelled().await;
+                    tokio::time::sleep(GRACE).await;
+                } => watched.end.cancel(),
+            }
+        });
+        ending
+    }
+
+    /// Writes a batch, as long as there is time.
+    async fn write(&self, datakit: &DataKit, batch: &Batch) -> Answer {
+        let kept = || Answer {
+            delivered: 0,
+            rejected: Vec::new(),
+            outcome: Outcome::Kept {
+                why: "the run ended before DataKit had taken them".into(),
+                rest: batch.clone(),
+            },
+        };
+        tokio::select! {
+            biased;
+            () = self.end.cancelled() => kept(),
+            answer = datakit.write(batch, Instant::now() + PATIENCE) => answer,
         }
     }
 }
@@ -74,12 +122,12 @@ impl Target {
 pub(super) async fn send_outbox(
     target: &mut Target,
     clock: &dyn Clock,
-    stop: &CancellationToken,
+    ending: &Ending,
 ) -> Result<OutboxReport, StateError> {
     let mut report = OutboxReport::default();
     let Kind::DataKit(written) = &mut target.0 else { return Ok(report) };
     let mut after = 0;
-    while !stop.is_cancelled() && written.down.is_none() {
+    while !ending.stop.is_cancelled() && written.down.is_none() {
         let parcels = written.state.outbox(&written.id, after, PARCELS).await?;
         if parcels.is_empty() {
             break;
@@ -91,14 +139,14 @@ pub(super) async fn send_outbox(
                 // Nothing can be made of it, and it would stand in the way of all others.
                 Err(error) => {
                     tracing::error!(parcel = parcel.id, points = parcel.points, %error, "dropped from the outbox");
-                    report.dropped += parcel.points;
+                    report.rejected += parcel.points;
                 }
                 Ok(mut batch) => {
-                    report.dropped += batch.drop_older_than(oldest_writable(clock.now()));
+                    report.too_old += batch.drop_older_than(oldest_writable(clock.now()));
                     if !batch.is_empty() {
-                        let answer = written.datakit.write(&batch, deadline(stop)).await;
+                        let answer = ending.write(&written.datakit, &batch).await;
                         report.delivered += answer.delivered;
-                        report.dropped += answer.rejected.len() as u64;
+                        report.rejected += answer.rejected.len() as u64;
                         if let Outcome::Kept { why, rest } = answer.outcome {
                             written.down = Some(why);
                             // What was delivered of it must not go again, and what was rejected must not stay.
@@ -133,12 +181,6 @@ fn parcel_of(batch: &Batch, datakit: &str, created: Time) -> Parcel {
         points: batch.len() as u64,
         body: batch.to_bytes(),
     }
-}
-
-/// Writing may go on this long.
-fn deadline(stop: &CancellationToken) -> Instant {
-    let far = if stop.is_cancelled() { GRACE } else { std::time::Duration::from_secs(60) };
-    Instant::now() + far
 }
 
 /// What one collector's delivery came to.
@@ -216,15 +258,11 @@ impl<'run> Delivery<'run> {
     }
 
     /// Takes everything that the collector sends, until it closes its way out.
-    pub(super) async fn drain(
-        &mut self,
-        mut pages: tokio::sync::mpsc::Receiver<Output>,
-        stop: &CancellationToken,
-    ) {
+    pub(super) async fn drain(&mut self, mut pages: tokio::sync::mpsc::Receiver<Output>, ending: &Ending) {
         while let Some(output) = pages.recv().await {
             let outcome = match output {
-                Output::Objects { region, points } => self.objects(region, points, stop).await,
-                Output::Metrics { points, .. } => self.metrics(points, stop).await,
+                Output::Objects { region, points } => self.objects(region, points, ending).await,
+                Output::Metrics { points, .. } => self.metrics(points, ending).await,
                 Output::Advance(mark) => {
                     self.moved.extend(self.marks.advance(mark));
                     Ok(())
@@ -242,7 +280,7 @@ impl<'run> Delivery<'run> {
             };
             self.note_state(outcome);
         }
-        let outcome = self.flush(stop).await;
+        let outcome = self.flush(ending).await;
         self.note_state(outcome);
     }
 
@@ -285,7 +323,7 @@ impl<'run> Delivery<'run> {
         &mut self,
         region: Text,
         mut points: Vec<Point>,
-        stop: &CancellationToken,
+        ending: &Ending,
     ) -> Result<(), StateError> {
         let scope = ObjectScope {
             account: self.account.clone(),
@@ -300,16 +338,12 @@ impl<'run> Delivery<'run> {
         }
         self.result.collected += points.len() as u64;
         for point in &points {
-            self.write(point, &[], stop).await?;
+            self.write(point, &[], ending).await?;
         }
         kept
     }
 
-    async fn metrics(
-        &mut self,
-        points: Vec<MetricPoint>,
-        stop: &CancellationToken,
-    ) -> Result<(), StateError> {
+    async fn metrics(&mut self, points: Vec<MetricPoint>, ending: &Ending) -> Result<(), StateError> {
         for mut metric in points {
             let memory = match self.marks.judge(&metric, self.clock.now()) {
                 Verdict::Known => {
@@ -330,7 +364,7 @@ impl<'run> Delivery<'run> {
                 self.result.linked += 1;
                 enrich(&mut metric.point, &object, link.with_name);
             }
-            self.write(&metric.point, &memory, stop).await?;
+            self.write(&metric.point, &memory, ending).await?;
         }
         Ok(())
     }
@@ -356,7 +390,7 @@ impl<'run> Delivery<'run> {
         &mut self,
         point: &Point,
         memory: &[(MarkId, Sent)],
-        stop: &CancellationToken,
+        ending: &Ending,
     ) -> Result<(), StateError> {
         self.buffer.clear();
         if let Err(refused) = line::encode(point, &mut self.buffer, &mut self.notes) {
@@ -373,7 +407,7 @@ impl<'run> Delivery<'run> {
             return Ok(());
         }
         if !self.batch.fits(self.buffer.len()) {
-            self.flush(stop).await?;
+            self.flush(ending).await?;
         }
         self.batch.push(&self.buffer, point.time);
         for (mark, sent) in memory {
@@ -389,7 +423,7 @@ impl<'run> Delivery<'run> {
     }
 
     /// Writes what has gathered; then, in one transaction, everything that has become true.
-    async fn flush(&mut self, stop: &CancellationToken) -> Result<(), StateError> {
+    async fn flush(&mut self, ending: &Ending) -> Result<(), StateError> {
         let Kind::DataKit(written) = &mut self.target.0 else { return Ok(()) };
         let mut commit = Commit {
             marks: std::mem::take(&mut self.moved),
@@ -408,7 +442,7 @@ impl<'run> Delivery<'run> {
                 rest = Some(batch);
             } else {
                 let Answer { delivered, rejected: refused, outcome } =
-                    written.datakit.write(&batch, deadline(stop)).await;
+                    ending.write(&written.datakit, &batch).await;
                 self.result.delivered += delivered;
                 rejected = refused;
                 if let Outcome::Kept { why, rest: unsent } = outcome {

@@ -19,7 +19,7 @@ use crate::link::Linker;
 use crate::script::{Backend, BackendError, Prepared, Request};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
-use delivery::{Delivery, Target};
+use delivery::{Delivery, Ending, Target};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
 use funchost_collectors::clock::{Clock, SECOND};
@@ -124,7 +124,7 @@ impl Runner {
     #[must_use]
     pub fn report(&self, function: &str) -> RunReport {
         let done = self.0.lock();
-        let (status, reason) = RunReport::judge(&done.collectors);
+        let (status, reason) = RunReport::judge(&done.collectors, &done.outbox);
         let mut warnings = done.warnings.clone();
         warnings.extend(self.0.settings.calls.notes());
         RunReport {
@@ -184,8 +184,11 @@ impl Inner {
                 self.settings.outbox_limit,
             )
         };
+        let ending = Ending::after(stop);
+        // However this run ends, the task behind `ending` ends with it.
+        let _ended = ending.end.clone().drop_guard();
         if !debug {
-            let sent = delivery::send_outbox(&mut target, self.settings.clock.as_ref(), &stop).await;
+            let sent = delivery::send_outbox(&mut target, self.settings.clock.as_ref(), &ending).await;
             match sent {
                 Ok(outbox) => self.lock().outbox.add(outbox),
                 Err(error) => {
@@ -195,15 +198,20 @@ impl Inner {
         }
         let mut reports = Vec::with_capacity(request.collectors.len());
         for prepared in &request.collectors {
-            let report = self.collect(prepared, &request.datakit_id, &mut target, debug, &stop).await;
+            let report = self.collect(prepared, &request.datakit_id, &mut target, debug, &ending).await;
             self.lock().collectors.push(report.clone());
             reports.push(report);
         }
-        let (status, reason) = RunReport::judge(&reports);
         let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
         if !debug && let Ok(sizes) = self.settings.state.outbox_sizes().await {
             waiting.waiting =
                 sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
+        }
+        let (status, reason) = RunReport::judge(&reports, &waiting);
+        if let Some(why) = target.down()
+            && reports.iter().all(|report| report.kept == 0)
+        {
+            self.lock().warnings.push(why.to_owned());
         }
         self.lock().outbox.add(waiting);
         serde_json::to_value(serde_json::json!({ "status": status, "reason": reason, "collectors": reports }))
@@ -240,7 +248,7 @@ impl Inner {
         datakit_id: &str,
         target: &mut Target,
         debug: bool,
-        stop: &CancellationToken,
+        ending: &Ending,
     ) -> CollectorReport {
         let began = Instant::now();
         let description = prepared.collector.description();
@@ -287,7 +295,7 @@ impl Inner {
             ));
             return report;
         }
-        if stop.is_cancelled() {
+        if ending.stop.is_cancelled() {
             self.give_back(&gate, Outcome::Abandoned).await;
             report.status = CollectorStatus::Failed;
             report.error = Some("the run was stopped before this collector started".into());
@@ -328,7 +336,7 @@ impl Inner {
         let spec = prepared.spec.clone();
         let due = gate.due.clone();
         let collecting = {
-            let stop = stop.clone();
+            let stop = ending.stop.clone();
             // `run` is owned here: when collecting ends, or is stopped, the way out closes with it.
             async move {
                 tokio::select! {
@@ -341,7 +349,7 @@ impl Inner {
             Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
         let renewing = self.renew(&gate);
         let (stopped, ()) = tokio::select! {
-            both = async { tokio::join!(collecting, delivery.drain(pages, stop)) } => both,
+            both = async { tokio::join!(collecting, delivery.drain(pages, ending)) } => both,
             () = renewing => unreachable!("renewing goes on until the collection ends"),
         };
         let mut outcome = delivery.finish();

@@ -71,8 +71,10 @@ pub struct CollectorReport {
 pub struct OutboxReport {
     /// Points of earlier runs that DataKit took now.
     pub delivered: u64,
-    /// Points that grew too old, or that DataKit refused.
-    pub dropped: u64,
+    /// Points that grew too old while they waited, and were dropped.
+    pub too_old: u64,
+    /// Points that DataKit refused, or that could no longer be read.
+    pub rejected: u64,
     /// Points pushed out because the outbox is full.
     pub evicted: u64,
     /// Points that wait now, for this DataKit.
@@ -105,7 +107,8 @@ impl OutboxReport {
     /// Adds what another Runner of the same run did.
     pub(super) fn add(&mut self, other: Self) {
         self.delivered += other.delivered;
-        self.dropped += other.dropped;
+        self.too_old += other.too_old;
+        self.rejected += other.rejected;
         self.evicted += other.evicted;
         self.waiting = other.waiting;
     }
@@ -135,7 +138,7 @@ impl RunReport {
 
     /// The status that the collectors make, and why.
     #[must_use]
-    pub fn judge(collectors: &[CollectorReport]) -> (RunStatus, Option<String>) {
+    pub fn judge(collectors: &[CollectorReport], outbox: &OutboxReport) -> (RunStatus, Option<String>) {
         let failed: Vec<&str> = collectors
             .iter()
             .filter(|collector| collector.status == CollectorStatus::Failed)
@@ -150,6 +153,10 @@ impl RunReport {
         if kept > 0 {
             let reason =
                 format!("DataKit did not take {kept} points: they are in the outbox and go first next time");
+            return (RunStatus::Partial, Some(reason));
+        }
+        if outbox.waiting > 0 {
+            let reason = format!("{} points of earlier runs still wait in the outbox", outbox.waiting);
             return (RunStatus::Partial, Some(reason));
         }
         (RunStatus::Ok, None)
@@ -187,7 +194,11 @@ impl RunReport {
             let mut parts = Vec::new();
             for (count, words) in [
                 (self.outbox.delivered, "points of earlier runs delivered"),
-                (self.outbox.dropped, "dropped"),
+                (
+                    self.outbox.too_old,
+                    "dropped: they grew too old, and DataKit would write them under a wrong time",
+                ),
+                (self.outbox.rejected, "rejected"),
                 (self.outbox.evicted, "pushed out, because the outbox is full"),
                 (self.outbox.waiting, "waiting"),
             ] {
