@@ -245,6 +245,11 @@ async fn a_server_that_asks_to_wait_is_called_again_whatever_it_writes() {
         let (url, _) = server(vec![refused, answer("200 OK", "", "ok")]).await;
         assert_eq!(call(&path(options()), &url).await.1, 2, "{asked}");
     }
+    // An hour is bounded to a minute, in which nothing is called: without the header it would be five times by now.
+    let (url, seen) = server(vec![answer("503 No", "Retry-After: 3600\r\n", "x")]).await;
+    let path = path(options());
+    assert!(tokio::time::timeout(Duration::from_secs(1), call(&path, &url)).await.is_err());
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

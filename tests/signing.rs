@@ -136,5 +136,9 @@ fn every_vector_is_signed_as_the_official_sdk_does() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     assert!(right > 0, "no vector was tested in {}", folder.display());
+    // Of our own folder it is known how many the mark excuses: no other may hide behind it.
+    if std::env::var_os("FUNCHOST_VECTORS").is_none() {
+        assert_eq!((right, marked), (31, 3), "34 vectors of SigV4");
+    }
     println!("{right} vectors right, {marked} passed over by their mark, {other} of other schemes");
 }

@@ -133,7 +133,7 @@ fn unsent(error: reqwest::Error, host: &str, options: &Options) -> Refusal {
         ));
     }
     let refusal = |code| refuse(Fault::Transient, code, message.clone());
-    if has(&["dns error", "failed to lookup", "name or service"]) {
+    if has(&["dns error", "invalid dns name", "failed to lookup"]) {
         return refusal("host not found").hint(format!(
             "the name {host} is not known: is the region right, and does this machine reach a DNS server?"
         ));
