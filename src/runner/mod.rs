@@ -408,7 +408,7 @@ impl Inner {
         report.warnings = outcome.warnings;
         report.calls = counts.snapshot();
         report.error = (!failures.is_empty()).then(|| failures.join("\n"));
-        report.seconds = began.elapsed().as_secs_f64();
+        report.seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
