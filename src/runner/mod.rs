@@ -574,7 +574,7 @@ fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String 
     if let Some(map) = configs.as_object_mut() {
         map.remove("regions");
     }
-    let filtered = if prepared.filter.is_some() { "filtered" } else { "" };
+    let filtered = if prepared.filter.is_some() { prepared.place.as_str() } else { "" };
     let digest = xxh3_64(format!("{configs}\n{filtered}").as_bytes());
     format!(
         "{datakit_id}\n{}\n{}\n{region}\n{digest:016x}\n{:016x}",
