@@ -5,14 +5,15 @@
 
 use super::sign::{Credentials, sign};
 use super::{endpoint, errors, xml};
-use crate::account::{Account, Cloud};
-use crate::call::{Call, CallError, Fault, Refusal};
+use crate::account::{Account, Cloud, expose};
+use crate::call::{Call, CallError, Fault, Refusal, encode, hide};
 use crate::clock::SECOND;
 use crate::collector::Action;
 use crate::point::Text;
 use crate::run::Run;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 /// The target prefix of CloudWatch's JSON protocol.
@@ -66,13 +67,12 @@ impl<'run> Client<'run> {
         let headers = [
             (header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0")),
             (
-                header::HeaderName::from_static("x-amz-target"),
+                HeaderName::from_static("x-amz-target"),
                 HeaderValue::from_str(&format!("{CLOUDWATCH}.{}", action.action))
                     .unwrap_or_else(|_| HeaderValue::from_static("")),
             ),
         ];
-        let credentials = self.credentials().await?;
-        self.send(action, &credentials, &headers, body, &|bytes: &[u8]| {
+        self.signed(action, &headers, body, &|bytes: &[u8]| {
             serde_json::from_slice(bytes)
                 .map_err(|error| format!("the answer is not what it should be: {error}"))
         })
@@ -90,56 +90,65 @@ impl<'run> Client<'run> {
         parameters: &[(String, String)],
         read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
     ) -> Result<T, CallError> {
-        let credentials = self.credentials().await?;
-        self.form(action, &credentials, version, parameters, &read).await
+        self.signed(action, &[FORM], form(action, version, parameters), &read).await
     }
 
-    async fn form<T>(
+    /// Sends with the keys of the account or of its role. A role's keys that are refused as expired before their time (the
+    /// session was revoked) are renewed once.
+    async fn signed<T>(
         &self,
         action: &'static Action,
-        credentials: &Credentials,
-        version: &str,
-        parameters: &[(String, String)],
+        headers: &[(HeaderName, HeaderValue)],
+        body: Bytes,
         read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
     ) -> Result<T, CallError> {
-        let mut form = format!("Action={}&Version={version}", action.action);
-        for (key, value) in parameters {
-            form.push('&');
-            encode(key, &mut form);
-            form.push('=');
-            encode(value, &mut form);
+        let credentials = self.credentials().await?;
+        match self.send(action, &credentials, headers, body.clone(), read).await {
+            Err(error) if self.run.account.role_arn.is_some() && errors::is_expired(&error.code) => {}
+            result => return result,
         }
-        let headers = [(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"),
-        )];
-        self.send(action, credentials, &headers, Bytes::from(form), read).await
+        self.run.calls.sessions.forget(&self.identity, &credentials).await;
+        let credentials = self.credentials().await?;
+        self.send(action, &credentials, headers, body, read).await
     }
 
     async fn send<T>(
         &self,
         action: &'static Action,
         credentials: &Credentials,
-        headers: &[(header::HeaderName, HeaderValue)],
+        headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
         read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
     ) -> Result<T, CallError> {
-        let url =
-            format!("{}/", endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region));
+        let account = &self.run.account;
         let request = |time: i64| {
-            let mut request = http::Request::post(&url)
+            let url = endpoint::url(account, &self.run.calls, action.service, &self.region)?;
+            let mut request = http::Request::post(format!("{url}/"))
                 .body(body.clone())
                 .map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
             request.headers_mut().extend(headers.iter().cloned());
             sign(&mut request, credentials, &self.region, action.service, time)?;
             Ok(request)
         };
+        let secrets: Vec<&SecretString> = [&account.ak_secret, &credentials.secret_key]
+            .into_iter()
+            .chain(&account.security_token)
+            .chain(&credentials.session_token)
+            .chain(&account.external_id)
+            .collect();
         let answer = |status: StatusCode, headers: &HeaderMap, bytes: &[u8]| {
-            if status.is_success() {
+            let result = if status.is_success() {
                 read(bytes).map_err(Refusal::unreadable)
             } else {
                 Err(errors::refusal(action, &self.region, status, headers, bytes))
-            }
+            };
+            // Whatever it echoes: nothing of it is a secret after this.
+            result.map_err(|refusal| Refusal {
+                code: hide(&refusal.code, secrets.iter().copied()),
+                message: hide(&refusal.message, secrets.iter().copied()),
+                request_id: refusal.request_id.map(|id| hide(&id, secrets.iter().copied())),
+                ..refusal
+            })
         };
         let call = Call {
             cloud: Cloud::Aws,
@@ -152,7 +161,8 @@ impl<'run> Client<'run> {
         };
         self.run.calls.call(call).await.map_err(|mut error| {
             // A host that does not exist is what a misspelt region looks like from here.
-            if error.code == "connection"
+            if error.code == "host not found"
+                && endpoint::is_public(account, &self.run.calls, action.service)
                 && let Some(hint) = endpoint::region_hint(&self.region)
             {
                 error.hint = Some(hint);
@@ -171,16 +181,9 @@ impl<'run> Client<'run> {
             expires: None,
         };
         let Some(role) = &account.role_arn else { return Ok(own) };
-        // Held while the role is assumed: all others wait for the one that asks.
-        let mut roles = self.run.calls.roles.lock().await;
-        if let Some(known) = roles.get(&self.identity)
-            && known.expires.is_none_or(|expires| expires - RENEWAL > self.now())
-        {
-            return Ok(known.clone());
-        }
-        let assumed = self.assume(account, role, &own).await?;
-        roles.insert(self.identity.clone(), assumed.clone());
-        Ok(assumed)
+        let valid = |keys: &Credentials| keys.expires.is_none_or(|expires| expires - RENEWAL > self.now());
+        let digest = asked_with(account, &endpoint::url(account, &self.run.calls, "sts", &self.region));
+        self.run.calls.sessions.get(&self.identity, digest, valid, self.assume(account, role, &own)).await
     }
 
     /// STS `AssumeRole` (2011-06-15).
@@ -197,7 +200,7 @@ impl<'run> Client<'run> {
             ("DurationSeconds".to_owned(), ROLE_SECONDS.to_string()),
         ];
         if let Some(external) = &account.external_id {
-            parameters.push(("ExternalId".to_owned(), crate::account::expose(external).to_owned()));
+            parameters.push(("ExternalId".to_owned(), expose(external).to_owned()));
         }
         let read = |bytes: &[u8]| {
             let tree = xml::read(bytes)?;
@@ -215,7 +218,8 @@ impl<'run> Client<'run> {
                 expires: expires.timestamp_nanos_opt(),
             })
         };
-        self.form(&ASSUME_ROLE, own, "2011-06-15", &parameters, &read).await.map_err(|mut error| {
+        let form = form(&ASSUME_ROLE, "2011-06-15", &parameters);
+        self.send(&ASSUME_ROLE, own, &[FORM], form, &read).await.map_err(|mut error| {
             if error.fault == Fault::Denied {
                 error.hint = Some(format!(
                     "the keys need sts:AssumeRole on {role}, and its trust policy must name them{}",
@@ -227,20 +231,36 @@ impl<'run> Client<'run> {
     }
 }
 
-/// A form's encoding, as strict as its strictest reader: letters, digits and `_.-~` as they are, a blank as `+`, all else `%XX`.
-fn encode(text: &str, into: &mut String) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b'-' | b'~' => {
-                into.push(char::from(byte))
-            }
-            b' ' => into.push('+'),
-            _ => {
-                into.push('%');
-                into.push(char::from(HEX[usize::from(byte >> 4)]));
-                into.push(char::from(HEX[usize::from(byte & 15)]));
-            }
-        }
+/// What a role's keys were asked with: another secret, session name or external id is another question. In memory only.
+fn asked_with(account: &Account, place: &Result<String, String>) -> u64 {
+    let mut digest = xxhash_rust::xxh3::Xxh3::new();
+    let texts = [
+        Some(expose(&account.ak_secret)),
+        account.security_token.as_ref().map(expose),
+        account.role_session_name.as_deref(),
+        account.external_id.as_ref().map(expose),
+        place.as_ref().ok().map(String::as_str),
+    ];
+    for text in texts {
+        // No text of these holds a byte 0xff: none can run into the next.
+        digest.update(text.unwrap_or_default().as_bytes());
+        digest.update(&[0xff]);
     }
+    digest.digest()
+}
+
+/// The content type of the Query protocol.
+const FORM: (HeaderName, HeaderValue) =
+    (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded; charset=utf-8"));
+
+/// A form. Some servers sign their own encoding of what they read, so it is the one that all of them write.
+fn form(action: &Action, version: &str, parameters: &[(String, String)]) -> Bytes {
+    let mut form = format!("Action={}&Version={version}", action.action);
+    for (key, value) in parameters {
+        form.push('&');
+        encode(key, "+", &mut form);
+        form.push('=');
+        encode(value, "+", &mut form);
+    }
+    form.into()
 }

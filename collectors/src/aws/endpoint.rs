@@ -40,8 +40,10 @@ const REGIONS: &[&str] = &[
     "il-central-1",
     "me-central-1",
     "me-south-1",
+    "me-west-1",
     "mx-central-1",
     "sa-east-1",
+    "sa-west-1",
     "us-east-1",
     "us-east-2",
     "us-gov-east-1",
@@ -50,32 +52,82 @@ const REGIONS: &[&str] = &[
     "us-west-2",
 ];
 
+/// Regions that an account must enable before its keys work there.
+const OPT_IN: &[&str] = &[
+    "af-south-1",
+    "ap-east-1",
+    "ap-east-2",
+    "ap-south-2",
+    "ap-southeast-3",
+    "ap-southeast-4",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "eu-central-2",
+    "eu-south-1",
+    "eu-south-2",
+    "il-central-1",
+    "me-central-1",
+    "me-south-1",
+    "me-west-1",
+    "mx-central-1",
+    "sa-west-1",
+];
+
 /// What a host name ends with in a region's partition.
 fn suffix(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else if region.starts_with("eusc-") {
-        "amazonaws.eu"
-    } else if region.starts_with("us-iso-") {
-        "c2s.ic.gov"
-    } else if region.starts_with("us-isob-") {
-        "sc2s.sgov.gov"
-    } else {
-        "amazonaws.com"
-    }
+    let partitions = [
+        ("cn-", "amazonaws.com.cn"),
+        ("eusc-", "amazonaws.eu"),
+        ("us-iso-", "c2s.ic.gov"),
+        ("us-isob-", "sc2s.sgov.gov"),
+        ("eu-isoe-", "cloud.adc-e.uk"),
+        ("us-isof-", "csp.hci.ic.gov"),
+    ];
+    let known = partitions.iter().find(|(start, _)| region.starts_with(start));
+    known.map_or("amazonaws.com", |(_, suffix)| suffix)
 }
 
-/// The URL of a service in a region, without a slash at its end. The account's own endpoint wins, then the configuration's.
-#[must_use]
-pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> String {
+/// Where a service answers because a person said so: the account's own endpoint wins, then the configuration's.
+fn named<'run>(account: &'run Account, calls: &'run CallPath, service: &str) -> Option<&'run str> {
     let own = match &account.endpoint {
         Some(Endpoint::All(url)) => Some(url.as_str()),
         Some(Endpoint::ByService(urls)) => urls.get(service).map(String::as_str),
         None => None,
     };
-    match own.or_else(|| calls.endpoint(Cloud::Aws, service)) {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("https://{service}.{region}.{}", suffix(region)),
+    own.or_else(|| calls.endpoint(Cloud::Aws, service))
+}
+
+/// Does AWS itself answer, at the host that its region names?
+#[must_use]
+pub fn is_public(account: &Account, calls: &CallPath, service: &str) -> bool {
+    named(account, calls, service).is_none()
+}
+
+/// The URL of a service in a region, without a slash at its end.
+///
+/// # Errors
+/// What is wrong with an endpoint that somebody wrote.
+pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> Result<String, String> {
+    match named(account, calls, service) {
+        Some(url) => check(url).map(str::to_owned),
+        None => Ok(format!("https://{service}.{region}.{}", suffix(region))),
+    }
+}
+
+/// An endpoint is a scheme, a host and perhaps a path: `/` is put behind it, so nothing else may follow.
+fn check(url: &str) -> Result<&str, String> {
+    let wrong =
+        |what: &str| Err(format!("the endpoint of this account {what}: write it as http://host:port"));
+    let Ok(uri) = url.parse::<http::Uri>() else { return wrong("is no URL") };
+    match (uri.scheme_str(), uri.authority()) {
+        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
+            wrong("holds a name or password, which no cloud asks for")
+        }
+        (Some("http" | "https"), Some(_)) if uri.query().is_some() => wrong("holds a query"),
+        (Some("http" | "https"), Some(_)) => Ok(url.trim_end_matches('/')),
+        _ => wrong("does not begin with http:// or https://"),
     }
 }
 
@@ -83,6 +135,12 @@ pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> 
 #[must_use]
 pub fn is_china(region: &str) -> bool {
     region.starts_with("cn-")
+}
+
+/// Must an account enable this region before it can be used?
+#[must_use]
+pub fn is_opt_in(region: &str) -> bool {
+    OPT_IN.contains(&region)
 }
 
 /// What to say about a region that does not answer; none where it is a known one.
@@ -120,8 +178,10 @@ mod tests {
             ("ec2", "us-east-1", "https://ec2.us-east-1.amazonaws.com"),
             ("sts", "us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com"),
             ("ec2", "eusc-de-east-1", "https://ec2.eusc-de-east-1.amazonaws.eu"),
+            ("ec2", "us-iso-east-1", "https://ec2.us-iso-east-1.c2s.ic.gov"),
+            ("ec2", "us-isob-east-1", "https://ec2.us-isob-east-1.sc2s.sgov.gov"),
         ] {
-            assert_eq!(url(&account(json!({})), &calls, service, region), wanted);
+            assert_eq!(url(&account(json!({})), &calls, service, region).unwrap(), wanted);
         }
     }
 
@@ -130,12 +190,34 @@ mod tests {
         let endpoints = [("aws".to_owned(), "http://configured:1/".to_owned())].into();
         let calls =
             CallPath::new(Options { endpoints, ..Options::default() }, Arc::new(SystemClock)).unwrap();
-        assert_eq!(url(&account(json!({})), &calls, "ec2", "cn-north-1"), "http://configured:1");
+        assert_eq!(url(&account(json!({})), &calls, "ec2", "cn-north-1").unwrap(), "http://configured:1");
         let all = account(json!({ "endpoint": "http://own:2/prefix/" }));
-        assert_eq!(url(&all, &calls, "ec2", "cn-north-1"), "http://own:2/prefix");
+        assert_eq!(url(&all, &calls, "ec2", "cn-north-1").unwrap(), "http://own:2/prefix");
         let one = account(json!({ "endpoint": { "monitoring": "http://own:3" } }));
-        assert_eq!(url(&one, &calls, "monitoring", "cn-north-1"), "http://own:3");
-        assert_eq!(url(&one, &calls, "ec2", "cn-north-1"), "http://configured:1");
+        assert_eq!(url(&one, &calls, "monitoring", "cn-north-1").unwrap(), "http://own:3");
+        assert_eq!(url(&one, &calls, "ec2", "cn-north-1").unwrap(), "http://configured:1");
+    }
+
+    #[test]
+    fn what_is_no_endpoint_is_said_without_showing_it() {
+        let calls = CallPath::new(Options::default(), Arc::new(SystemClock)).unwrap();
+        for (bad, words) in [
+            ("localhost:4566", "http://"),
+            ("ftp://host", "http://"),
+            ("http://", "no URL"),
+            ("http://a b", "no URL"),
+            ("https://me:hunter2@host", "password"),
+            ("https://host/?token=hunter2", "query"),
+        ] {
+            let error = url(&account(json!({ "endpoint": bad })), &calls, "ec2", "cn-north-1").unwrap_err();
+            assert!(error.contains(words) && !error.contains("hunter2"), "{bad}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_region_to_opt_in_to_is_a_known_one() {
+        assert!(OPT_IN.iter().all(|region| REGIONS.contains(region)));
+        assert!(is_opt_in("af-south-1") && !is_opt_in("cn-north-1"));
     }
 
     #[test]

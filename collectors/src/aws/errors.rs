@@ -6,7 +6,6 @@
 use crate::call::{Fault, Refusal};
 use crate::collector::Action;
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 
 /// Codes that mean "too fast", by the AWS SDKs' standard retry mode.
 const THROTTLED: &[&str] = &[
@@ -64,6 +63,12 @@ const AUTHENTICATION: &[&str] = &[
     "InvalidIdentityToken",
 ];
 
+/// Codes that say that temporary keys are past their time.
+const EXPIRED: &[&str] = &["ExpiredToken", "ExpiredTokenException", "RequestExpired"];
+
+/// Codes that say that no more of something may be had.
+const QUOTA: &[&str] = &["LimitExceeded", "LimitExceededFault", "ServiceQuotaExceededException"];
+
 /// Codes that say that the keys may not do this.
 const DENIED: &[&str] = &[
     "AccessDenied",
@@ -73,6 +78,12 @@ const DENIED: &[&str] = &[
     "NotAuthorized",
     "AuthorizationErrorException",
 ];
+
+/// Does this code say that temporary keys are past their time?
+#[must_use]
+pub fn is_expired(code: &str) -> bool {
+    EXPIRED.contains(&code)
+}
 
 /// An error as a body tells it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -96,17 +107,17 @@ pub fn refusal(
     let request_id =
         told.as_ref().and_then(|told| told.request_id.clone()).or_else(|| header("x-amzn-requestid"));
     let Some(Told { code, message, .. }) = told else {
-        let fault = match status.as_u16() {
-            429 => Fault::Throttled,
-            408 | 500.. => Fault::Transient,
-            // Whatever answers so is no AWS: a proxy's page, a cut body.
-            _ => Fault::Transient,
-        };
+        // Whatever else answers so is no AWS: a proxy's page, a cut body.
+        let throttled = status == StatusCode::TOO_MANY_REQUESTS;
+        let fault = if throttled { Fault::Throttled } else { Fault::Transient };
         let html = looks_like_html(body);
         let what = if html { "an HTML page" } else { "an answer that is no AWS error" };
-        let hint = html.then(|| {
-            "a proxy or a load balancer may stand in between: check it, and try again later".to_owned()
-        });
+        let hint = match status.as_u16() {
+            407 => Some("the proxy wants a name and password: write them into HTTPS_PROXY".to_owned()),
+            _ => html.then(|| {
+                "a proxy or a load balancer may stand in between: check it, and try again later".to_owned()
+            }),
+        };
         return Refusal {
             fault,
             code: format!("HTTP {}", status.as_u16()),
@@ -116,7 +127,7 @@ pub fn refusal(
         };
     };
     let fault = classify(&code, &message, status);
-    let message = without_echo(&code, &message);
+    let message = without_echo(&message);
     let hint = hint(action, region, fault, &code, &message);
     Refusal { fault, code, message, request_id, hint }
 }
@@ -141,6 +152,8 @@ fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
         Fault::Authentication
     } else if is(DENIED) {
         Fault::Denied
+    } else if is(QUOTA) {
+        Fault::Quota
     } else if is(TRANSIENT) || status.is_server_error() {
         Fault::Transient
     } else {
@@ -148,17 +161,36 @@ fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
     }
 }
 
-/// Both "wrong signature" codes echo the canonical request, session token included. What they say first is all there is to show.
-fn without_echo(code: &str, message: &str) -> String {
-    let first = message.lines().next().unwrap_or_default();
-    let echoes = message.contains("Canonical String")
-        || message.contains("String-to-Sign")
-        || message.contains("x-amz-");
-    if echoes || code.contains("Signature") {
-        let end = first.find("The Canonical").or_else(|| first.find("x-amz-")).unwrap_or(first.len());
-        return first[..end].trim_end().to_owned();
+/// "Wrong signature" errors echo the canonical request and the string to sign, session token included. What stands before the
+/// echo is all there is to show, whatever the code and however it is spelt.
+fn without_echo(message: &str) -> String {
+    const MARKS: &[&str] = &[
+        "the canonical",
+        "canonical string",
+        "canonical request",
+        "string-to-sign",
+        "string to sign",
+        "stringtosign",
+        "aws4-hmac-sha256",
+        "x-amz-",
+        "authorization=",
+        "authorization:",
+        "signature=",
+    ];
+    // Lower case of ASCII only: every place stays where it is.
+    let folded = message.to_ascii_lowercase();
+    let Some(echo) = MARKS.iter().filter_map(|mark| folded.find(mark)).min() else {
+        return message.to_owned();
+    };
+    // Back to the end of the sentence before it.
+    let before = &message[..echo];
+    let end = before.rfind(['.', '\n']).map_or(0, |end| end + 1);
+    let before = before[..end].trim_end();
+    if before.is_empty() {
+        "the answer echoes what was signed: not shown".to_owned()
+    } else {
+        before.to_owned()
     }
-    message.to_owned()
 }
 
 fn hint(action: &Action, region: &str, fault: Fault, code: &str, message: &str) -> Option<String> {
@@ -176,14 +208,21 @@ fn hint(action: &Action, region: &str, fault: Fault, code: &str, message: &str) 
         Fault::Authentication if code == "OptInRequired" => {
             Some(format!("the account has not opted in to {region}: enable it, or take it out of `regions`"))
         }
-        Fault::Authentication => Some(format!(
-            "check `ak_id` and `ak_secret`: are both copied whole and active? {}",
-            if super::endpoint::is_china(region) {
+        Fault::Authentication => {
+            let partition = if super::endpoint::is_china(region) {
                 "Regions in China need keys of an account in China"
             } else {
                 "Keys of an account in China do not work in other regions"
-            }
-        )),
+            };
+            let opt_in = if super::endpoint::is_opt_in(region) {
+                format!("; {region} must be enabled in the account before its keys work there")
+            } else {
+                String::new()
+            };
+            Some(format!(
+                "check `ak_id` and `ak_secret`: are both copied whole and active? {partition}{opt_in}"
+            ))
+        }
         Fault::Throttled => Some(format!(
             "other programs use the same quota: lower the rate with `[limits]` \"aws.{}.{}\"",
             action.service, action.action
@@ -206,18 +245,19 @@ fn read(body: &[u8]) -> Option<Told> {
 }
 
 fn read_json(text: &str) -> Option<Told> {
-    #[derive(Deserialize)]
-    struct Json {
-        #[serde(rename = "__type", alias = "code", alias = "Code")]
-        code: String,
-        #[serde(default, alias = "Message")]
-        message: Option<String>,
-    }
-    let json: Json = serde_json::from_str(text).ok()?;
+    // No struct: a service that sends both `message` and `Message` must stay readable.
+    let json: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).ok()?;
+    let member = |names: &[&str]| names.iter().find_map(|name| Some(json.get(*name)?.as_str()?.to_owned()));
+    let written = member(&["__type", "code", "Code"])?;
     // `com.amazonaws.cloudwatch#InvalidParameterValueException:http://…`
-    let code = json.code.rsplit('#').next().unwrap_or_default();
-    let code = code.split(':').next().unwrap_or_default();
-    Some(Told { code: code.to_owned(), message: json.message.unwrap_or_default(), request_id: None })
+    let code = written.rsplit_once('#').map_or(written.as_str(), |(_, code)| code);
+    let code = match code.split_once(':') {
+        Some((code, place)) if place.starts_with("http") => code,
+        Some((_, code)) => code,
+        None => code,
+    };
+    let message = member(&["message", "Message", "errorMessage"]).unwrap_or_default();
+    Some(Told { code: code.to_owned(), message, request_id: None })
 }
 
 fn read_xml(text: &str) -> Option<Told> {

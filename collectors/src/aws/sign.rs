@@ -8,20 +8,8 @@ use aws_credential_types::Credentials as Identity;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request};
 use aws_sigv4::sign::v4::SigningParams;
 use bytes::Bytes;
-use secrecy::SecretString;
 
-/// Keys that sign, long-lived or temporary.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// The access key's id.
-    pub access_key: String,
-    /// Its secret.
-    pub secret_key: SecretString,
-    /// Goes with temporary keys: sent and signed.
-    pub session_token: Option<SecretString>,
-    /// Nanoseconds since 1970; none for keys that do not expire.
-    pub expires: Option<i64>,
-}
+pub use crate::call::Credentials;
 
 /// Signs a request for a service of a region at a time (nanoseconds since 1970). `Host` comes from the URI; the headers that are
 /// there are signed, `X-Amz-Date`, `X-Amz-Security-Token` and `Authorization` are added.

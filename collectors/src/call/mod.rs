@@ -1,20 +1,30 @@
 //! The one path that every API call takes: limit, sign, send, classify, retry, count.
 //!
 //! Owns the HTTP client, the limiters, the clock offsets and the counts of the process. Knows nothing of products: what is
-//! asked, how it is signed and what an answer means comes with each [`Request`].
+//! asked, how it is signed and what an answer means comes with each [`Call`].
 
 mod limiter;
+mod session;
+mod text;
+mod transport;
 
 use crate::account::Cloud;
 use crate::clock::{Clock, SECOND, nanoseconds};
 use crate::collector::Action;
-use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
 use limiter::{Limiter, Scope};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use transport::{chain, refuse};
+
+pub use session::Credentials;
+pub use text::{cut, hide};
+
+pub(crate) use session::Sessions;
+pub(crate) use text::encode;
 
 /// What kind of failure it was, which decides what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +59,7 @@ pub struct CallError {
     pub region: String,
     /// What kind.
     pub fault: Fault,
-    /// The cloud's own code, or ours in small letters: `timeout`, `connection`, `unreadable answer`.
+    /// The cloud's own code, or ours in small letters: `timeout`, `connection`, `host not found`, `certificate`, `unreadable answer`.
     pub code: String,
     /// The cloud's own text, cut to what may be shown: one line, at most 300 characters, without what was signed.
     pub message: String,
@@ -114,8 +124,19 @@ impl Default for Options {
 
 /// Why there is no path.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client cannot be made: {0}")]
-pub struct CallPathError(String);
+pub enum CallPathError {
+    /// A rate by which no call would ever go.
+    #[error("the limit `{name}` is {rate}: write calls a second, more than 0")]
+    Rate {
+        /// The limit's name.
+        name: String,
+        /// What was given.
+        rate: f64,
+    },
+    /// The HTTP client refused its settings.
+    #[error("the HTTP client cannot be made: {0}")]
+    Client(String),
+}
 
 /// Makes a request, signed for a time (nanoseconds since 1970).
 pub type MakeRequest<'call> = dyn Fn(i64) -> Result<http::Request<Bytes>, String> + Send + Sync + 'call;
@@ -171,17 +192,6 @@ impl Refusal {
     }
 }
 
-/// A request id, a message: one line, at most 300 characters.
-#[must_use]
-pub fn cut(text: &str) -> String {
-    const MOST: usize = 300;
-    let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= MOST {
-        return line;
-    }
-    line.chars().take(MOST - 1).chain(['…']).collect()
-}
-
 /// Offsets smaller than this are the network's, not the clock's.
 const TOLERATED: i64 = 2 * SECOND;
 
@@ -192,7 +202,6 @@ const SKEWED: i64 = 240 * SECOND;
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// The state of the path, one a process.
-#[derive(Debug)]
 pub struct CallPath {
     options: Options,
     clock: Arc<dyn Clock>,
@@ -201,26 +210,44 @@ pub struct CallPath {
     /// Nanoseconds from our clock to the cloud's, by cloud.
     offsets: [AtomicI64; 3],
     random: AtomicU64,
-    /// Credentials of assumed roles, by account identity: kept by the cloud's client.
-    pub(crate) roles: tokio::sync::Mutex<BTreeMap<String, crate::aws::sign::Credentials>>,
+    /// The keys of assumed roles.
+    pub(crate) sessions: Sessions,
+}
+
+impl std::fmt::Debug for CallPath {
+    // The client would print the proxies' passwords.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("CallPath").field("limiter", &self.limiter).finish_non_exhaustive()
+    }
+}
+
+/// An attempt that did not succeed.
+struct Failed {
+    refusal: Refusal,
+    /// How long the server asked to wait.
+    retry_after: Option<Duration>,
+    /// Nanoseconds that the answer's `Date` lies after the time that was signed.
+    ahead: Option<i64>,
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, retry_after: None, ahead: None }
+    }
 }
 
 impl CallPath {
     /// A path for the process.
     ///
     /// # Errors
-    /// Where the system's roots of trust cannot be read.
+    /// A [`CallPathError`] where a limit is no rate, or the environment names a proxy that is no URL.
     pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Self, CallPathError> {
-        // Another part of the process may have chosen the provider already: then that one serves.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .connect_timeout(options.connect)
-            .timeout(options.answer)
-            // A redirect would carry signed headers to a host that nobody named.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("funchost/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| CallPathError(chain(&error)))?;
+        if let Some((name, rate)) =
+            options.limits.iter().find(|(_, rate)| !(rate.is_finite() && **rate > 0.0))
+        {
+            return Err(CallPathError::Rate { name: name.clone(), rate: *rate });
+        }
+        let http = transport::client(&options).map_err(CallPathError::Client)?;
         let seed = u64::from_le_bytes(clock.now().to_le_bytes()) ^ u64::from(std::process::id());
         Ok(Self {
             options,
@@ -229,7 +256,7 @@ impl CallPath {
             limiter: Limiter::default(),
             offsets: Default::default(),
             random: AtomicU64::new(seed),
-            roles: tokio::sync::Mutex::default(),
+            sessions: Sessions::default(),
         })
     }
 
@@ -275,9 +302,10 @@ impl CallPath {
         }
         for (scope, answers, rate, configured) in self.limiter.slowed() {
             notes.push(format!(
-                "{}:{} was throttled {answers} times{}: slowed down to {rate:.1} calls a second (configured: {configured})",
+                "{}:{} was throttled {answers} time{}{}: slowed down to {rate:.1} calls a second (configured: {configured})",
                 scope.service,
                 scope.action,
+                if answers == 1 { "" } else { "s" },
                 if scope.region.is_empty() { String::new() } else { format!(" in {}", scope.region) },
             ));
         }
@@ -299,32 +327,30 @@ impl CallPath {
         let mut attempts = 0;
         let mut corrected = false;
         loop {
-            bucket.turn().await;
+            let turn = bucket.turn().await;
             attempts += 1;
-            let offset = self.offset(call.cloud);
-            let (refusal, retry_after) = match self.attempt(&call).await {
+            let Failed { refusal, retry_after, ahead } = match self.attempt(&call).await {
                 Ok(answer) => {
-                    bucket.speed_up();
+                    bucket.speed_up(turn);
                     return Ok(answer);
                 }
-                Err(refused) => refused,
+                Err(failed) => failed,
             };
-            let last = attempts >= self.options.attempts;
-            let again = match refusal.fault {
-                Fault::Throttled => {
-                    bucket.slow_down();
-                    !last
-                }
-                Fault::Transient => !last,
-                // The answer's own `Date` has told the right time by now.
-                Fault::Skewed => {
-                    let differs = (self.offset(call.cloud) - offset).abs() > SKEWED;
-                    !std::mem::replace(&mut corrected, true) && differs
-                }
-                Fault::Authentication | Fault::Denied | Fault::Refused | Fault::Quota => false,
+            if refusal.fault == Fault::Throttled {
+                bucket.slow_down(turn);
+            }
+            // Clouds refuse a wrong time in many words, "the keys could not be validated" among them; the answer's own
+            // `Date` decides. It has corrected the clock by now, so this attempt is made once more, beyond the others.
+            let skewed = matches!(refusal.fault, Fault::Skewed | Fault::Authentication | Fault::Denied)
+                && ahead.is_some_and(|ahead| ahead.abs() > SKEWED);
+            let again = if skewed {
+                !std::mem::replace(&mut corrected, true)
+            } else {
+                matches!(refusal.fault, Fault::Throttled | Fault::Transient)
+                    && attempts < self.options.attempts
             };
             if !again {
-                return Err(self.failed(&call, refusal, attempts));
+                return Err(Self::failed(&call, refusal, ahead, attempts));
             }
             tracing::debug!(
                 service = call.action.service,
@@ -332,84 +358,51 @@ impl CallPath {
                 region = call.region,
                 code = refusal.code,
                 attempts,
+                skewed,
                 "trying again"
             );
-            if refusal.fault != Fault::Skewed {
-                tokio::time::sleep(retry_after.unwrap_or_else(|| self.pause(attempts))).await;
+            if !skewed {
+                let pause = self.pause(attempts);
+                tokio::time::sleep(retry_after.map_or(pause, |asked| asked.max(pause))).await;
             }
         }
     }
 
-    async fn attempt<T>(&self, call: &Call<'_, T>) -> Result<T, (Refusal, Option<Duration>)> {
-        let refuse = |fault, code: &str, message: String| {
-            let hint = None;
-            (Refusal { fault, code: code.into(), message, request_id: None, hint }, None)
-        };
-        let request = (call.request)(self.now(call.cloud))
-            .map_err(|message| refuse(Fault::Refused, "request cannot be made", message))?;
-        let request = reqwest::Request::try_from(request)
-            .map_err(|error| refuse(Fault::Refused, "request cannot be made", chain(&error)))?;
-        let host = request.url().host_str().unwrap_or_default().to_owned();
+    async fn attempt<T>(&self, call: &Call<'_, T>) -> Result<T, Failed> {
+        let unusable = |message| refuse(Fault::Refused, "request cannot be made", message);
+        let time = self.now(call.cloud);
+        let request = (call.request)(time).map_err(unusable)?;
+        let request =
+            reqwest::Request::try_from(request).map_err(|error| unusable(chain(&error.without_url())))?;
         call.counts.add(call.action.service, call.action.action);
-        let answer = self.http.execute(request).await;
-        let mut answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                let code = if error.is_timeout() { "timeout" } else { "connection" };
-                let (mut refusal, after) =
-                    refuse(Fault::Transient, code, format!("{host}: {}", chain(&error)));
-                refusal.hint = connection_hint(&error, &host);
-                return Err((refusal, after));
+        let mut ahead = None;
+        let answer = transport::exchange(&self.http, &self.options, request, |headers| {
+            if let Some(theirs) = date(headers.get(header::DATE)) {
+                ahead = Some(theirs.saturating_sub(time));
+                self.note_time(call.cloud, theirs);
             }
-        };
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        self.note_time(call.cloud, &headers);
-        let mut body = BytesMut::new();
-        loop {
-            match answer.chunk().await {
-                Ok(Some(chunk)) => {
-                    if body.len() + chunk.len() > self.options.answer_limit {
-                        let limit = self.options.answer_limit >> 20;
-                        return Err(refuse(
-                            Fault::Refused,
-                            "answer too large",
-                            format!("{host} sent more than {limit} MiB"),
-                        ));
-                    }
-                    body.extend_from_slice(&chunk);
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    let code = if error.is_timeout() { "timeout" } else { "answer cut short" };
-                    return Err(refuse(Fault::Transient, code, format!("{host}: {}", chain(&error))));
-                }
-            }
-        }
-        let retry_after = headers
-            .get("retry-after")
-            .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-            .map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
-        if status.is_redirection() {
-            let (mut refusal, _) =
-                refuse(Fault::Refused, "redirect refused", format!("{host} answered {status}"));
-            refusal.hint = Some(
-                "a proxy or a wrong endpoint answers in the API's place: check `[endpoints]` and the proxy"
-                    .into(),
-            );
-            return Err((refusal, None));
-        }
-        (call.read)(status, &headers, &body).map_err(|refusal| (refusal, retry_after))
+        })
+        .await?;
+        (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
+            refusal,
+            retry_after: retry_after(answer.headers.get(header::RETRY_AFTER), self.now(call.cloud)),
+            ahead,
+        })
     }
 
-    fn failed<T>(&self, call: &Call<'_, T>, refusal: Refusal, attempts: u32) -> CallError {
+    fn failed<T>(call: &Call<'_, T>, refusal: Refusal, ahead: Option<i64>, attempts: u32) -> CallError {
         let mut hint = refusal.hint;
         if refusal.fault == Fault::Skewed {
-            let seconds = (self.offset(call.cloud) / SECOND).abs();
-            hint = Some(if seconds < 60 {
+            let renew = "get new ones, or use `role_arn` so that funchost renews them";
+            hint = Some(match ahead.map(|ahead| (ahead / SECOND).abs()) {
                 // The clocks agree, so it is the keys that are too old.
-                "the temporary keys have expired: get new ones, or use `role_arn` so that funchost renews them".into()
-            } else {
-                format!("this machine's clock differs from the cloud's by {seconds} s: set it (NTP)")
+                Some(..60) => format!("the temporary keys have expired: {renew}"),
+                Some(seconds) => {
+                    format!("this machine's clock differs from the cloud's by {seconds} s: set it (NTP)")
+                }
+                None => format!(
+                    "the temporary keys have expired ({renew}), or this machine's clock is wrong (set it, NTP)"
+                ),
             });
         }
         CallError {
@@ -435,18 +428,18 @@ impl CallPath {
     }
 
     /// The server's clock, to the second: kept where it differs by more than the network explains.
-    fn note_time(&self, cloud: Cloud, headers: &HeaderMap) {
-        let date = headers.get(http::header::DATE).and_then(|value| value.to_str().ok());
-        let Some(date) = date.and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok()) else {
-            return;
-        };
-        let theirs = nanoseconds(date.to_utc().into());
-        let offset = theirs - self.clock.now();
+    fn note_time(&self, cloud: Cloud, theirs: i64) {
+        let offset = theirs.saturating_sub(self.clock.now());
         // `Date` is cut to the second: an offset within the tolerance is none.
-        let offset = if offset.abs() <= TOLERATED { 0 } else { offset };
+        let offset = if offset.saturating_abs() <= TOLERATED { 0 } else { offset };
         let known = self.offset(cloud);
-        if (offset - known).abs() > TOLERATED {
+        if offset.saturating_sub(known).saturating_abs() > TOLERATED {
             self.offsets[cloud as usize].store(offset, Ordering::Relaxed);
+            tracing::info!(
+                cloud = cloud.key(),
+                seconds = offset / SECOND,
+                "the clock's offset was corrected"
+            );
         }
     }
 
@@ -463,37 +456,18 @@ impl CallPath {
     }
 }
 
-/// An error with its causes, each said once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = String::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&words);
-        }
-        next = error.source();
-    }
-    text
+/// The time of an HTTP date, nanoseconds since 1970.
+fn date(value: Option<&http::HeaderValue>) -> Option<i64> {
+    let date = chrono::DateTime::parse_from_rfc2822(value?.to_str().ok()?).ok()?;
+    Some(nanoseconds(date.to_utc().into()))
 }
 
-fn connection_hint(error: &reqwest::Error, host: &str) -> Option<String> {
-    let text = chain(error).to_lowercase();
-    if text.contains("dns") || text.contains("lookup") || text.contains("name or service") {
-        return Some(format!(
-            "the name {host} is not known: is the region right, and does this machine reach a DNS server?"
-        ));
-    }
-    if text.contains("certificate") {
-        return Some(format!("the certificate of {host} is not trusted: does a proxy stand in between?"));
-    }
-    if text.contains("proxy") || text.contains("tunnel") {
-        return Some("the proxy refused: check HTTPS_PROXY and NO_PROXY".into());
-    }
-    error
-        .is_connect()
-        .then(|| format!("nothing answers at {host}: check the network, the proxy and `[endpoints]`"))
+/// How long a server asks to wait, in seconds or up to a time, bounded.
+fn retry_after(value: Option<&http::HeaderValue>, now: i64) -> Option<Duration> {
+    let seconds = value.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    let pause = match seconds {
+        Some(seconds) => Duration::from_secs(seconds),
+        None => Duration::from_nanos(u64::try_from(date(value)?.saturating_sub(now)).unwrap_or(0)),
+    };
+    Some(pause.min(LONGEST_PAUSE))
 }
