@@ -5,11 +5,11 @@
 use bytes::Bytes;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{Call, CallError, CallPath, Counts, Fault, Options, Refusal, cut};
-use funchost_collectors::clock::{SECOND, SystemClock};
+use funchost_collectors::clock::{Clock as _, SECOND, SystemClock, system_time};
 use funchost_collectors::collector::Action;
 use http::{HeaderMap, StatusCode};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -24,6 +24,10 @@ static ACTION: Action = Action {
 
 /// Answers each connection with the next of these texts, then with the last one.
 async fn server(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
+    server_of_bytes(answers.into_iter().map(String::into_bytes).collect()).await
+}
+
+async fn server_of_bytes(answers: Vec<Vec<u8>>) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
@@ -35,7 +39,7 @@ async fn server(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
             tokio::spawn(async move {
                 let mut request = [0; 4096];
                 let _ = connection.read(&mut request).await;
-                let _ = connection.write_all(answer.as_bytes()).await;
+                let _ = connection.write_all(&answer).await;
             });
         }
     });
@@ -55,12 +59,13 @@ fn options() -> Options {
     }
 }
 
-/// A body `ok` is right; `throttle`, `denied` and `skewed` say so; all else cannot be read.
+/// A body `ok` is right; `throttle`, `denied`, `authentication` and `skewed` say so; all else cannot be read.
 fn read(status: StatusCode, _: &HeaderMap, body: &[u8]) -> Result<String, Refusal> {
     let fault = match body {
         b"ok" if status.is_success() => return Ok("ok".into()),
         b"throttle" => Fault::Throttled,
         b"denied" => Fault::Denied,
+        b"authentication" => Fault::Authentication,
         b"skewed" => Fault::Skewed,
         _ => return Err(Refusal::unreadable("not ok")),
     };
@@ -129,9 +134,12 @@ async fn an_answer_without_end_is_cut_with_an_error() {
 #[tokio::test]
 async fn a_redirect_is_refused() {
     let (elsewhere, reached) = server(vec![answer("200 OK", "", "ok")]).await;
-    let (url, _) = server(vec![answer("307 Moved", &format!("Location: {elsewhere}/\r\n"), "")]).await;
+    let (url, _) =
+        server(vec![answer("307 Moved", &format!("Location: {elsewhere}/?Signature=x\r\n"), "")]).await;
     let error = call(&path(options()), &url).await.0.unwrap_err();
     assert_eq!(error.code, "redirect refused");
+    assert!(error.message.contains(elsewhere.trim_start_matches("http://")), "{error}");
+    assert!(!error.message.contains("Signature"), "a query can hold what was signed: {error}");
     assert_eq!(reached.load(Ordering::SeqCst), 0, "signed headers stay here");
 }
 
@@ -153,11 +161,161 @@ async fn the_servers_date_corrects_the_clock_once() {
     assert!(path_one.offset(Cloud::Aws) > 10 * 365 * 86_400 * SECOND);
     assert_eq!(path_one.offset(Cloud::Aliyun), 0, "each cloud has its own clock");
     assert!(path_one.notes().iter().any(|note| note.contains("clock")));
-    // Refused for its time though the clocks agree: once is enough.
-    let (url, seen) = server(vec![answer("403 No", "", "skewed")]).await;
+    // Refused for its time though the clocks agree, or nobody says the time: once is enough.
+    for headers in [String::new(), date_header(0)] {
+        let (url, seen) = server(vec![answer("403 No", &headers, "skewed")]).await;
+        let error = call(&path(options()), &url).await.0.unwrap_err();
+        assert_eq!((error.fault, seen.load(Ordering::SeqCst)), (Fault::Skewed, 1));
+        assert!(error.hint.unwrap().contains("expired"));
+    }
+}
+
+/// A `Date` that lies so many seconds after the machine's time.
+fn date_header(seconds: i64) -> String {
+    let time = system_time(SystemClock.now() + seconds * SECOND);
+    let time = chrono::DateTime::<chrono::Utc>::from(time);
+    format!("Date: {}\r\n", time.format("%a, %d %b %Y %H:%M:%S GMT"))
+}
+
+#[tokio::test]
+async fn whatever_the_words_the_date_decides_about_the_clock() {
+    for body in ["denied", "authentication", "skewed"] {
+        for (ahead, attempts) in [(0, 1), (200, 1), (-200, 1), (300, 2), (-300, 2)] {
+            let headers = date_header(ahead);
+            let (url, seen) = server(vec![answer("403 No", &headers, body)]).await;
+            let path = path(options());
+            let error = call(&path, &url).await.0.unwrap_err();
+            assert_eq!(
+                (error.attempts, seen.load(Ordering::SeqCst)),
+                (attempts, attempts as usize),
+                "{body} {ahead}"
+            );
+            let offset = path.offset(Cloud::Aws) / SECOND;
+            assert!((offset - ahead).abs() <= 2, "{offset}: every answer's date is kept");
+            // The next call is signed with the right time: nothing is left to correct.
+            assert_eq!(call(&path, &url).await.0.unwrap_err().attempts, 1, "{body} {ahead}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_attempt_is_signed_for_its_own_time_by_the_clouds_clock() {
+    let far = date_header(3600);
+    let (url, _) =
+        server(vec![answer("503 No", &far, "x"), answer("503 No", &far, "x"), answer("200 OK", &far, "ok")])
+            .await;
+    let path = path(options());
+    let times = Mutex::new(Vec::new());
+    let request = |time: i64| {
+        times.lock().unwrap().push(time);
+        http::Request::post(&url).body(Bytes::new()).map_err(|error| error.to_string())
+    };
+    let counts = Counts::default();
+    let call = Call {
+        cloud: Cloud::Aws,
+        account: "aws/A",
+        region: "",
+        action: &ACTION,
+        counts: &counts,
+        request: &request,
+        read: &read,
+    };
+    assert_eq!(path.call(call).await.unwrap(), "ok");
+    let times = times.into_inner().unwrap();
+    assert_eq!(times.len(), 3);
+    assert!(times[1] - times[0] > 3500 * SECOND, "{times:?}");
+    assert!(times[2] > times[1], "{times:?}");
+    assert!(path.now(Cloud::Aws) - SystemClock.now() > 3500 * SECOND);
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_by_a_second_or_two_is_right() {
+    for seconds in [0, 1, -1] {
+        let (url, _) = server(vec![answer("200 OK", &date_header(seconds), "ok")]).await;
+        let path = path(options());
+        call(&path, &url).await.0.unwrap();
+        assert_eq!(path.offset(Cloud::Aws), 0, "{seconds}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_asks_to_wait_is_called_again_whatever_it_writes() {
+    for asked in ["0", "soon", "-5", "Fri, 01 Jan 2010 00:00:00 GMT", "99999999999999999999999"] {
+        let refused = answer("503 No", &format!("Retry-After: {asked}\r\n"), "x");
+        let (url, _) = server(vec![refused, answer("200 OK", "", "ok")]).await;
+        assert_eq!(call(&path(options()), &url).await.1, 2, "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_rate_that_is_none_is_refused() {
+    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let mut options = options();
+        options.limits.insert("aws.ec2.DescribeInstances".into(), rate);
+        let error = CallPath::new(options, Arc::new(SystemClock)).unwrap_err();
+        assert!(error.to_string().contains("aws.ec2.DescribeInstances"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_small_answer_that_unpacks_to_a_huge_one_is_cut() {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, &vec![b' '; 50_000_000]).unwrap();
+    let packed = packer.finish().unwrap();
+    assert!(packed.len() < 100_000);
+    let mut bytes = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        packed.len()
+    )
+    .into_bytes();
+    bytes.extend(packed);
+    let (url, seen) = server_of_bytes(vec![bytes]).await;
     let error = call(&path(options()), &url).await.0.unwrap_err();
-    assert_eq!((error.fault, seen.load(Ordering::SeqCst)), (Fault::Skewed, 1));
-    assert!(error.hint.unwrap().contains("expired"));
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("answer too large", too_large(&url).as_str()));
+    assert_eq!(seen.load(Ordering::SeqCst), 1);
+}
+
+fn too_large(url: &str) -> String {
+    format!("{} sent more than 100000 bytes", url.trim_start_matches("http://"))
+}
+
+#[tokio::test]
+async fn tls_towards_a_server_without_it_is_tried_once_and_explained() {
+    let (url, seen) = server(vec![answer("400 Bad", "", "this is plain HTTP")]).await;
+    let error = call(&path(options()), &url.replace("http://", "https://")).await.0.unwrap_err();
+    assert_eq!((error.code.as_str(), seen.load(Ordering::SeqCst)), ("tls", 1), "{error}");
+    assert!(error.hint.unwrap().contains("should its endpoint begin with http://"));
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_is_said_with_the_limit() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/?Signature=SECRET", listener.local_addr().unwrap());
+    let error =
+        call(&path(Options { answer: Duration::from_millis(50), ..options() }), &url).await.0.unwrap_err();
+    assert_eq!((error.code.as_str(), error.attempts), ("timeout", 5));
+    assert!(error.message.contains("no answer within 0.05 s"), "{error}");
+    assert!(!format!("{error:?}").contains("SECRET"), "a query can hold what was signed: {error:?}");
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_made_is_no_call() {
+    let path = path(options());
+    for url in ["nonsense", "mailto:x", "http:///x"] {
+        let (result, counted) = call(&path, url).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.code.as_str(), counted), ("request cannot be made", 0), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn every_refused_attempt_takes_its_turn_and_is_counted() {
+    // Two accounts share nothing; two callers of one account share the bucket and both are counted.
+    let (url, seen) = server(vec![answer("400 Bad", "", "throttle")]).await;
+    let path = path(Options { attempts: 2, ..options() });
+    let (one, other) = tokio::join!(call(&path, &url), call(&path, &url));
+    assert_eq!((one.1, other.1, seen.load(Ordering::SeqCst)), (2, 2, 4));
+    assert!(path.notes().iter().any(|note| note.contains("was throttled 4 times")), "{:?}", path.notes());
 }
 
 #[tokio::test]
@@ -169,7 +327,7 @@ async fn a_throttled_bucket_is_named_and_limits_are_found_by_name() {
     assert_eq!(call(&path, &url).await.0.unwrap(), "ok");
     let notes = path.notes();
     assert!(
-        notes.iter().any(|note| note.contains("ec2:DescribeInstances was throttled 1 times in cn-north-1")
+        notes.iter().any(|note| note.contains("ec2:DescribeInstances was throttled 1 time in cn-north-1")
             && note.contains("configured: 50")),
         "{notes:?}"
     );

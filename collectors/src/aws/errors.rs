@@ -268,3 +268,150 @@ fn read_xml(text: &str) -> Option<Told> {
     let request_id = ["RequestId", "RequestID"].iter().find_map(|name| tree.get(name)?.text());
     Some(Told { code: member("Code")?, message: member("Message").unwrap_or_default(), request_id })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static ACTION: Action = Action {
+        service: "monitoring",
+        action: "GetMetricData",
+        permission: "cloudwatch:GetMetricData",
+        rate: 50.0,
+        when: "",
+    };
+
+    fn of(region: &str, status: u16, body: &str) -> Refusal {
+        let status = StatusCode::from_u16(status).unwrap();
+        refusal(&ACTION, region, status, &HeaderMap::new(), body.as_bytes())
+    }
+
+    #[test]
+    fn every_shape_of_an_error_is_read() {
+        let wanted = ("InvalidParameterValue".to_owned(), "no such metric".to_owned());
+        for body in [
+            r#"{"__type":"com.amazonaws.cloudwatch#InvalidParameterValue","message":"no such metric"}"#,
+            r#"{"__type":"InvalidParameterValue:http://internal.amazon.com/x","Message":"no such metric"}"#,
+            r#"{"__type":"aws:InvalidParameterValue","message":"no such metric","Message":"again"}"#,
+            "\u{feff} {\"code\":\"InvalidParameterValue\",\"message\":\"no such metric\",\"Code\":7}",
+            "<ErrorResponse xmlns=\"x\"><Error><Type>Sender</Type><Code>InvalidParameterValue</Code><Message>no such metric</Message></Error><RequestId>id</RequestId></ErrorResponse>",
+            "<?xml version=\"1.0\"?>\n<Response><Errors><Error><Code>InvalidParameterValue</Code><Message>no such metric</Message></Error></Errors><RequestID>id</RequestID></Response>",
+            "<ErrorResponse><Errors><Error><Code>InvalidParameterValue</Code><Message>no such metric</Message></Error></Errors><RequestId>id</RequestId></ErrorResponse>",
+        ] {
+            let refusal = of("cn-north-1", 400, body);
+            assert_eq!((refusal.code, refusal.message), wanted, "{body}");
+            assert_eq!(refusal.fault, Fault::Refused, "{body}");
+            assert_eq!(refusal.request_id.as_deref(), body.starts_with('<').then_some("id"), "{body}");
+        }
+    }
+
+    #[test]
+    fn codes_fall_into_their_classes() {
+        for (status, code, fault) in [
+            (400, "Throttling", Fault::Throttled),
+            (503, "RequestLimitExceeded", Fault::Throttled),
+            (503, "SlowDown", Fault::Throttled),
+            (429, "Whatever", Fault::Throttled),
+            (400, "RequestTimeout", Fault::Transient),
+            (500, "Whatever", Fault::Transient),
+            (503, "ServiceUnavailable", Fault::Transient),
+            (400, "RequestExpired", Fault::Skewed),
+            (403, "RequestTimeTooSkewed", Fault::Skewed),
+            (403, "SignatureDoesNotMatch", Fault::Authentication),
+            (401, "AuthFailure", Fault::Authentication),
+            (400, "UnrecognizedClientException", Fault::Authentication),
+            (400, "ExpiredTokenException", Fault::Authentication),
+            (403, "UnauthorizedOperation", Fault::Denied),
+            (400, "AccessDeniedException", Fault::Denied),
+            (400, "LimitExceeded", Fault::Quota),
+            (400, "InvalidParameterValue", Fault::Refused),
+            (404, "ResourceNotFound", Fault::Refused),
+        ] {
+            let body = format!(r#"{{"__type":"ns#{code}","message":"words"}}"#);
+            assert_eq!(of("us-east-1", status, &body).fault, fault, "{status} {code}");
+        }
+        let late = r#"{"__type":"InvalidSignatureException","message":"Signature expired: 20200101T000000Z is now earlier than 20260101T000000Z"}"#;
+        assert_eq!(of("us-east-1", 403, late).fault, Fault::Skewed);
+    }
+
+    #[test]
+    fn what_is_no_error_of_aws_may_pass_whatever_its_status() {
+        for (status, body, message) in [
+            (503, "<html><body>Service Unavailable</body></html>", "HTML"),
+            (403, "\n<!DOCTYPE html><p>blocked", "HTML"),
+            (500, "", "no AWS error"),
+            (400, "{\"message\":\"no code\"}", "no AWS error"),
+            (400, "<ErrorResponse><Error><Code>Throttl", "no AWS error"),
+            (400, "{\"__type\":", "no AWS error"),
+        ] {
+            let refusal = of("us-east-1", status, body);
+            assert_eq!(refusal.fault, Fault::Transient, "{body}");
+            assert_eq!(refusal.code, format!("HTTP {status}"));
+            assert!(refusal.message.contains(message), "{body}: {}", refusal.message);
+        }
+        assert_eq!(of("us-east-1", 429, "<html>").fault, Fault::Throttled);
+        assert!(of("us-east-1", 407, "<html>").hint.unwrap().contains("HTTPS_PROXY"));
+        let bytes = refusal(&ACTION, "", StatusCode::BAD_GATEWAY, &HeaderMap::new(), &[0xff, 0xfe, 0]);
+        assert_eq!(bytes.fault, Fault::Transient);
+    }
+
+    #[test]
+    fn hints_say_what_to_do() {
+        for (region, code, words) in [
+            ("us-east-1", "AccessDeniedException", "cloudwatch:GetMetricData"),
+            ("us-east-1", "ExpiredToken", "expired"),
+            ("us-east-1", "SignatureDoesNotMatch", "`ak_secret` does not belong"),
+            ("us-east-1", "UnrecognizedClientException", "account in China do not work"),
+            ("cn-north-1", "InvalidClientTokenId", "need keys of an account in China"),
+            ("af-south-1", "UnrecognizedClientException", "af-south-1 must be enabled"),
+            ("us-east-1", "OptInRequired", "enable it"),
+            ("cn-nroth-1", "AuthFailure", "did you mean `cn-north-1`"),
+            ("us-east-1", "Throttling", "aws.monitoring.GetMetricData"),
+        ] {
+            let body = format!(r#"{{"__type":"{code}","message":"words"}}"#);
+            let hint = of(region, 400, &body).hint.unwrap_or_default();
+            assert!(hint.contains(words), "{code} in {region}: {hint}");
+        }
+    }
+
+    #[test]
+    fn nothing_of_what_was_signed_is_shown() {
+        let first = "The request signature we calculated does not match the signature you provided. Consult the service documentation for details.";
+        let request =
+            "POST\n/\n\nhost:ec2\nx-amz-date:20261122T065000Z\nx-amz-security-token:TOKEN\n\nhost\nabc";
+        let sign = "AWS4-HMAC-SHA256\n20261122T065000Z\nscope\nTOKEN";
+        for (message, shown) in [
+            (
+                format!(
+                    "{first}\n\nThe Canonical String for this request should have been\n'{request}'\n\nThe String-to-Sign should have been\n'{sign}'\n"
+                ),
+                first,
+            ),
+            (format!("{first} The String-to-Sign should have been '{sign}'"), first),
+            (format!("{first} the canonical request was {request}"), first),
+            (format!("{first}\n{request}"), "host:ec2"),
+            (format!("Authorization=AWS4-HMAC-SHA256 Credential=TOKEN"), "not shown"),
+            (request.to_owned(), "host:ec2"),
+        ] {
+            for code in ["SignatureDoesNotMatch", "AuthFailure", "Other"] {
+                let body = serde_json::json!({ "__type": code, "message": message }).to_string();
+                let refusal = of("us-east-1", 403, &body);
+                assert!(refusal.message.contains(shown), "{}", refusal.message);
+                assert!(!refusal.message.contains("TOKEN"), "{}", refusal.message);
+                assert!(!refusal.message.to_lowercase().contains("aws4-hmac"), "{}", refusal.message);
+            }
+        }
+        let plain = "Rate exceeded. Try again later.";
+        assert_eq!(without_echo(plain), plain);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn foreign_bytes_never_panic(body in proptest::collection::vec(proptest::num::u8::ANY, 0..200), text in "\\PC{0,80}") {
+            for bytes in [body, text.clone().into_bytes(), format!("{{\"__type\":\"{text}\"}}").into_bytes()] {
+                let refusal = refusal(&ACTION, "us-east-1", StatusCode::BAD_REQUEST, &HeaderMap::new(), &bytes);
+                proptest::prop_assert!(!refusal.code.is_empty() || refusal.message.is_empty());
+            }
+        }
+    }
+}

@@ -99,7 +99,7 @@ impl Bucket {
     pub(super) fn slow_down(&self, turn: Turn) {
         let mut pace = self.lock();
         pace.throttled += 1;
-        if pace.slowed.is_none_or(|slowed| turn.0 >= slowed) {
+        if pace.slowed.is_none_or(|slowed| turn.0 > slowed) {
             pace.rate = (pace.rate / 2.0).max(SLOWEST.min(pace.configured));
             pace.slowed = Some(Instant::now());
         }
@@ -108,7 +108,7 @@ impl Bucket {
     /// A call succeeded.
     pub(super) fn speed_up(&self, turn: Turn) {
         let mut pace = self.lock();
-        if pace.rate < pace.configured && pace.slowed.is_none_or(|slowed| turn.0 >= slowed) {
+        if pace.rate < pace.configured && pace.slowed.is_none_or(|slowed| turn.0 > slowed) {
             pace.rate = (pace.rate + pace.configured * RECOVERY).min(pace.configured);
             self.faster.notify_one();
         }

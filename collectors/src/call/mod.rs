@@ -374,6 +374,9 @@ impl CallPath {
         let request = (call.request)(time).map_err(unusable)?;
         let request =
             reqwest::Request::try_from(request).map_err(|error| unusable(chain(&error.without_url())))?;
+        if !matches!(request.url().scheme(), "http" | "https") {
+            return Err(unusable("the endpoint is neither http:// nor https://".to_owned()).into());
+        }
         call.counts.add(call.action.service, call.action.action);
         let mut ahead = None;
         let answer = transport::exchange(&self.http, &self.options, request, |headers| {
@@ -470,4 +473,41 @@ fn retry_after(value: Option<&http::HeaderValue>, now: i64) -> Option<Duration> 
         None => Duration::from_nanos(u64::try_from(date(value)?.saturating_sub(now)).unwrap_or(0)),
     };
     Some(pause.min(LONGEST_PAUSE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_may_ask_to_wait_in_seconds_or_up_to_a_time_but_not_for_ever() {
+        let now = date(Some(&http::HeaderValue::from_static("Tue, 24 Nov 2026 13:00:00 GMT"))).unwrap();
+        for (asked, seconds) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("86400", Some(60)),
+            ("Tue, 24 Nov 2026 13:00:09 GMT", Some(9)),
+            ("Wed, 25 Nov 2026 13:00:00 GMT", Some(60)),
+            ("Fri, 01 Jan 2010 00:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+            ("99999999999999999999999", None),
+        ] {
+            let value = http::HeaderValue::from_static(asked);
+            assert_eq!(retry_after(Some(&value), now), seconds.map(Duration::from_secs), "{asked}");
+        }
+        assert_eq!(retry_after(None, now), None);
+    }
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_are_spread() {
+        let path = CallPath::new(Options::default(), Arc::new(crate::clock::SystemClock)).unwrap();
+        for (attempts, most) in [(1, 200), (2, 400), (3, 800), (4, 1600), (8, 20_000), (1000, 20_000)] {
+            let pauses: Vec<Duration> = (0..200).map(|_| path.pause(attempts)).collect();
+            let most = Duration::from_millis(most);
+            assert!(pauses.iter().all(|pause| *pause <= most), "{attempts}");
+            assert!(pauses.iter().any(|pause| *pause < most / 4), "{attempts}: full jitter reaches down");
+            assert!(pauses.iter().any(|pause| *pause > most / 4 * 3), "{attempts}: and up");
+        }
+    }
 }
