@@ -1,7 +1,13 @@
 //! The program: everything else is in the library, where tests can reach it.
 
+use funchost::cli::{Surroundings, main as command, start_log};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    ExitCode::from(funchost::cli::main(&funchost::cli::Surroundings::of_process()))
+    let surroundings = Surroundings::of_process();
+    if let Err(message) = start_log(&surroundings) {
+        surroundings.say(&message);
+        return ExitCode::from(2);
+    }
+    ExitCode::from(command(&surroundings))
 }

@@ -365,6 +365,14 @@ async fn filters_keep_what_the_user_wants() {
         "what is dropped is not linked"
     );
 
+    // Another script with another filter is not held up by the first.
+    let running = script.replace("i.State == wanted", "i.State == \"running\"");
+    world.write("my_aws/running.rhai", &running);
+    drop(world.clouds.datakit().take_points());
+    let ran = world.run(&["run", "my_aws/running.rhai", "--output", "json"]);
+    assert_eq!(ran.collector("aws_ec2")["status"], "collected", "{ran:?}");
+    assert_eq!(ran.collector("aws_cloudwatch")["status"], "skipped", "its configuration is the same");
+
     // A filter that throws fails its collector, with the place; the others go on.
     world.write("my_aws/throws.rhai", &script.replace("i.State == wanted", "i.Nope > 1"));
     let ran = world.run(&["run", "my_aws/throws.rhai", "--output", "json", "--force"]);

@@ -13,7 +13,7 @@ mod table;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
-use crate::script::{self, EnvEntry, Kind, Level, Line, Masker, ScriptOutput};
+use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
@@ -115,7 +115,7 @@ impl Surroundings {
     }
 
     /// Writes a line to stderr.
-    fn say(&self, text: &str) {
+    pub fn say(&self, text: &str) {
         let text = self.masker.mask(text);
         let mut stderr = self.stderr.lock().unwrap_or_else(PoisonError::into_inner);
         drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.write_all(b"\n")));
@@ -136,6 +136,29 @@ impl Surroundings {
             LoadRequest { explicit: common.config.clone(), directory: self.directory.clone(), environment };
         crate::config::load(&request)
     }
+}
+
+/// Turns the log on: what the program itself says, on stderr, from the level in `FUNCHOST_LOG` on (default `warn`).
+///
+/// Only this program's own events: a library's may hold what was signed.
+///
+/// # Errors
+/// A level that is none.
+pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
+    let level = match surroundings.variables.get("FUNCHOST_LOG") {
+        None => LevelFilter::WARN,
+        Some(level) => level.parse().map_err(|_| {
+            format!("error: FUNCHOST_LOG is `{level}`\nhint: write error, warn, info, debug, trace or off")
+        })?,
+    };
+    let own = Targets::new().with_target("funchost", level).with_target("funchost_collectors", level);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    // A process that has a log already keeps it.
+    drop(tracing_subscriber::registry().with(lines).with(own).try_init());
+    Ok(())
 }
 
 /// Runs a command to its exit code.
@@ -203,18 +226,7 @@ struct Said(Surroundings);
 
 impl ScriptOutput for Said {
     fn line(&self, line: &Line) {
-        let level = match line.kind {
-            Kind::Print => "",
-            Kind::Debug | Kind::Log(Level::Debug) | Kind::Host(Level::Debug) => "debug: ",
-            Kind::Log(Level::Info) | Kind::Host(Level::Info) => "info: ",
-            Kind::Log(Level::Warning) | Kind::Host(Level::Warning) => "warning: ",
-            Kind::Log(Level::Error) | Kind::Host(Level::Error) => "error: ",
-        };
-        let place = match (&line.place, line.kind) {
-            (Some(place), kind) if kind != Kind::Print => format!(" ({place})"),
-            _ => String::new(),
-        };
-        self.0.say(&format!("{level}{}{place}", line.text));
+        self.0.say(&line.to_string());
     }
 }
 

@@ -425,6 +425,10 @@ impl<'run> Delivery<'run> {
     /// Writes what has gathered; then, in one transaction, everything that has become true.
     async fn flush(&mut self, ending: &Ending) -> Result<(), StateError> {
         let Kind::DataKit(written) = &mut self.target.0 else { return Ok(()) };
+        if self.result.state_failed {
+            // Points of the page that failed were passed over: no mark may move beyond them.
+            self.moved.clear();
+        }
         let mut commit = Commit {
             marks: std::mem::take(&mut self.moved),
             sent: std::mem::take(&mut self.sent)

@@ -408,7 +408,7 @@ impl Inner {
         report.warnings = outcome.warnings;
         report.calls = counts.snapshot();
         report.error = (!failures.is_empty()).then(|| failures.join("\n"));
-        report.seconds = began.elapsed().as_secs_f64();
+        report.seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
@@ -574,7 +574,7 @@ fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String 
     if let Some(map) = configs.as_object_mut() {
         map.remove("regions");
     }
-    let filtered = if prepared.filter.is_some() { "filtered" } else { "" };
+    let filtered = if prepared.filter.is_some() { prepared.place.as_str() } else { "" };
     let digest = xxh3_64(format!("{configs}\n{filtered}").as_bytes());
     format!(
         "{datakit_id}\n{}\n{}\n{region}\n{digest:016x}\n{:016x}",

@@ -217,13 +217,3 @@ impl From<Diagnostic> for Report {
         Self { diagnostics: vec![diagnostic] }
     }
 }
-
-/// Foreign text for a message: one line, at most 300 characters.
-pub(super) fn cut(text: &str) -> String {
-    let line: Vec<&str> = text.split_whitespace().collect();
-    let line = line.join(" ");
-    match line.char_indices().nth(300) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
-}

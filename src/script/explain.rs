@@ -3,13 +3,14 @@
 //! Owns the words. Walks an error from outside to inside, keeping the file; what the host threw itself already knows its words.
 
 use super::convert::{kind, kind_of_name, to_json};
-use super::diagnostic::{Diagnostic, Label, Severity, cut};
+use super::diagnostic::{Diagnostic, Label, Severity};
 use super::dialect::{MEMBER, TOOL};
 use super::engine::CALL_LEVELS;
 use super::host::{Host, PRELUDE, Why};
 use super::locate::{self, imports};
 use super::problem::{At, Problem};
 use super::{dff, habits, packages, variables};
+use funchost_collectors::call::cut;
 use funchost_collectors::mistake::nearest;
 use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, Stmt};
 

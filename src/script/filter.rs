@@ -4,10 +4,10 @@
 //! a time, while `.run()` waits: no function of a script ever runs on an async worker.
 
 use super::convert::{from_json, kind};
-use super::diagnostic::cut;
 use super::host::Host;
 use super::output::{Kind, Level};
 use super::{BackendError, explain, memory};
+use funchost_collectors::call::cut;
 use funchost_collectors::collector::Failure;
 use funchost_collectors::run::ObjectFilter;
 use rhai::{Dynamic, FnPtr, NativeCallContext};

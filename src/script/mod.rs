@@ -112,6 +112,8 @@ pub struct Prepared {
     pub spec: Arc<dyn Spec>,
     /// The user's filters.
     pub filter: Option<Arc<dyn ObjectFilter>>,
+    /// Where the script creates it: `my_aws__main:24`. Tells filters apart, of which nothing else can be compared.
+    pub place: String,
 }
 
 /// One `Runner(…).run()`.

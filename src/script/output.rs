@@ -42,6 +42,23 @@ pub struct Line {
     pub place: Option<Place>,
 }
 
+impl std::fmt::Display for Line {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let level = match self.kind {
+            Kind::Print => "",
+            Kind::Debug | Kind::Log(Level::Debug) | Kind::Host(Level::Debug) => "debug: ",
+            Kind::Log(Level::Info) | Kind::Host(Level::Info) => "info: ",
+            Kind::Log(Level::Warning) | Kind::Host(Level::Warning) => "warning: ",
+            Kind::Log(Level::Error) | Kind::Host(Level::Error) => "error: ",
+        };
+        let place = match (&self.place, self.kind) {
+            (Some(place), kind) if kind != Kind::Print => format!(" ({place})"),
+            _ => String::new(),
+        };
+        write!(formatter, "{level}{}{place}", self.text)
+    }
+}
+
 /// Takes the lines of a script. Called on the script's own thread: it must not wait for long.
 pub trait ScriptOutput: Send + Sync {
     /// Takes one.
@@ -54,18 +71,7 @@ pub struct Stderr;
 
 impl ScriptOutput for Stderr {
     fn line(&self, line: &Line) {
-        let level = match line.kind {
-            Kind::Print => "",
-            Kind::Debug | Kind::Log(Level::Debug) | Kind::Host(Level::Debug) => "debug: ",
-            Kind::Log(Level::Info) | Kind::Host(Level::Info) => "info: ",
-            Kind::Log(Level::Warning) | Kind::Host(Level::Warning) => "warning: ",
-            Kind::Log(Level::Error) | Kind::Host(Level::Error) => "error: ",
-        };
-        let place = match (&line.place, line.kind) {
-            (Some(place), kind) if kind != Kind::Print => format!(" ({place})"),
-            _ => String::new(),
-        };
         // A closed stderr is no reason to end the run.
-        drop(writeln!(std::io::stderr().lock(), "{level}{}{place}", line.text));
+        drop(writeln!(std::io::stderr().lock(), "{line}"));
     }
 }

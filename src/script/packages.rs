@@ -208,8 +208,15 @@ fn construct(
     let filters = options.map_or(Ok(Vec::new()), |options| filters(collector, options)).map_err(wrong)?;
     let spec = collector.read(&account, &configs).map_err(wrong)?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
-    let prepared =
-        Prepared { collector, account: Arc::new(account), configs, spec: Arc::from(spec), filter: None };
+    let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
+    let prepared = Prepared {
+        collector,
+        account: Arc::new(account),
+        configs,
+        spec: Arc::from(spec),
+        filter: None,
+        place,
+    };
     Ok(Created(Arc::new(Inner { prepared, filters, at })))
 }
 

@@ -976,7 +976,7 @@ fn machines_get_the_same_in_fields() {
 fn a_thrown_text_is_cut_and_stands_on_one_line() {
     let error = inside("let s = \"ab\\n\"; s.pad(2000, 'x'); throw s;");
     let first = error.lines().next().unwrap();
-    assert_eq!(first.chars().count(), "error: ".len() + 301);
+    assert_eq!(first.chars().count(), "error: ".len() + 300);
     assert!(first.starts_with("error: ab xxx") && first.ends_with('…'));
 }
 
