@@ -233,7 +233,6 @@ impl<'run> Client<'run> {
 
 /// What a role's keys were asked with: another secret, session name or external id is another question. In memory only.
 fn asked_with(account: &Account, place: &Result<String, String>) -> u64 {
-    let mut digest = xxhash_rust::xxh3::Xxh3::new();
     let texts = [
         Some(expose(&account.ak_secret)),
         account.security_token.as_ref().map(expose),
@@ -241,12 +240,9 @@ fn asked_with(account: &Account, place: &Result<String, String>) -> u64 {
         account.external_id.as_ref().map(expose),
         place.as_ref().ok().map(String::as_str),
     ];
-    for text in texts {
-        // No text of these holds a byte 0xff: none can run into the next.
-        digest.update(text.unwrap_or_default().as_bytes());
-        digest.update(&[0xff]);
-    }
-    digest.digest()
+    let mut digest = std::hash::DefaultHasher::new();
+    std::hash::Hash::hash(&texts, &mut digest);
+    std::hash::Hasher::finish(&digest)
 }
 
 /// The content type of the Query protocol.
