@@ -390,7 +390,7 @@ mod tests {
             (format!("{first} The String-to-Sign should have been '{sign}'"), first),
             (format!("{first} the canonical request was {request}"), first),
             (format!("{first}\n{request}"), "host:ec2"),
-            (format!("Authorization=AWS4-HMAC-SHA256 Credential=TOKEN"), "not shown"),
+            ("Authorization=AWS4-HMAC-SHA256 Credential=TOKEN".to_owned(), "not shown"),
             (request.to_owned(), "host:ec2"),
         ] {
             for code in ["SignatureDoesNotMatch", "AuthFailure", "Other"] {
