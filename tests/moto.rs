@@ -25,8 +25,10 @@ fn environment() -> PathBuf {
     let _one_at_a_time = MAKING.lock();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let pins = root.join("tests/moto/requirements.txt");
-    let wanted = std::fs::read_to_string(&pins).expect("the pins are there");
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("moto");
+    // The programs of an environment name its folder: one that has been moved is made anew, too.
+    let wanted =
+        format!("{}{}\n", std::fs::read_to_string(&pins).expect("the pins are there"), target.display());
     let stamp = target.join("installed.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return target;
