@@ -244,6 +244,28 @@ async fn a_pattern_or_a_namespace_that_selects_nothing_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn daily_metrics_are_named_and_not_paid_for() {
+    let world = World::new(estate(2)).await;
+    let targets = r##"#{ namespace: "AWS/S3", metrics: "ALL" }"##;
+    world.write("my_aws/main.rhai", &cloudwatch(&[REGION, "cn-north-1"], targets));
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let points = world.clouds.datakit().points();
+    assert_eq!(chosen(&points), BTreeSet::from([triple("aws_AWS/S3", "BucketName+FilterId", "AllRequests")]));
+    let report = ran.collector("aws_cloudwatch");
+    assert_eq!(
+        report["warnings"],
+        json!([
+            "AWS/S3 BucketSizeBytes, AWS/S3 NumberOfObjects: one point every 24 h, always more than two hours old when it is published: not asked for, as DataKit overwrites such times"
+        ])
+    );
+    assert_eq!(world.clouds.billed_metrics(), 2, "AllRequests of two regions");
+    // In debug mode too.
+    let debug = world.run(&["run", "my_aws/main.rhai", "--debug"]);
+    assert!(debug.stderr.contains("AWS/S3 NumberOfObjects: one point every 24 h"), "{debug:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn namespaces_share_calls() {
     let world = World::new(estate(2)).await;
     let targets = r##"#{ namespace: "AWS/EC2", metrics: "ALL" }, #{ namespace: "AWS/RDS", metrics: "ALL" }, #{ namespace: "AWS/ApplicationELB", metrics: "ALL" }, #{ namespace: "My/App", metrics: "ALL" }"##;

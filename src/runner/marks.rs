@@ -8,12 +8,15 @@ use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{MarkId, MarkKey, MetricPoint, Window};
 use funchost_collectors::point::{Point, Value};
 use funchost_collectors::run::WindowRequest;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
 
 /// DataKit overwrites the time of a point that is further than this from its clock.
 pub(super) const DATAKIT_REACH: Time = 2 * 3600 * SECOND;
+
+/// Metrics that one warning names.
+const NAMED: usize = 10;
 
 /// How much earlier than DataKit's limit a point is already too old: it must still be in time when it arrives.
 const MARGIN: Time = 60 * SECOND;
@@ -52,6 +55,8 @@ struct Open {
     window: Window,
     period: Time,
     sent: HashMap<(Time, u64), u64>,
+    /// Even the newest whole period begins before what DataKit takes.
+    out_of_reach: bool,
     too_old: u64,
     in_time: u64,
     newest_too_old: Time,
@@ -120,6 +125,8 @@ impl Marks {
                 window,
                 period,
                 sent: mark.sent.iter().map(|sent| ((sent.time, sent.identity), sent.fields)).collect(),
+                // A datapoint has the time at which its period began.
+                out_of_reach: period > DATAKIT_REACH - MARGIN,
                 too_old: 0,
                 in_time: 0,
                 newest_too_old: 0,
@@ -189,11 +196,31 @@ impl Marks {
                 duration(opened.cut)
             ));
         }
+        let mut newest: BTreeMap<&str, Time> = BTreeMap::new();
         for open in opened.marks.iter().filter(|open| open.too_old > 0 && open.in_time == 0) {
+            let known = newest.entry(&open.name).or_insert(open.newest_too_old);
+            *known = open.newest_too_old.max(*known);
+        }
+        for (name, time) in newest {
             warnings.push(format!(
-                "{}: its newest point is {} old and was not sent: DataKit overwrites times more than two hours old",
-                open.name,
-                duration(now - open.newest_too_old)
+                "{name}: its newest point is {} old and was not sent: DataKit overwrites times more than two hours old",
+                duration(now - time)
+            ));
+        }
+        let mut unreachable: BTreeMap<Time, BTreeSet<&str>> = BTreeMap::new();
+        for open in opened.marks.iter().filter(|open| open.out_of_reach) {
+            unreachable.entry(open.period).or_default().insert(&open.name);
+        }
+        for (period, names) in unreachable {
+            let shown: Vec<&str> = names.iter().copied().take(NAMED).collect();
+            let more = match names.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            warnings.push(format!(
+                "{}{more}: one point every {}, always more than two hours old when it is published: not asked for, as DataKit overwrites such times",
+                shown.join(", "),
+                duration(period)
             ));
         }
         warnings
@@ -278,7 +305,6 @@ mod tests {
     use funchost_collectors::collector::Part;
     use funchost_collectors::point::Category;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     const MINUTE: Time = 60 * SECOND;
     const OVERLAP: Time = 15 * MINUTE;
@@ -371,6 +397,44 @@ mod tests {
                 "AWS/EC2 CPUUtilization: its newest point is 26 h old and was not sent: DataKit overwrites times more than two hours old"
             ]
         );
+    }
+
+    #[tokio::test]
+    async fn a_daily_metric_is_not_asked_for_and_named_once_at_any_hour() {
+        let state = state().await;
+        let day = 86_400 * SECOND;
+        for hour in 0..24 {
+            let now = START + hour * 3600 * SECOND + 90 * SECOND;
+            let marks = marks(&state);
+            let request = WindowRequest { end: round_down(now - MINUTE, day), period: 86_400 };
+            let keys = ["StorageType", "Region"].map(|dimension| MarkKey {
+                namespace: "AWS/S3".into(),
+                metric: "BucketSizeBytes".into(),
+                dimensions: vec!["BucketName".into(), dimension.into()],
+                ..key()
+            });
+            let windows = marks.open(&keys.map(|key| (key, request)), now).await.unwrap();
+            assert!(windows.iter().all(|window| window.start >= window.end), "{hour}: {windows:?}");
+            assert_eq!(
+                marks.warnings(now),
+                [
+                    "AWS/S3 BucketSizeBytes: one point every 24 h, always more than two hours old when it is published: not asked for, as DataKit overwrites such times"
+                ]
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn an_hourly_metric_is_asked_for() {
+        let state = state().await;
+        for minute in 0..58 {
+            let now = START + minute * MINUTE + 70 * SECOND;
+            let marks = marks(&state);
+            let request = WindowRequest { end: round_down(now - MINUTE, 60 * MINUTE), period: 3600 };
+            let window = marks.open(&[(key(), request)], now).await.unwrap()[0];
+            assert_eq!(window.end - window.start, 60 * MINUTE, "{minute}");
+            assert!(marks.warnings(now).is_empty());
+        }
     }
 
     /// What happens in one simulated minute.

@@ -46,6 +46,23 @@ static GET_METRIC_DATA: Action = Action {
 /// Seconds from one datapoint to the next. Five-minute datapoints come back as they are.
 const PERIOD: i64 = 60;
 
+/// Seconds of a day.
+const DAY: i64 = 86_400;
+
+/// Metrics that are published once a day under the day's own time ("Amazon S3 metrics and dimensions", "S3 Storage Lens"): namespace and metric,
+/// none for all of it. The host decides by the period whether their datapoints can still be written.
+const DAILY: &[(&str, Option<&str>)] = &[
+    ("AWS/S3", Some("BucketSizeBytes")),
+    ("AWS/S3", Some("NumberOfObjects")),
+    ("AWS/S3/Storage-Lens", None),
+];
+
+/// Seconds from one datapoint of a metric to the next, as far as they have to be known.
+fn period(namespace: &str, metric: &str) -> i64 {
+    let daily = DAILY.iter().any(|(of, name)| *of == namespace && name.is_none_or(|name| name == metric));
+    if daily { DAY } else { PERIOD }
+}
+
 /// The newest minute is not asked for: its datapoints are still incomplete.
 const DELAY: i64 = 60 * SECOND;
 
@@ -114,7 +131,7 @@ pub static CLOUDWATCH: CloudWatch = CloudWatch {
         notes: &[
             "Metrics that reported nothing for two weeks are no longer listed by CloudWatch; all others are asked for, and billed, even when they have nothing new.",
             "A new metric is found within an hour: CloudWatch lists it after up to 15 minutes, and the list is remembered for an hour.",
-            "Metrics that are published once a day with an old time, such as the sizes of S3 buckets, cannot be written: DataKit overwrites times more than two hours old.",
+            "Metrics that are published once a day under the day's own time (AWS/S3 BucketSizeBytes and NumberOfObjects, all of AWS/S3/Storage-Lens) are not asked for, and named in the report: DataKit overwrites times more than two hours old.",
         ],
     },
 };
@@ -246,8 +263,7 @@ impl CloudWatchSpec {
         let client = Client::new(run, region);
         let chosen = self.choose(run, &client, region).await?;
         let now = client.now() - DELAY;
-        let end = now - now.rem_euclid(PERIOD * SECOND);
-        let batches = series::plan(run, region, chosen, end).await?;
+        let batches = series::plan(run, region, chosen, now).await?;
 
         let mut touched: BTreeSet<MarkId> = BTreeSet::new();
         let mut failed: BTreeSet<MarkId> = BTreeSet::new();

@@ -297,6 +297,15 @@ impl Estate {
                 &[("AvailabilityZone", "a"), ("LoadBalancer", "app/web/1")],
             ));
         }
+        for kind in ["StandardStorage", "StandardIAStorage"] {
+            series.push(one("AWS/S3", "BucketSizeBytes", &[("BucketName", "backup"), ("StorageType", kind)]));
+        }
+        series.push(one(
+            "AWS/S3",
+            "NumberOfObjects",
+            &[("BucketName", "backup"), ("StorageType", "AllStorageTypes")],
+        ));
+        series.push(one("AWS/S3", "AllRequests", &[("BucketName", "backup"), ("FilterId", "all")]));
         series.push(one("My/App", "queue depth", &[("Cluster Name", "blue, green=1")]));
         series.push(one("My/App", "heartbeat", &[]));
         series.sort();
@@ -305,6 +314,10 @@ impl Estate {
 
     /// Seconds from one datapoint of a series to the next.
     fn step(&self, region: &str, series: &MetricTruth) -> i64 {
+        // S3 measures its storage once a day.
+        if series.namespace == "AWS/S3" && series.name != "AllRequests" {
+            return 86_400;
+        }
         let instance = series.dimensions.first().filter(|(name, _)| name == "InstanceId").map(|(_, id)| id);
         let basic = instance.is_some_and(|id| {
             self.instances(region).iter().any(|instance| instance.id == *id && instance.basic_monitoring)

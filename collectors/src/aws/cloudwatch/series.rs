@@ -2,7 +2,8 @@
 //!
 //! Owns the list of a namespace (asked once an hour) and the plan of the calls. Knows nothing of datapoints.
 
-use super::{Client, LIST_METRICS, PERIOD};
+use super::{Client, LIST_METRICS, period};
+use crate::clock::SECOND;
 use crate::collector::{Failure, MarkKey, Window};
 use crate::mistake::nearest;
 use crate::point::Text;
@@ -202,12 +203,12 @@ pub(super) fn empty_namespace(region: &Text, namespace: &Text) -> String {
     }
 }
 
-/// Opens the marks and fills calls: as few as 500 queries a call allow.
+/// Opens the marks and fills calls: as few as 500 queries a call allow. `until` is what may be asked for at the latest, nanoseconds.
 pub(super) async fn plan(
     run: &Run,
     region: &Text,
     mut series: Vec<Series>,
-    end: i64,
+    until: i64,
 ) -> Result<Vec<Batch>, Failure> {
     // One resource's metrics side by side, so that they come in one answer and merge into one point.
     series.sort_by(|one, other| {
@@ -231,7 +232,9 @@ pub(super) async fn plan(
                     metric: metric.clone(),
                     dimensions: names.clone(),
                 };
-                requests.push((key, WindowRequest { end, period: PERIOD }));
+                let period = period(namespace, metric);
+                let end = until - until.rem_euclid(period * SECOND);
+                requests.push((key, WindowRequest { end, period }));
                 next
             },
         );
@@ -250,7 +253,8 @@ pub(super) async fn plan(
     // Different windows may share calls where that saves some: what lies outside a series' own is left out of the answer.
     let apart: usize = asked.values().map(|group| group.len().div_ceil(METRICS)).sum();
     if apart > count.div_ceil(METRICS) {
-        let start = asked.keys().map(|(start, _)| *start).min().unwrap_or(end);
+        let start = asked.keys().map(|(start, _)| *start).min().unwrap_or(until);
+        let end = asked.keys().map(|(_, end)| *end).max().unwrap_or(until);
         let mut all: Vec<Asked> = asked.into_values().flatten().collect();
         all.sort_by(|one, other| {
             let key = |asked: &Asked| {
