@@ -3,8 +3,10 @@
 //! Owns everything that knows a cloud's API. Knows no script language, no DataKit and no database.
 
 pub mod account;
+pub mod aliyun;
 pub mod aws;
 pub mod call;
+mod client;
 pub mod clock;
 pub mod collector;
 pub mod mistake;
@@ -12,6 +14,7 @@ pub mod objects;
 pub mod point;
 pub mod run;
 pub mod selector;
+mod xml;
 
 pub use collector::Collector;
 

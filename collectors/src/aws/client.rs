@@ -4,23 +4,20 @@
 //! references of each). Knows no product.
 
 use super::sign::{Credentials, sign};
-use super::{endpoint, errors, xml};
-use crate::account::{Account, Cloud, expose};
-use crate::call::{Call, CallError, Fault, Refusal, encode, hide};
-use crate::clock::SECOND;
+use super::{endpoint, errors};
+use crate::xml;
+use crate::account::{Cloud, expose};
+use crate::call::{CallError, Fault, Refusal, encode};
+use crate::client::{self, Provider};
 use crate::collector::Action;
 use crate::point::Text;
 use crate::run::Run;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 /// The target prefix of CloudWatch's JSON protocol.
 const CLOUDWATCH: &str = "GraniteServiceVersion20100801";
-
-/// Temporary keys are renewed this long before they expire.
-const RENEWAL: i64 = 300 * SECOND;
 
 /// How long an assumed role's keys shall be valid: the longest that role chaining allows.
 const ROLE_SECONDS: u32 = 3600;
@@ -38,14 +35,13 @@ pub static ASSUME_ROLE: Action = Action {
 pub struct Client<'run> {
     run: &'run Run,
     region: Text,
-    identity: String,
 }
 
 impl<'run> Client<'run> {
     /// A client for the run's account.
     #[must_use]
     pub fn new(run: &'run Run, region: &Text) -> Self {
-        Self { run, region: region.clone(), identity: run.account.identity() }
+        Self { run, region: region.clone() }
     }
 
     /// The cloud's time, nanoseconds since 1970.
@@ -93,8 +89,6 @@ impl<'run> Client<'run> {
         self.signed(action, &[FORM], form(action, version, parameters), &read).await
     }
 
-    /// Sends with the keys of the account or of its role. A role's keys that are refused as expired before their time (the
-    /// session was revoked) are renewed once.
     async fn signed<T>(
         &self,
         action: &'static Action,
@@ -102,67 +96,50 @@ impl<'run> Client<'run> {
         body: Bytes,
         read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
     ) -> Result<T, CallError> {
-        let credentials = self.credentials().await?;
-        match self.send(action, &credentials, headers, body.clone(), read).await {
-            Err(error) if self.run.account.role_arn.is_some() && errors::is_expired(&error.code) => {}
-            result => return result,
-        }
-        self.run.calls.sessions.forget(&self.identity, &credentials).await;
-        let credentials = self.credentials().await?;
-        self.send(action, &credentials, headers, body, read).await
+        let make = self.make(action, headers, body);
+        let read = self.read(action, read);
+        let request = client::Request { region: &self.region, action, make: &make, read: &read };
+        self.explain(action, client::call(self, &request).await)
     }
 
-    async fn send<T>(
+    /// How a request is made.
+    fn make(
         &self,
         action: &'static Action,
-        credentials: &Credentials,
         headers: &[(HeaderName, HeaderValue)],
         body: Bytes,
-        read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
-    ) -> Result<T, CallError> {
-        let account = &self.run.account;
-        let request = |time: i64| {
-            let url = endpoint::url(account, &self.run.calls, action.service, &self.region)?;
+    ) -> impl Fn(&Credentials, i64) -> Result<http::Request<Bytes>, String> + Send + Sync {
+        move |credentials, time| {
+            let url = endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)?;
             let mut request = http::Request::post(format!("{url}/"))
                 .body(body.clone())
                 .map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
             request.headers_mut().extend(headers.iter().cloned());
             sign(&mut request, credentials, &self.region, action.service, time)?;
             Ok(request)
-        };
-        let secrets: Vec<&SecretString> = [&account.ak_secret, &credentials.secret_key]
-            .into_iter()
-            .chain(&account.security_token)
-            .chain(&credentials.session_token)
-            .chain(&account.external_id)
-            .collect();
-        let answer = |status: StatusCode, headers: &HeaderMap, bytes: &[u8]| {
-            let result = if status.is_success() {
+        }
+    }
+
+    /// How an answer is read.
+    fn read<T>(
+        &self,
+        action: &'static Action,
+        read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
+    ) -> impl Fn(StatusCode, &HeaderMap, &[u8]) -> Result<T, Refusal> + Send + Sync {
+        move |status, headers, bytes| {
+            if status.is_success() {
                 read(bytes).map_err(Refusal::unreadable)
             } else {
                 Err(errors::refusal(action, &self.region, status, headers, bytes))
-            };
-            // Whatever it echoes: nothing of it is a secret after this.
-            result.map_err(|refusal| Refusal {
-                code: hide(&refusal.code, secrets.iter().copied()),
-                message: hide(&refusal.message, secrets.iter().copied()),
-                request_id: refusal.request_id.map(|id| hide(&id, secrets.iter().copied())),
-                ..refusal
-            })
-        };
-        let call = Call {
-            cloud: Cloud::Aws,
-            account: &self.identity,
-            region: &self.region,
-            action,
-            counts: &self.run.counts,
-            request: &request,
-            read: &answer,
-        };
-        self.run.calls.call(call).await.map_err(|mut error| {
-            // A host that does not exist is what a misspelt region looks like from here.
+            }
+        }
+    }
+
+    /// A host that does not exist is what a misspelt region looks like from here.
+    fn explain<T>(&self, action: &Action, result: Result<T, CallError>) -> Result<T, CallError> {
+        result.map_err(|mut error| {
             if error.code == "host not found"
-                && endpoint::is_public(account, &self.run.calls, action.service)
+                && client::named(&self.run.account, &self.run.calls, action.service).is_none()
                 && let Some(hint) = endpoint::region_hint(&self.region)
             {
                 error.hint = Some(hint);
@@ -170,29 +147,29 @@ impl<'run> Client<'run> {
             error
         })
     }
+}
 
-    /// The keys that sign: the account's own, or those of its role.
-    async fn credentials(&self) -> Result<Credentials, CallError> {
-        let account = &self.run.account;
-        let own = Credentials {
-            access_key: account.ak_id.clone(),
-            secret_key: account.ak_secret.clone(),
-            session_token: account.security_token.clone(),
-            expires: None,
-        };
-        let Some(role) = &account.role_arn else { return Ok(own) };
-        let valid = |keys: &Credentials| keys.expires.is_none_or(|expires| expires - RENEWAL > self.now());
-        let digest = asked_with(account, &endpoint::url(account, &self.run.calls, "sts", &self.region));
-        self.run.calls.sessions.get(&self.identity, digest, valid, self.assume(account, role, &own)).await
+#[async_trait::async_trait]
+impl Provider for Client<'_> {
+    fn run(&self) -> &Run {
+        self.run
+    }
+
+    fn cloud(&self) -> Cloud {
+        Cloud::Aws
+    }
+
+    fn is_expired(&self, code: &str) -> bool {
+        errors::is_expired(code)
+    }
+
+    fn roles(&self) -> Result<String, String> {
+        endpoint::url(&self.run.account, &self.run.calls, "sts", &self.region)
     }
 
     /// STS `AssumeRole` (2011-06-15).
-    async fn assume(
-        &self,
-        account: &Account,
-        role: &str,
-        own: &Credentials,
-    ) -> Result<Credentials, CallError> {
+    async fn assume(&self, role: &str, own: &Credentials) -> Result<Credentials, CallError> {
+        let account = &self.run.account;
         let session = account.role_session_name.as_deref().unwrap_or("funchost");
         let mut parameters = vec![
             ("RoleArn".to_owned(), role.to_owned()),
@@ -218,8 +195,13 @@ impl<'run> Client<'run> {
                 expires: expires.timestamp_nanos_opt(),
             })
         };
-        let form = form(&ASSUME_ROLE, "2011-06-15", &parameters);
-        self.send(&ASSUME_ROLE, own, &[FORM], form, &read).await.map_err(|mut error| {
+        let headers = [FORM];
+        let make = self.make(&ASSUME_ROLE, &headers, form(&ASSUME_ROLE, "2011-06-15", &parameters));
+        let read = self.read(&ASSUME_ROLE, &read);
+        let request =
+            client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
+        let result = self.explain(&ASSUME_ROLE, client::send(self, own, &request).await);
+        result.map_err(|mut error| {
             if error.fault == Fault::Denied {
                 error.hint = Some(format!(
                     "the keys need sts:AssumeRole on {role}, and its trust policy must name them{}",
@@ -229,20 +211,6 @@ impl<'run> Client<'run> {
             error
         })
     }
-}
-
-/// What a role's keys were asked with: another secret, session name or external id is another question. In memory only.
-fn asked_with(account: &Account, place: &Result<String, String>) -> u64 {
-    let texts = [
-        Some(expose(&account.ak_secret)),
-        account.security_token.as_ref().map(expose),
-        account.role_session_name.as_deref(),
-        account.external_id.as_ref().map(expose),
-        place.as_ref().ok().map(String::as_str),
-    ];
-    let mut digest = std::hash::DefaultHasher::new();
-    std::hash::Hash::hash(&texts, &mut digest);
-    std::hash::Hasher::finish(&digest)
 }
 
 /// The content type of the Query protocol.

@@ -5,7 +5,7 @@
 
 use super::client::{ASSUME_ROLE, Client};
 use super::ec2_shape::{Kind, SHAPES};
-use super::xml::{self, Node};
+use crate::xml::{self, Node};
 use crate::account::Cloud;
 use crate::call::CallError;
 use crate::collector::{Action, Description, Key, Reported, Source, Type};

@@ -3,8 +3,9 @@
 //! Follows the partitions of AWS's endpoint data. The list of regions serves error messages only: a region that is not in it is
 //! asked all the same, by the pattern of its name.
 
-use crate::account::{Account, Cloud, Endpoint};
+use crate::account::Account;
 use crate::call::CallPath;
+use crate::client::named;
 use crate::mistake::nearest;
 
 /// Regions known in 2026, for "did you mean".
@@ -89,45 +90,14 @@ fn suffix(region: &str) -> &'static str {
     known.map_or("amazonaws.com", |(_, suffix)| suffix)
 }
 
-/// Where a service answers because a person said so: the account's own endpoint wins, then the configuration's.
-fn named<'run>(account: &'run Account, calls: &'run CallPath, service: &str) -> Option<&'run str> {
-    let own = match &account.endpoint {
-        Some(Endpoint::All(url)) => Some(url.as_str()),
-        Some(Endpoint::ByService(urls)) => urls.get(service).map(String::as_str),
-        None => None,
-    };
-    own.or_else(|| calls.endpoint(Cloud::Aws, service))
-}
-
-/// Does AWS itself answer, at the host that its region names?
-#[must_use]
-pub fn is_public(account: &Account, calls: &CallPath, service: &str) -> bool {
-    named(account, calls, service).is_none()
-}
-
 /// The URL of a service in a region, without a slash at its end.
 ///
 /// # Errors
 /// What is wrong with an endpoint that somebody wrote.
 pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> Result<String, String> {
     match named(account, calls, service) {
-        Some(url) => check(url).map(str::to_owned),
+        Some(url) => url.map(str::to_owned),
         None => Ok(format!("https://{service}.{region}.{}", suffix(region))),
-    }
-}
-
-/// An endpoint is a scheme, a host and perhaps a path: `/` is put behind it, so nothing else may follow.
-fn check(url: &str) -> Result<&str, String> {
-    let wrong =
-        |what: &str| Err(format!("the endpoint of this account {what}: write it as http://host:port"));
-    let Ok(uri) = url.parse::<http::Uri>() else { return wrong("is no URL") };
-    match (uri.scheme_str(), uri.authority()) {
-        (Some("http" | "https"), Some(authority)) if authority.as_str().contains('@') => {
-            wrong("holds a name or password, which no cloud asks for")
-        }
-        (Some("http" | "https"), Some(_)) if uri.query().is_some() => wrong("holds a query"),
-        (Some("http" | "https"), Some(_)) => Ok(url.trim_end_matches('/')),
-        _ => wrong("does not begin with http:// or https://"),
     }
 }
 
@@ -159,6 +129,7 @@ pub fn region_hint(region: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::Cloud;
     use crate::call::Options;
     use crate::clock::SystemClock;
     use serde_json::json;

@@ -3,7 +3,7 @@
 //! Owns the shapes of the error bodies (JSON, EC2's XML, the other services' XML) and the classes of their codes. The content type is
 //! never trusted: the body is looked at.
 
-use crate::call::{Fault, Refusal};
+use crate::call::{Fault, Refusal, foreign, without_echo};
 use crate::collector::Action;
 use http::{HeaderMap, StatusCode};
 
@@ -107,29 +107,12 @@ pub fn refusal(
     let request_id =
         told.as_ref().and_then(|told| told.request_id.clone()).or_else(|| header("x-amzn-requestid"));
     let Some(Told { code, message, .. }) = told else {
-        // Whatever else answers so is no AWS: a proxy's page, a cut body.
-        let throttled = status == StatusCode::TOO_MANY_REQUESTS;
-        let fault = if throttled { Fault::Throttled } else { Fault::Transient };
-        let html = looks_like_html(body);
-        let what = if html { "an HTML page" } else { "an answer that is no AWS error" };
-        let hint = match status.as_u16() {
-            407 => Some("the proxy wants a name and password: write them into HTTPS_PROXY".to_owned()),
-            _ => html.then(|| {
-                "a proxy or a load balancer may stand in between: check it, and try again later".to_owned()
-            }),
-        };
-        return Refusal {
-            fault,
-            code: format!("HTTP {}", status.as_u16()),
-            message: format!("{what} came instead"),
-            request_id,
-            hint,
-        };
+        return foreign("AWS", status, body, request_id);
     };
     let fault = classify(&code, &message, status);
     let message = without_echo(&message);
     let hint = hint(action, region, fault, &code, &message);
-    Refusal { fault, code, message, request_id, hint }
+    Refusal { fault, code, message, request_id, hint, wait: None }
 }
 
 fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
@@ -158,38 +141,6 @@ fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
         Fault::Transient
     } else {
         Fault::Refused
-    }
-}
-
-/// "Wrong signature" errors echo the canonical request and the string to sign, session token included. What stands before the
-/// echo is all there is to show, whatever the code and however it is spelt.
-fn without_echo(message: &str) -> String {
-    const MARKS: &[&str] = &[
-        "the canonical",
-        "canonical string",
-        "canonical request",
-        "string-to-sign",
-        "string to sign",
-        "stringtosign",
-        "aws4-hmac-sha256",
-        "x-amz-",
-        "authorization=",
-        "authorization:",
-        "signature=",
-    ];
-    // Lower case of ASCII only: every place stays where it is.
-    let folded = message.to_ascii_lowercase();
-    let Some(echo) = MARKS.iter().filter_map(|mark| folded.find(mark)).min() else {
-        return message.to_owned();
-    };
-    // Back to the end of the sentence before it.
-    let before = &message[..echo];
-    let end = before.rfind(['.', '\n']).map_or(0, |end| end + 1);
-    let before = before[..end].trim_end();
-    if before.is_empty() {
-        "the answer echoes what was signed: not shown".to_owned()
-    } else {
-        before.to_owned()
     }
 }
 
@@ -232,12 +183,6 @@ fn hint(action: &Action, region: &str, fault: Fault, code: &str, message: &str) 
     }
 }
 
-fn looks_like_html(body: &[u8]) -> bool {
-    let start: Vec<u8> = body.iter().copied().skip_while(u8::is_ascii_whitespace).take(14).collect();
-    let start = start.to_ascii_lowercase();
-    start.starts_with(b"<html") || start.starts_with(b"<!doctype html")
-}
-
 /// The error that a body tells, whatever its shape.
 fn read(body: &[u8]) -> Option<Told> {
     let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
@@ -261,7 +206,7 @@ fn read_json(text: &str) -> Option<Told> {
 }
 
 fn read_xml(text: &str) -> Option<Told> {
-    let tree = super::xml::read(text.as_bytes()).ok()?;
+    let tree = crate::xml::read(text.as_bytes()).ok()?;
     // `ErrorResponse/Error`, `Response/Errors/Error`, and moto's `ErrorResponse/Errors/Error`.
     let error = tree.get("Error").or_else(|| tree.get("Errors")?.get("Error"))?;
     let member = |name: &str| error.get(name).and_then(|node| node.text());

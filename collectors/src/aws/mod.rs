@@ -7,4 +7,3 @@ mod ec2_shape;
 pub mod endpoint;
 pub mod errors;
 pub mod sign;
-mod xml;

@@ -24,7 +24,7 @@ pub use session::Credentials;
 pub use text::{cut, hide};
 
 pub(crate) use session::Sessions;
-pub(crate) use text::encode;
+pub(crate) use text::{encode, foreign, without_echo};
 
 /// What kind of failure it was, which decides what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,6 +176,8 @@ pub struct Refusal {
     pub request_id: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// How long the server asks to wait, where it says so otherwise than by `Retry-After`; the path bounds it.
+    pub wait: Option<Duration>,
 }
 
 impl Refusal {
@@ -188,6 +190,7 @@ impl Refusal {
             message: message.into(),
             request_id: None,
             hint: None,
+            wait: None,
         }
     }
 }
@@ -387,8 +390,9 @@ impl CallPath {
         })
         .await?;
         (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
+            retry_after: retry_after(answer.headers.get(header::RETRY_AFTER), self.now(call.cloud))
+                .or_else(|| refusal.wait.map(|wait| wait.min(LONGEST_PAUSE))),
             refusal,
-            retry_after: retry_after(answer.headers.get(header::RETRY_AFTER), self.now(call.cloud)),
             ahead,
         })
     }

@@ -2,7 +2,9 @@
 //!
 //! Owns the two bounds of what a person sees of a cloud's words: how much, and nothing of a secret.
 
+use super::{Fault, Refusal};
 use crate::account::expose;
+use http::StatusCode;
 use secrecy::SecretString;
 
 /// A request id, a message: one line, at most 300 characters.
@@ -35,6 +37,73 @@ pub fn hide<'secrets>(text: &str, secrets: impl IntoIterator<Item = &'secrets Se
         }
     }
     shown
+}
+
+/// "Wrong signature" errors echo the canonical request and the string to sign, session token included. What stands before the
+/// echo is all there is to show, whatever the code and however it is spelt.
+pub(crate) fn without_echo(message: &str) -> String {
+    const MARKS: &[&str] = &[
+        "the canonical",
+        "canonical string",
+        "canonical request",
+        "string-to-sign",
+        "string to sign",
+        "stringtosign",
+        "aws4-hmac-sha256",
+        "acs3-hmac-sha256",
+        "oss4-hmac-sha256",
+        "tc3-hmac-sha256",
+        "x-amz-",
+        "x-acs-",
+        "x-oss-",
+        "x-tc-",
+        "authorization=",
+        "authorization:",
+        "signature=",
+    ];
+    // Lower case of ASCII only: every place stays where it is.
+    let folded = message.to_ascii_lowercase();
+    let Some(echo) = MARKS.iter().filter_map(|mark| folded.find(mark)).min() else {
+        return message.to_owned();
+    };
+    // Back to the end of the sentence before it.
+    let before = &message[..echo];
+    let end = before.rfind(['.', '\n']).map_or(0, |end| end + 1);
+    let before = before[..end].trim_end();
+    if before.is_empty() {
+        "the answer echoes what was signed: not shown".to_owned()
+    } else {
+        before.to_owned()
+    }
+}
+
+/// What an answer means that is no error of the cloud's own: a proxy's page, a cut body. It counts as one that may pass.
+pub(crate) fn foreign(cloud: &str, status: StatusCode, body: &[u8], request_id: Option<String>) -> Refusal {
+    let throttled = status == StatusCode::TOO_MANY_REQUESTS;
+    let fault = if throttled { Fault::Throttled } else { Fault::Transient };
+    let html = looks_like_html(body);
+    let what =
+        if html { "an HTML page".to_owned() } else { format!("an answer that is no {cloud} error") };
+    let hint = match status.as_u16() {
+        407 => Some("the proxy wants a name and password: write them into HTTPS_PROXY".to_owned()),
+        _ => html.then(|| {
+            "a proxy or a load balancer may stand in between: check it, and try again later".to_owned()
+        }),
+    };
+    Refusal {
+        fault,
+        code: format!("HTTP {}", status.as_u16()),
+        message: format!("{what} came instead"),
+        request_id,
+        hint,
+        wait: None,
+    }
+}
+
+fn looks_like_html(body: &[u8]) -> bool {
+    let start: Vec<u8> = body.iter().copied().skip_while(u8::is_ascii_whitespace).take(14).collect();
+    let start = start.to_ascii_lowercase();
+    start.starts_with(b"<html") || start.starts_with(b"<!doctype html")
 }
 
 /// Percent-encodes as strictly as the strictest reader asks: letters, digits and `_.-~` as they are, `blank` for a blank

@@ -80,7 +80,7 @@ pub(super) async fn exchange(
 
 /// A refusal of this side of the wire.
 pub(super) fn refuse(fault: Fault, code: &str, message: String) -> Refusal {
-    Refusal { fault, code: code.into(), message, request_id: None, hint: None }
+    Refusal { fault, code: code.into(), message, request_id: None, hint: None, wait: None }
 }
 
 impl Refusal {

@@ -1,11 +1,11 @@
 //! A small tree of an XML answer, with its text kept exactly: blanks, line ends and all.
 //!
-//! Owns reading only. Attributes and namespaces are left out: AWS's answers say nothing in them.
+//! Owns reading only. Attributes and namespaces are left out: the clouds' answers say nothing in them.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-/// Elements nested deeper than this are refused: no answer of AWS comes near.
+/// Elements nested deeper than this are refused: no cloud's answer comes near.
 const DEEPEST: usize = 64;
 
 /// An element.
