@@ -6,7 +6,7 @@ mod support;
 
 use funchost_collectors::COLLECTORS;
 use funchost_collectors::aws::ec2::EC2;
-use funchost_collectors::objects::point;
+use funchost_collectors::objects::{Object, point};
 use funchost_collectors::point::{Category, Value};
 use serde_json::json;
 use simcloud::{AwsEstate, FieldValue, Options, ReceivedPoint};
@@ -76,7 +76,7 @@ fn the_published_object_is_yielded() {
         "State": { "Code": 16, "Name": "running" }, "StateReason": { "Code": "Client.X", "Message": "y" },
         "Tags": [{ "Key": "Name", "Value": "业务系统" }, { "Key": "empty" }],
     });
-    let reported = point(&EC2.description, &"cn-northwest-1".into(), &item, 5);
+    let reported = point(&EC2.description, &"cn-northwest-1".into(), &Object::new(item.clone()), 5);
     assert_eq!(
         (reported.category, &*reported.measurement, reported.time),
         (Category::CustomObject, "aws_ec2", 5)
@@ -109,7 +109,7 @@ fn the_published_object_is_yielded() {
     let bare = point(
         &EC2.description,
         &"cn-northwest-1".into(),
-        &json!({ "InstanceId": "i-1", "StateReason": {}, "PlatformDetails": "" }),
+        &Object::new(json!({ "InstanceId": "i-1", "StateReason": {}, "PlatformDetails": "" })),
         5,
     );
     let keys: Vec<&str> = bare.tags.iter().map(|(key, _)| &**key).collect();

@@ -69,7 +69,14 @@ fn read(status: StatusCode, _: &HeaderMap, body: &[u8]) -> Result<String, Refusa
         b"skewed" => Fault::Skewed,
         _ => return Err(Refusal::unreadable("not ok")),
     };
-    Err(Refusal { fault, code: "Code".into(), message: "words".into(), request_id: None, hint: None, wait: None })
+    Err(Refusal {
+        fault,
+        code: "Code".into(),
+        message: "words".into(),
+        request_id: None,
+        hint: None,
+        wait: None,
+    })
 }
 
 async fn call(path: &CallPath, url: &str) -> (Result<String, CallError>, u64) {

@@ -174,7 +174,8 @@ enum Tried {
 fn attempt(value: serde_json::Value, path: &Path) -> Option<Tried> {
     // Vectors of the other clouds say their scheme, or have no `service` and `region` of SigV4.
     if value["authorization"].as_str().is_some_and(|header| header.starts_with("AWS4-HMAC-SHA256 ")) {
-        let vector: Vector = serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let vector: Vector =
+            serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         if vector.aws_sigv4_rust_differs.is_some() {
             return Some(Tried::Marked);
         }
@@ -182,7 +183,8 @@ fn attempt(value: serde_json::Value, path: &Path) -> Option<Tried> {
         return Some(Tried::Signed { name: vector.name, made, wanted: vector.authorization });
     }
     if matches!(value["scheme"].as_str(), Some("acs3" | "oss-v4")) {
-        let vector: AliyunVector = serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let vector: AliyunVector =
+            serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let made = Ok(vector.sign());
         return Some(Tried::Signed { name: vector.id, made, wanted: vector.authorization });
     }
@@ -218,7 +220,11 @@ fn every_vector_is_signed_as_the_official_sdk_does() {
     assert!(right > 0, "no vector was tested in {}", folder.display());
     // Of our own folder it is known how many the mark excuses: no other may hide behind it.
     if std::env::var_os("FUNCHOST_VECTORS").is_none() {
-        assert_eq!((right, marked, other), (31 + 30 + 25, 3, 27 + 8), "34 of SigV4, 30 of ACS3, 25 of OSS V4");
+        assert_eq!(
+            (right, marked, other),
+            (31 + 30 + 25, 3, 27 + 8),
+            "34 of SigV4, 30 of ACS3, 25 of OSS V4"
+        );
     }
     println!("{right} vectors right, {marked} passed over by their mark, {other} of other schemes");
 }

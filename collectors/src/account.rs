@@ -159,6 +159,28 @@ impl Account {
         };
         one_of("network", &written.network, &["public", "vpc"])?;
         one_of("site", &written.site, &["china", "intl"])?;
+        if let Some(regions) = &written.cms_regions {
+            if regions.is_empty() {
+                return Err(wrong("cms_regions", "is an empty list: no host would be asked")
+                    .hint("leave the key out, or write [\"cn-hangzhou\"]"));
+            }
+            for (index, region) in regions.iter().enumerate() {
+                let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+                if region.is_empty() || !region.chars().all(plain) {
+                    let path = format!("cms_regions[{index}]");
+                    return Err(wrong(
+                        &path,
+                        &format!("is `{region}`, which is not a region's id such as `cn-hangzhou`"),
+                    ));
+                }
+                if regions[..index].contains(region) {
+                    return Err(wrong(
+                        &format!("cms_regions[{index}]"),
+                        &format!("names `{region}` a second time"),
+                    ));
+                }
+            }
+        }
         if written.role_arn.is_none() {
             for (key, given) in [
                 ("role_session_name", written.role_session_name.is_some()),

@@ -81,6 +81,14 @@ pub struct Key {
     pub meaning: &'static str,
 }
 
+/// `regions`, as nearly every collector has it.
+pub const REGIONS: Key = Key {
+    name: "regions",
+    kind: "list of texts",
+    required: true,
+    meaning: "the regions to collect, such as `cn-hangzhou` or `cn-north-1`; the account's `region` serves where it is left out",
+};
+
 /// One tag or field that is reported.
 #[derive(Debug)]
 pub struct Reported {
@@ -133,6 +141,12 @@ pub enum Source {
     Path(&'static str),
     /// The value of one of the user's own tags in the cloud, from the item's list `Tags` of `Key` and `Value`.
     CloudTag(&'static str),
+    /// A member of what a detail found, by the detail's name and the names on the way; none is all of it.
+    Detail(&'static str, &'static str),
+    /// The first of these that says something.
+    First(&'static [Source]),
+    /// A member that is an RFC 3339 time, as whole seconds since 1970.
+    Seconds(&'static str),
     /// The region that was asked.
     Region,
     /// The whole item.
@@ -185,8 +199,13 @@ pub enum Output {
         /// The points, with what the host needs to link them and to send each only once.
         points: Vec<MetricPoint>,
     },
-    /// All points of this mark up to the end of its window have been sent: it may move there, once they are delivered.
-    Advance(MarkId),
+    /// All points of this mark up to a time have been sent: it may move there, once they are delivered.
+    Advance {
+        /// Which.
+        mark: MarkId,
+        /// Nanoseconds, not behind the end of its window: what is published later is asked for again from here.
+        until: i64,
+    },
     /// A region has been read to its end, or has failed for good.
     Done {
         /// Which.

@@ -19,7 +19,15 @@ mod xml;
 pub use collector::Collector;
 
 /// Every collector there is. The tenth costs one file and one line here.
-pub static COLLECTORS: &[&dyn Collector] = &[&aws::ec2::EC2, &aws::cloudwatch::CLOUDWATCH];
+pub static COLLECTORS: &[&dyn Collector] = &[
+    &aliyun::monitor::MONITOR,
+    &aliyun::ecs::ECS,
+    &aliyun::rds::RDS,
+    &aliyun::slb::SLB,
+    &aliyun::oss::OSS,
+    &aws::ec2::EC2,
+    &aws::cloudwatch::CLOUDWATCH,
+];
 
 /// The collector of a package, by any spelling of its script id: `guance_aws_ec2__main`, `integration_aws_ec2__main`.
 #[must_use]

@@ -263,8 +263,8 @@ impl<'run> Delivery<'run> {
             let outcome = match output {
                 Output::Objects { region, points } => self.objects(region, points, ending).await,
                 Output::Metrics { points, .. } => self.metrics(points, ending).await,
-                Output::Advance(mark) => {
-                    self.moved.extend(self.marks.advance(mark));
+                Output::Advance { mark, until } => {
+                    self.moved.extend(self.marks.advance(mark, until));
                     Ok(())
                 }
                 Output::Done { region, result } => {

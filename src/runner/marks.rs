@@ -177,13 +177,14 @@ impl Marks {
         self.lock().marks.get(mark.0).map(|open| open.key.clone())
     }
 
-    /// Where a mark moves when its window has been delivered, and what may be forgotten then.
-    pub(super) fn advance(&self, mark: MarkId) -> Option<(String, Time, Time)> {
+    /// Where a mark moves when its window has been delivered up to `until`, and what may be forgotten then.
+    pub(super) fn advance(&self, mark: MarkId, until: Time) -> Option<(String, Time, Time)> {
         let opened = self.lock();
         let open = opened.marks.get(mark.0)?;
         // One period more than the overlap: the next window starts at a rounded time.
-        let forget = open.window.end - self.overlap - 2 * open.period;
-        Some((open.key.clone(), open.window.end, forget))
+        let until = until.min(open.window.end);
+        let forget = until - self.overlap - 2 * open.period;
+        Some((open.key.clone(), until, forget))
     }
 
     /// What a person should know about windows and old points.
@@ -362,7 +363,7 @@ mod tests {
         let state = state().await;
         let first = marks(&state);
         let opened = window(&first, START).await;
-        let moved = first.advance(opened.mark).unwrap();
+        let moved = first.advance(opened.mark, opened.end).unwrap();
         state.commit(Commit { marks: vec![moved], ..Commit::default() }, u64::MAX).await.unwrap();
         let later = marks(&state);
         let now = START + 5 * 3600 * SECOND;
@@ -378,7 +379,7 @@ mod tests {
         let state = state().await;
         let first = marks(&state);
         let opened = window(&first, START).await;
-        let moved = first.advance(opened.mark).unwrap();
+        let moved = first.advance(opened.mark, opened.end).unwrap();
         state.commit(Commit { marks: vec![moved], ..Commit::default() }, u64::MAX).await.unwrap();
         let window = window(&marks(&state), START + 20 * SECOND).await;
         assert!(window.start >= window.end, "{window:?}");
@@ -514,7 +515,7 @@ mod tests {
                         let key = marks.key(window.mark).unwrap();
                         let commit = Commit {
                             sent: vec![(key, sent)],
-                            marks: marks.advance(window.mark).into_iter().collect(),
+                            marks: marks.advance(window.mark, window.end).into_iter().collect(),
                             ..Commit::default()
                         };
                         state.commit(commit, u64::MAX).await.unwrap();

@@ -55,19 +55,37 @@ impl<'run> Client<'run> {
         version: &str,
         parameters: &[(String, String)],
     ) -> Result<Json, CallError> {
+        self.rpc_as(action, version, parameters, &Ok).await
+    }
+
+    /// The same, read into something; what `read` refuses counts as an answer that may pass.
+    ///
+    /// # Errors
+    /// As [`Client::rpc`].
+    pub async fn rpc_as<T>(
+        &self,
+        action: &'static Action,
+        version: &str,
+        parameters: &[(String, String)],
+        read: &(dyn Fn(Json) -> Result<T, String> + Send + Sync),
+    ) -> Result<T, CallError> {
         let make = self.openapi(action, version, parameters);
-        let read = |status: StatusCode, headers: &http::HeaderMap, bytes: &[u8]| {
+        let answered = |status: StatusCode, headers: &http::HeaderMap, bytes: &[u8]| {
             if !status.is_success() {
                 return Err(errors::refusal(action, &self.region, status, headers, bytes));
             }
-            let answer: Json = serde_json::from_slice(bytes)
-                .map_err(|error| Refusal::unreadable(format!("the answer is not what it should be: {error}")))?;
+            let answer: Json = serde_json::from_slice(bytes).map_err(|error| {
+                Refusal::unreadable(format!("the answer is not what it should be: {error}"))
+            })?;
             if !answer.is_object() {
                 return Err(Refusal::unreadable("the answer is no JSON object"));
             }
-            errors::inside(action, &self.region, &answer).map_or(Ok(answer), Err)
+            match errors::inside(action, &self.region, &answer) {
+                Some(refusal) => Err(refusal),
+                None => read(answer).map_err(Refusal::unreadable),
+            }
         };
-        let request = client::Request { region: &self.region, action, make: &make, read: &read };
+        let request = client::Request { region: &self.region, action, make: &make, read: &answered };
         self.explain(action, client::call(self, &request).await)
     }
 
@@ -89,7 +107,8 @@ impl<'run> Client<'run> {
             let moment = sign::oss_time(time);
             let mut headers = vec![("x-oss-content-sha256", "UNSIGNED-PAYLOAD"), ("x-oss-date", &moment)];
             headers.extend(token.map(|token| ("x-oss-security-token", token)));
-            let resource = bucket.map_or_else(|| "/".to_owned(), |bucket| format!("/{}/", sign::path(bucket)));
+            let resource =
+                bucket.map_or_else(|| "/".to_owned(), |bucket| format!("/{}/", sign::path(bucket)));
             let authorization = sign::oss4(
                 credentials,
                 &Oss4 {
@@ -127,8 +146,7 @@ impl<'run> Client<'run> {
         parameters: &[(String, String)],
     ) -> impl Fn(&Credentials, i64) -> Result<http::Request<Bytes>, String> + Send + Sync {
         move |credentials, time| {
-            let url =
-                endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)? + "/";
+            let url = endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)? + "/";
             let target =
                 reqwest::Url::parse(&url).map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
             let host = target.host_str().unwrap_or_default();
@@ -146,8 +164,7 @@ impl<'run> Client<'run> {
                 ("x-acs-version", version),
             ];
             headers.extend(token.map(|token| ("x-acs-security-token", token)));
-            let authorization =
-                sign::acs3(credentials, "GET", target.path(), &query, &headers, &hash);
+            let authorization = sign::acs3(credentials, "GET", target.path(), &query, &headers, &hash);
             headers.push(("authorization", &authorization));
             get(&url, &query, &headers)
         }
@@ -182,8 +199,11 @@ fn get(url: &str, query: &str, headers: &[(&str, &str)]) -> Result<http::Request
         .map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
     for (name, value) in headers.iter().filter(|(name, _)| *name != "host") {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name} is no header"))?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| format!("the header {name} holds what no header can"))?;
-        value.set_sensitive(["authorization", "x-acs-security-token", "x-oss-security-token"].contains(&name.as_str()));
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the header {name} holds what no header can"))?;
+        value.set_sensitive(
+            ["authorization", "x-acs-security-token", "x-oss-security-token"].contains(&name.as_str()),
+        );
         request.headers_mut().insert(name, value);
     }
     Ok(request)
@@ -211,10 +231,8 @@ impl Provider for Client<'_> {
     async fn assume(&self, role: &str, own: &Credentials) -> Result<Credentials, CallError> {
         let account = &self.run.account;
         let session = account.role_session_name.as_deref().unwrap_or("funchost");
-        let mut parameters = vec![
-            ("RoleArn".to_owned(), role.to_owned()),
-            ("RoleSessionName".to_owned(), session.to_owned()),
-        ];
+        let mut parameters =
+            vec![("RoleArn".to_owned(), role.to_owned()), ("RoleSessionName".to_owned(), session.to_owned())];
         if let Some(external) = &account.external_id {
             parameters.push(("ExternalId".to_owned(), expose(external).to_owned()));
         }

@@ -27,8 +27,9 @@ static PRODUCTS: LazyLock<BTreeMap<String, Product>> = LazyLock::new(|| {
 });
 
 /// Every region of any product.
-static REGIONS: LazyLock<BTreeSet<&'static str>> =
-    LazyLock::new(|| PRODUCTS.values().flat_map(|product| product.regions.iter().map(String::as_str)).collect());
+static REGIONS: LazyLock<BTreeSet<&'static str>> = LazyLock::new(|| {
+    PRODUCTS.values().flat_map(|product| product.regions.iter().map(String::as_str)).collect()
+});
 
 /// The URL of a service in a region, without a slash at its end; no region is the central host.
 ///

@@ -38,12 +38,8 @@ const TRANSIENT: &[&str] = &[
 ];
 
 /// Codes that say that the request's time is wrong.
-const SKEWED: &[&str] = &[
-    "InvalidTimeStamp.Expired",
-    "InvalidTimeStamp.Format",
-    "IllegalTimestamp",
-    "RequestTimeTooSkewed",
-];
+const SKEWED: &[&str] =
+    &["InvalidTimeStamp.Expired", "InvalidTimeStamp.Format", "IllegalTimestamp", "RequestTimeTooSkewed"];
 
 /// An error as a body tells it.
 #[derive(Debug, PartialEq, Eq)]
@@ -210,7 +206,13 @@ mod tests {
     };
 
     fn of(status: u16, body: &str) -> Refusal {
-        refusal(&ACTION, "cn-hangzhou", StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes())
+        refusal(
+            &ACTION,
+            "cn-hangzhou",
+            StatusCode::from_u16(status).unwrap(),
+            &HeaderMap::new(),
+            body.as_bytes(),
+        )
     }
 
     #[test]
@@ -244,7 +246,12 @@ mod tests {
         ] {
             let json = of(status, &json!({ "Code": code, "Message": message }).to_string());
             assert_eq!((json.fault, json.code.as_str()), (fault, code), "{status} {message}");
-            let xml = of(status, &format!("<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"));
+            let xml = of(
+                status,
+                &format!(
+                    "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+                ),
+            );
             assert_eq!((xml.fault, xml.code.as_str()), (fault, code), "{status} {message}");
         }
     }
@@ -292,7 +299,10 @@ mod tests {
         assert_eq!(of(json!({ "Code": "200", "Success": true })), None);
         assert_eq!(of(json!({ "Code": 200 })), None);
         assert_eq!(of(json!({ "Datapoints": "[]" })), None);
-        assert_eq!(of(json!({ "Code": "400", "Success": false, "Message": "parse param" })), Some(Fault::Refused));
+        assert_eq!(
+            of(json!({ "Code": "400", "Success": false, "Message": "parse param" })),
+            Some(Fault::Refused)
+        );
         assert_eq!(of(json!({ "Code": 403 })), Some(Fault::Denied));
         assert_eq!(of(json!({ "Code": "500" })), Some(Fault::Transient));
         assert_eq!(of(json!({ "Code": "Throttling.User" })), Some(Fault::Throttled));

@@ -130,8 +130,7 @@ pub struct Oss4<'request> {
 #[must_use]
 pub fn oss4(credentials: &Credentials, request: &Oss4<'_>) -> String {
     let must = |name: &str| name.starts_with("x-oss-") || ["content-type", "content-md5"].contains(&name);
-    let (lines, _) =
-        canonical(request.headers, |name| must(name) || request.additional.contains(&name));
+    let (lines, _) = canonical(request.headers, |name| must(name) || request.additional.contains(&name));
     // Those that must be signed are not named.
     let mut named: Vec<&str> = request.additional.iter().copied().filter(|name| !must(name)).collect();
     named.sort_unstable();
@@ -147,8 +146,7 @@ pub fn oss4(credentials: &Credentials, request: &Oss4<'_>) -> String {
         .iter()
         .fold(secret.into_bytes(), |key, part| hmac(&key, part));
     let signature = hex(&hmac(&key, &text));
-    let additional =
-        if named.is_empty() { String::new() } else { format!("AdditionalHeaders={named},") };
+    let additional = if named.is_empty() { String::new() } else { format!("AdditionalHeaders={named},") };
     format!(
         "OSS4-HMAC-SHA256 Credential={}/{scope},{additional}Signature={signature}",
         credentials.access_key

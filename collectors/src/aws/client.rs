@@ -5,13 +5,13 @@
 
 use super::sign::{Credentials, sign};
 use super::{endpoint, errors};
-use crate::xml;
 use crate::account::{Cloud, expose};
 use crate::call::{CallError, Fault, Refusal, encode};
 use crate::client::{self, Provider};
 use crate::collector::Action;
 use crate::point::Text;
 use crate::run::Run;
+use crate::xml;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;

@@ -24,7 +24,7 @@ use futures_util::future::join_all;
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 static LIST_METRICS: Action = Action {
@@ -265,10 +265,11 @@ impl CloudWatchSpec {
         let now = client.now() - DELAY;
         let batches = series::plan(run, region, chosen, now).await?;
 
-        let mut touched: BTreeSet<MarkId> = BTreeSet::new();
+        let mut touched: BTreeMap<MarkId, i64> = BTreeMap::new();
         let mut failed: BTreeSet<MarkId> = BTreeSet::new();
         let mut failure = None;
-        touched.extend(batches.iter().flat_map(|batch| batch.series.iter().map(|series| series.window.mark)));
+        let windows = batches.iter().flat_map(|batch| batch.series.iter().map(|series| series.window));
+        touched.extend(windows.map(|window| (window.mark, window.end)));
         let mut calls = stream::iter(batches)
             .map(|batch| {
                 let client = &client;
@@ -293,8 +294,8 @@ impl CloudWatchSpec {
             }
         }
         // What a failed call left out must be asked for again, from where it was.
-        for mark in touched.difference(&failed) {
-            run.send(Output::Advance(*mark)).await;
+        for (mark, until) in touched.into_iter().filter(|(mark, _)| !failed.contains(mark)) {
+            run.send(Output::Advance { mark, until }).await;
         }
         failure.map_or(Ok(()), Err)
     }

@@ -5,14 +5,14 @@
 
 use super::client::{ASSUME_ROLE, Client};
 use super::ec2_shape::{Kind, SHAPES};
-use crate::xml::{self, Node};
 use crate::account::Cloud;
 use crate::call::CallError;
-use crate::collector::{Action, Description, Key, Reported, Source, Type};
-use crate::objects::{Listing, ObjectCollector, Page};
+use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
+use crate::objects::{Api, List, ObjectCollector, Paging, Request, Scope};
 use crate::point::{Category, Text};
 use crate::run::Run;
-use serde_json::{Map, Value as Json};
+use crate::xml::{self, Node};
+use serde_json::{Map, Value as Json, json};
 use std::time::Duration;
 
 const VERSION: &str = "2016-11-15";
@@ -46,12 +46,7 @@ pub static EC2: ObjectCollector = ObjectCollector {
         measurement: "aws_ec2",
         interval: Duration::from_secs(900),
         actions: &[&DESCRIBE_INSTANCES, &ASSUME_ROLE],
-        configuration: &[Key {
-            name: "regions",
-            kind: "list of texts",
-            required: true,
-            meaning: "the regions to collect, such as `cn-north-1`; the account's `region` serves where it is left out",
-        }],
+        configuration: &[REGIONS],
         tags: &[
             tag("name", Source::Path("InstanceId"), "the instance's id: the object's unique name"),
             tag("InstanceId", Source::Path("InstanceId"), "the instance's id"),
@@ -77,31 +72,40 @@ pub static EC2: ObjectCollector = ObjectCollector {
         ],
         notes: &["Terminated instances are still listed, and reported, for about an hour."],
     },
-    listing: &Instances,
+    scope: Scope::Region,
+    list: List {
+        request: Request { api: &Instances, action: &DESCRIBE_INSTANCES, region: None, parameters: &[] },
+        paging: Paging::Tokens { token: "NextToken", next: "NextToken", size: Some(("MaxResults", 1000)) },
+        items: "Instances",
+        id: "InstanceId",
+    },
+    details: &[],
 };
 
-/// `DescribeInstances`, by 1,000.
+/// `DescribeInstances`: its instances without their reservations.
 #[derive(Debug)]
 struct Instances;
 
 #[async_trait::async_trait]
-impl Listing for Instances {
-    async fn page(&self, run: &Run, region: &Text, token: Option<&str>) -> Result<Page, CallError> {
-        let mut parameters = vec![("MaxResults".to_owned(), "1000".to_owned())];
-        if let Some(token) = token {
-            parameters.push(("NextToken".to_owned(), token.to_owned()));
-        }
-        Client::new(run, region).query(&DESCRIBE_INSTANCES, VERSION, &parameters, read).await
+impl Api for Instances {
+    async fn ask(
+        &self,
+        run: &Run,
+        region: &Text,
+        action: &'static Action,
+        parameters: &[(String, String)],
+    ) -> Result<Json, CallError> {
+        Client::new(run, region).query(action, VERSION, parameters, read).await
     }
 }
 
 /// Reads one answer.
-fn read(bytes: &[u8]) -> Result<Page, String> {
+fn read(bytes: &[u8]) -> Result<Json, String> {
     let tree = xml::read(bytes)?;
     if tree.name != "DescribeInstancesResponse" {
         return Err(format!("the answer is a {}, no DescribeInstancesResponse", tree.name));
     }
-    let items = tree
+    let instances: Vec<Json> = tree
         .get("reservationSet")
         .into_iter()
         .flat_map(|reservations| &reservations.children)
@@ -109,7 +113,7 @@ fn read(bytes: &[u8]) -> Result<Page, String> {
         .flat_map(|instances| &instances.children)
         .map(|instance| structure("Instance", instance))
         .collect();
-    Ok(Page { items, next: tree.get("nextToken").and_then(Node::text) })
+    Ok(json!({ "Instances": instances, "NextToken": tree.get("nextToken").and_then(Node::text) }))
 }
 
 /// A structure's members, spelled and typed by the shape; a member that the shape does not know keeps its name, with a capital.

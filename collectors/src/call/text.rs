@@ -82,8 +82,7 @@ pub(crate) fn foreign(cloud: &str, status: StatusCode, body: &[u8], request_id: 
     let throttled = status == StatusCode::TOO_MANY_REQUESTS;
     let fault = if throttled { Fault::Throttled } else { Fault::Transient };
     let html = looks_like_html(body);
-    let what =
-        if html { "an HTML page".to_owned() } else { format!("an answer that is no {cloud} error") };
+    let what = if html { "an HTML page".to_owned() } else { format!("an answer that is no {cloud} error") };
     let hint = match status.as_u16() {
         407 => Some("the proxy wants a name and password: write them into HTTPS_PROXY".to_owned()),
         _ => html.then(|| {
