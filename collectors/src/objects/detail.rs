@@ -29,6 +29,16 @@ pub struct Detail {
     pub absent: &'static [&'static str],
 }
 
+impl Detail {
+    /// How it is asked for.
+    #[must_use]
+    pub fn list(&self) -> &List {
+        match &self.how {
+            How::Region { list, .. } | How::Batch { list, .. } | How::Item { list, .. } => list,
+        }
+    }
+}
+
 /// How a detail is found.
 #[derive(Debug)]
 pub enum How {
