@@ -105,6 +105,23 @@ pub(crate) async fn send<T>(
     run.calls.call(call).await
 }
 
+/// A host that does not exist is what a misspelt region looks like from here, unless somebody wrote the host down.
+pub(crate) fn explain(
+    provider: &dyn Provider,
+    action: &Action,
+    mut error: CallError,
+    hint: impl FnOnce() -> Option<String>,
+) -> CallError {
+    let run = provider.run();
+    if error.code == "host not found"
+        && named(&run.account, &run.calls, action.service).is_none()
+        && let Some(hint) = hint()
+    {
+        error.hint = Some(hint);
+    }
+    error
+}
+
 /// The keys that sign: the account's own, or those of its role.
 async fn credentials(provider: &dyn Provider) -> Result<Credentials, CallError> {
     let run = provider.run();

@@ -86,7 +86,7 @@ impl<'run> Client<'run> {
             }
         };
         let request = client::Request { region: &self.region, action, make: &make, read: &answered };
-        self.explain(action, client::call(self, &request).await)
+        client::call(self, &request).await.map_err(|error| self.explain(action, error))
     }
 
     /// A call of OSS: of a bucket, or of the service where there is none.
@@ -135,7 +135,7 @@ impl<'run> Client<'run> {
             Ok(tree)
         };
         let request = client::Request { region: &self.region, action, make: &make, read: &read };
-        self.explain(action, client::call(self, &request).await)
+        client::call(self, &request).await.map_err(|error| self.explain(action, error))
     }
 
     /// How a request of the gateway is made: anew for every attempt, with a nonce of its own.
@@ -170,17 +170,9 @@ impl<'run> Client<'run> {
         }
     }
 
-    /// A host that does not exist is what a misspelt region looks like from here.
-    fn explain<T>(&self, action: &Action, result: Result<T, CallError>) -> Result<T, CallError> {
-        result.map_err(|mut error| {
-            if error.code == "host not found"
-                && client::named(&self.run.account, &self.run.calls, action.service).is_none()
-                && let Some(hint) = endpoint::region_hint(&self.region)
-            {
-                error.hint = Some(hint);
-            }
-            error
-        })
+    /// See [`client::explain`].
+    fn explain(&self, action: &Action, error: CallError) -> CallError {
+        client::explain(self, action, error, || endpoint::region_hint(&self.region))
     }
 }
 
@@ -245,8 +237,8 @@ impl Provider for Client<'_> {
         };
         let request =
             client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
-        let result = self.explain(&ASSUME_ROLE, client::send(self, own, &request).await);
-        result.map_err(|mut error| {
+        client::send(self, own, &request).await.map_err(|error| {
+            let mut error = self.explain(&ASSUME_ROLE, error);
             if error.fault == Fault::Denied {
                 error.hint = Some(format!(
                     "the RAM user of these keys needs sts:AssumeRole, and the trust policy of {role} must name it{}; the keys of a main account cannot assume roles",

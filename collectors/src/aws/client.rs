@@ -99,7 +99,7 @@ impl<'run> Client<'run> {
         let make = self.make(action, headers, body);
         let read = self.read(action, read);
         let request = client::Request { region: &self.region, action, make: &make, read: &read };
-        self.explain(action, client::call(self, &request).await)
+        client::call(self, &request).await.map_err(|error| self.explain(action, error))
     }
 
     /// How a request is made.
@@ -135,17 +135,9 @@ impl<'run> Client<'run> {
         }
     }
 
-    /// A host that does not exist is what a misspelt region looks like from here.
-    fn explain<T>(&self, action: &Action, result: Result<T, CallError>) -> Result<T, CallError> {
-        result.map_err(|mut error| {
-            if error.code == "host not found"
-                && client::named(&self.run.account, &self.run.calls, action.service).is_none()
-                && let Some(hint) = endpoint::region_hint(&self.region)
-            {
-                error.hint = Some(hint);
-            }
-            error
-        })
+    /// See [`client::explain`].
+    fn explain(&self, action: &Action, error: CallError) -> CallError {
+        client::explain(self, action, error, || endpoint::region_hint(&self.region))
     }
 }
 
@@ -200,8 +192,8 @@ impl Provider for Client<'_> {
         let read = self.read(&ASSUME_ROLE, &read);
         let request =
             client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
-        let result = self.explain(&ASSUME_ROLE, client::send(self, own, &request).await);
-        result.map_err(|mut error| {
+        client::send(self, own, &request).await.map_err(|error| {
+            let mut error = self.explain(&ASSUME_ROLE, error);
             if error.fault == Fault::Denied {
                 error.hint = Some(format!(
                     "the keys need sts:AssumeRole on {role}, and its trust policy must name them{}",
