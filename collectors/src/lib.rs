@@ -9,11 +9,13 @@ pub mod call;
 mod client;
 pub mod clock;
 pub mod collector;
+mod digest;
 pub mod mistake;
 pub mod objects;
 pub mod point;
 pub mod run;
 pub mod selector;
+pub mod tencentcloud;
 mod xml;
 
 pub use collector::Collector;
@@ -27,6 +29,8 @@ pub static COLLECTORS: &[&dyn Collector] = &[
     &aliyun::oss::OSS,
     &aws::ec2::EC2,
     &aws::cloudwatch::CLOUDWATCH,
+    &tencentcloud::cvm::CVM,
+    &tencentcloud::monitor::MONITOR,
 ];
 
 /// The collector of a package, by any spelling of its script id: `guance_aws_ec2__main`, `integration_aws_ec2__main`.

@@ -5,7 +5,7 @@
 use super::client::Client;
 use crate::call::CallError;
 use crate::collector::Action;
-use crate::objects::Api;
+use crate::objects::{Api, texts};
 use crate::point::Text;
 use crate::run::Run;
 use crate::xml::Node;
@@ -25,9 +25,9 @@ impl Api for Rpc {
         run: &Run,
         region: &Text,
         action: &'static Action,
-        parameters: &[(String, String)],
+        parameters: &[(String, Json)],
     ) -> Result<Json, CallError> {
-        Client::new(run, region).rpc(action, self.version, parameters).await
+        Client::new(run, region).rpc(action, self.version, &texts(parameters)).await
     }
 }
 
@@ -48,8 +48,9 @@ impl Api for Oss {
         run: &Run,
         region: &Text,
         action: &'static Action,
-        parameters: &[(String, String)],
+        parameters: &[(String, Json)],
     ) -> Result<Json, CallError> {
+        let parameters = texts(parameters);
         let bucket = parameters.iter().find(|(name, _)| name == BUCKET).map(|(_, value)| value.as_str());
         let rest: Vec<(String, String)> =
             parameters.iter().filter(|(name, _)| name != BUCKET).cloned().collect();

@@ -8,30 +8,14 @@
 use crate::account::expose;
 use crate::call::{Credentials, encode};
 use crate::clock::system_time;
+use crate::digest::{hex, hmac, sha256};
 use chrono::{DateTime, Utc};
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 /// The SHA-256 of a body, in lower-case hexadecimal digits.
 #[must_use]
 pub fn body_hash(body: &[u8]) -> String {
-    hex(&Sha256::digest(body))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn hmac(key: &[u8], text: &str) -> Vec<u8> {
-    // HMAC takes keys of any length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return Vec::new() };
-    mac.update(text.as_bytes());
-    mac.finalize().into_bytes().to_vec()
+    sha256(body)
 }
 
 fn encoded(text: &str) -> String {
@@ -99,7 +83,7 @@ pub fn acs3(
     let (lines, names) = canonical(headers, |_| true);
     let names = names.join(";");
     let request = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{body_hash}");
-    let text = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(request)));
+    let text = format!("ACS3-HMAC-SHA256\n{}", sha256(request));
     let signature = hex(&hmac(expose(&credentials.secret_key).as_bytes(), &text));
     format!(
         "ACS3-HMAC-SHA256 Credential={},SignedHeaders={names},Signature={signature}",
@@ -140,7 +124,7 @@ pub fn oss4(credentials: &Credentials, request: &Oss4<'_>) -> String {
     let moment = oss_time(request.time);
     let date = &moment[..8];
     let scope = format!("{date}/{region}/oss/aliyun_v4_request");
-    let text = format!("OSS4-HMAC-SHA256\n{moment}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
+    let text = format!("OSS4-HMAC-SHA256\n{moment}\n{scope}\n{}", sha256(canonical));
     let secret = format!("aliyun_v4{}", expose(&credentials.secret_key));
     let key = [date, region, "oss", "aliyun_v4_request"]
         .iter()

@@ -8,7 +8,7 @@ use super::ec2_shape::{Kind, SHAPES};
 use crate::account::Cloud;
 use crate::call::CallError;
 use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
-use crate::objects::{Api, List, ObjectCollector, Paging, Request, Scope};
+use crate::objects::{Api, List, ObjectCollector, Paging, Request, Scope, texts};
 use crate::point::{Category, Text};
 use crate::run::Run;
 use crate::xml::{self, Node};
@@ -93,9 +93,9 @@ impl Api for Instances {
         run: &Run,
         region: &Text,
         action: &'static Action,
-        parameters: &[(String, String)],
+        parameters: &[(String, Json)],
     ) -> Result<Json, CallError> {
-        Client::new(run, region).query(action, VERSION, parameters, read).await
+        Client::new(run, region).query(action, VERSION, &texts(parameters), read).await
     }
 }
 

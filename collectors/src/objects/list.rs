@@ -18,7 +18,7 @@ pub trait Api: Sync + Send + std::fmt::Debug {
         run: &Run,
         region: &Text,
         action: &'static Action,
-        parameters: &[(String, String)],
+        parameters: &[(String, Json)],
     ) -> Result<Json, CallError>;
 }
 
@@ -50,6 +50,17 @@ pub enum Paging {
         most: usize,
         /// Where an answer says how many items there are; none where it does not.
         total: Option<&'static str>,
+    },
+    /// So many are left out, so many are asked for.
+    Offsets {
+        /// The parameter of how many are left out.
+        offset: &'static str,
+        /// The parameter of the size.
+        limit: &'static str,
+        /// The largest size.
+        most: usize,
+        /// Where an answer says how many items there are.
+        total: &'static str,
     },
     /// Each answer brings what asks for the next.
     Tokens {
@@ -87,7 +98,8 @@ pub(super) fn at<'json>(value: &'json Json, path: &str) -> Option<&'json Json> {
 }
 
 /// A scalar as text; numbers as their digits.
-pub(super) fn text(value: &Json) -> Option<String> {
+#[must_use]
+pub fn text(value: &Json) -> Option<String> {
     match value {
         Json::String(text) => (!text.is_empty()).then(|| text.clone()),
         Json::Number(number) => {
@@ -109,7 +121,7 @@ fn count(value: &Json) -> Option<u64> {
 pub(super) struct Walk<'list> {
     list: &'list List,
     region: Text,
-    parameters: Vec<(String, String)>,
+    parameters: Vec<(String, Json)>,
     position: Position,
     /// Ids that came before: a list that changes between two pages can show an item twice.
     seen: HashSet<String>,
@@ -134,14 +146,14 @@ const PAGES: usize = 100_000;
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.
     pub(super) fn new(list: &'list List, region: &Text, parameters: &[(String, String)]) -> Self {
-        let mut all: Vec<(String, String)> = Vec::new();
+        let mut all: Vec<(String, Json)> = Vec::new();
         if let Some(name) = list.request.region {
-            all.push((name.to_owned(), region.to_string()));
+            all.push((name.to_owned(), Json::from(&**region)));
         }
         all.extend(
-            list.request.parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+            list.request.parameters.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))),
         );
-        all.extend(parameters.iter().cloned());
+        all.extend(parameters.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))));
         Self {
             list,
             region: region.clone(),
@@ -176,15 +188,19 @@ impl<'list> Walk<'list> {
         match list.paging {
             Paging::Whole => {}
             Paging::Numbers { number: name, size, most, .. } => {
-                parameters.push((name.to_owned(), number.to_string()));
-                parameters.push((size.to_owned(), most.to_string()));
+                parameters.push((name.to_owned(), Json::from(number)));
+                parameters.push((size.to_owned(), Json::from(most)));
+            }
+            Paging::Offsets { offset, limit, most, .. } => {
+                parameters.push((offset.to_owned(), Json::from((number - 1) * most)));
+                parameters.push((limit.to_owned(), Json::from(most)));
             }
             Paging::Tokens { token, size, .. } => {
                 if let Some((size, most)) = size {
-                    parameters.push((size.to_owned(), most.to_string()));
+                    parameters.push((size.to_owned(), Json::from(most)));
                 }
                 if let Position::Token(value) = &self.position {
-                    parameters.push((token.to_owned(), value.clone()));
+                    parameters.push((token.to_owned(), Json::from(value.as_str())));
                 }
             }
         }
@@ -196,10 +212,12 @@ impl<'list> Walk<'list> {
         }
         let next = match list.paging {
             Paging::Tokens { next, .. } => at(&answer, next).and_then(text),
-            Paging::Whole | Paging::Numbers { .. } => None,
+            Paging::Whole | Paging::Numbers { .. } | Paging::Offsets { .. } => None,
         };
         let total = match list.paging {
-            Paging::Numbers { total: Some(total), .. } => at(&answer, total).and_then(count),
+            Paging::Numbers { total: Some(total), .. } | Paging::Offsets { total, .. } => {
+                at(&answer, total).and_then(count)
+            }
             _ => None,
         };
         let items = items(&mut answer, list.items);
@@ -220,7 +238,9 @@ impl<'list> Walk<'list> {
                 }
                 Some(token) => Position::Token(token),
             },
-            Paging::Numbers { most, .. } => self.after(number, came, items.len(), most, total),
+            Paging::Numbers { most, .. } | Paging::Offsets { most, .. } => {
+                self.after(number, came, items.len(), most, total)
+            }
         };
         Ok(items)
     }

@@ -9,7 +9,7 @@ mod list;
 mod project;
 
 pub use detail::{Detail, How, Join};
-pub use list::{Api, List, Paging, Request};
+pub use list::{Api, List, Paging, Request, text};
 pub use project::{Found, Object, point};
 
 use crate::account::Account;
@@ -19,6 +19,12 @@ use crate::point::Text;
 use crate::run::Run;
 use serde::Deserialize;
 use serde_json::Value as Json;
+
+/// Parameters for a protocol that knows only texts.
+#[must_use]
+pub fn texts(parameters: &[(String, Json)]) -> Vec<(String, String)> {
+    parameters.iter().map(|(name, value)| (name.clone(), text(value).unwrap_or_default())).collect()
+}
 
 /// Where a product's list comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,8 @@
+//! Tencent Cloud: signing, endpoints, errors, and one file for each collector.
+
+pub mod client;
+pub mod cvm;
+pub mod endpoint;
+mod errors;
+pub mod monitor;
+pub mod sign;

@@ -1,0 +1,301 @@
+//! Datapoints: one metric of some instances, as points.
+//!
+//! Owns what the answers and refusals mean: a released instance in a batch, a batch that is too large, a metric that is not supported. Knows no windows but
+//! its metric's.
+
+use super::meta::Metric;
+use super::namespaces::Namespace;
+use super::{GET_MONITOR_DATA, VERSION};
+use crate::call::{CallError, Fault};
+use crate::clock::SECOND;
+use crate::collector::{Failure, Link, MetricPoint, Output, Part, Window};
+use crate::point::{Category, Point, Text, Value};
+use crate::run::Run;
+use crate::tencentcloud::client::Client;
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value as Json, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Instances of one call: what the newest document says, and what older ones say.
+const SIZES: [usize; 2] = [50, 10];
+
+/// How long a smaller size is remembered.
+const VALID: Duration = Duration::from_secs(7 * 86_400);
+
+const SIZES_KEY: &str = "tencentcloud_monitor\nbatches";
+
+/// An instance as a call names it, and as a point does.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Instance {
+    /// Names and values in the call.
+    pub(super) call: Vec<(&'static str, Text)>,
+    /// Tags of its points.
+    pub(super) reported: Vec<(&'static str, Text)>,
+    /// The `name` of its object.
+    pub(super) object: Text,
+}
+
+/// How a metric was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// With its datapoints.
+    Read,
+    /// The API does not know it.
+    Unsupported,
+}
+
+/// How many instances a call may have, by namespace.
+#[derive(Debug)]
+pub(super) struct Batches {
+    sizes: Mutex<BTreeMap<String, usize>>,
+    before: BTreeMap<String, usize>,
+}
+
+impl Batches {
+    pub(super) async fn recall(run: &Run) -> Result<Self, Failure> {
+        let value = run.memory.recall(SIZES_KEY).await?;
+        let before: BTreeMap<String, usize> =
+            value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+        Ok(Self { sizes: Mutex::new(before.clone()), before })
+    }
+
+    pub(super) async fn remember(&self, run: &Run) -> Result<(), Failure> {
+        let sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if sizes == self.before {
+            return Ok(());
+        }
+        let value = serde_json::to_vec(&sizes).map_err(|error| Failure::State(error.to_string()))?;
+        run.memory.remember(SIZES_KEY, &value, VALID).await
+    }
+
+    pub(super) fn size(&self, namespace: &Namespace) -> usize {
+        let sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        sizes.get(namespace.name).copied().filter(|size| *size > 0).unwrap_or(SIZES[0])
+    }
+
+    fn shrink(&self, namespace: &Namespace) {
+        let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
+        sizes.insert(namespace.name.to_owned(), SIZES[1]);
+    }
+}
+
+/// What is asked.
+pub(super) struct Context<'call> {
+    pub(super) client: &'call Client<'call>,
+    pub(super) run: &'call Run,
+    pub(super) region: &'call Text,
+    pub(super) namespace: &'static Namespace,
+    pub(super) metric: &'call Metric,
+    pub(super) window: Window,
+    pub(super) batches: &'call Batches,
+}
+
+/// What a refusal says about the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Meaning {
+    /// An instance of the batch is no longer there.
+    Released,
+    /// The metric is listed and cannot be had.
+    Unsupported,
+    /// Perhaps the batch is too large: no other reason is known.
+    Refused,
+    /// Something that has nothing to do with the batch.
+    Other,
+}
+
+fn meaning(error: &CallError) -> Meaning {
+    let message = error.message.to_lowercase();
+    if error.fault != Fault::Refused {
+        Meaning::Other
+    } else if message.contains("does not belong to the developer") {
+        Meaning::Released
+    } else if message.contains("cannot find metricname") {
+        Meaning::Unsupported
+    } else if ["InvalidParameter", "LimitExceeded"].iter().any(|start| error.code.starts_with(start)) {
+        Meaning::Refused
+    } else {
+        Meaning::Other
+    }
+}
+
+/// Asks for a metric of these instances and sends its points. A batch with a released instance is asked again in halves.
+pub(super) async fn collect(context: &Context<'_>, instances: &[Instance]) -> Result<Answered, Failure> {
+    let mut left: Vec<Vec<Instance>> = vec![instances.to_vec()];
+    let mut smaller = false;
+    while let Some(mut batch) = left.pop() {
+        match ask(context, &batch).await {
+            Ok(points) => {
+                // It was the size: what the smaller one is refused for, too, is something else.
+                if smaller {
+                    context.batches.shrink(context.namespace);
+                }
+                if !points.is_empty() {
+                    let region = context.region.clone();
+                    context.run.send(Output::Metrics { region, points }).await;
+                }
+            }
+            Err(error) => match meaning(&error) {
+                Meaning::Unsupported => return Ok(Answered::Unsupported),
+                Meaning::Released if batch.len() > 1 => {
+                    let second = batch.split_off(batch.len() / 2);
+                    left.extend([second, batch]);
+                }
+                Meaning::Released => {
+                    tracing::debug!(
+                        namespace = context.namespace.name,
+                        object = &*batch[0].object,
+                        "released"
+                    );
+                }
+                Meaning::Refused if batch.len() > SIZES[1] => {
+                    left.extend(batch.chunks(SIZES[1]).rev().map(<[Instance]>::to_vec));
+                    smaller = true;
+                }
+                Meaning::Refused | Meaning::Other => return Err(error.into()),
+            },
+        }
+    }
+    Ok(Answered::Read)
+}
+
+async fn ask(context: &Context<'_>, instances: &[Instance]) -> Result<Vec<MetricPoint>, CallError> {
+    let Context { client, namespace, metric, window, .. } = context;
+    let dimensions = |instance: &Instance| -> Vec<Json> {
+        instance.call.iter().map(|(name, value)| json!({ "Name": name, "Value": &**value })).collect()
+    };
+    let body = json!({
+        "Namespace": namespace.name,
+        "MetricName": &*metric.name,
+        "Period": metric.period,
+        "Instances": instances.iter().map(|instance| json!({ "Dimensions": dimensions(instance) })).collect::<Vec<_>>(),
+        "StartTime": moment(window.start),
+        // What lies at the end itself is left out of the points: whether the API answers with it is nowhere said.
+        "EndTime": moment(window.end),
+    });
+    let by_call: HashMap<Vec<(String, String)>, &Instance> =
+        instances.iter().map(|instance| (key(&instance.call), instance)).collect();
+    let read = |response: Json| read(context, &by_call, &response);
+    client.ask(&GET_MONITOR_DATA, VERSION, &body, &read).await
+}
+
+/// `2018-09-22T11:51:23+00:00`; nanoseconds since 1970.
+fn moment(time: i64) -> String {
+    DateTime::from_timestamp(time / SECOND, 0).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Secs, false)
+}
+
+/// Dimensions whatever their order and letter case.
+fn key<Value: AsRef<str>>(dimensions: &[(&str, Value)]) -> Vec<(String, String)> {
+    let mut key: Vec<(String, String)> = dimensions
+        .iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.as_ref().to_owned()))
+        .collect();
+    key.sort();
+    key
+}
+
+fn read(
+    context: &Context<'_>,
+    by_call: &HashMap<Vec<(String, String)>, &Instance>,
+    response: &Json,
+) -> Result<Vec<MetricPoint>, String> {
+    let Context { namespace, metric, window, .. } = context;
+    let field: Text = format!("{}_{}", metric.name, metric.statistic).into();
+    let measurement: Text = format!("tencentcloud_{}", namespace.name).into();
+    let mut points = Vec::new();
+    let series = match response.get("DataPoints") {
+        None | Some(Json::Null) => &[][..],
+        Some(list) => list.as_array().ok_or("the answer's DataPoints are no list")?,
+    };
+    for one in series {
+        let list = |name: &str| one.get(name).and_then(Json::as_array).map_or(&[][..], Vec::as_slice);
+        let dimensions: Vec<(&str, &str)> = list("Dimensions")
+            .iter()
+            .filter_map(|dimension| {
+                Some((dimension.get("Name")?.as_str()?, dimension.get("Value")?.as_str()?))
+            })
+            .collect();
+        let Some(instance) = by_call.get(&key(&dimensions)) else { continue };
+        for (time, value) in list("Timestamps").iter().zip(list("Values")) {
+            let (Some(time), Some(value)) = (seconds(time), value.as_f64()) else { continue };
+            let time = time.saturating_mul(SECOND);
+            if !(window.start..window.end).contains(&time) {
+                continue;
+            }
+            let point = Point {
+                category: Category::Metric,
+                measurement: measurement.clone(),
+                tags: instance
+                    .reported
+                    .iter()
+                    .map(|(name, value)| (Text::from(*name), value.clone()))
+                    .collect(),
+                fields: vec![(field.clone(), Value::Float(value))],
+                time,
+            };
+            let link = Link {
+                class: namespace.class.into(),
+                tag: "name".into(),
+                value: instance.object.clone(),
+                with_name: true,
+            };
+            let parts = vec![Part { mark: window.mark, first_field: 0, fields: 1 }];
+            points.push(MetricPoint { point, link: Some(link), parts });
+        }
+    }
+    Ok(points)
+}
+
+/// The documents have whole numbers.
+#[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 fit")]
+fn seconds(time: &Json) -> Option<i64> {
+    time.as_i64().or_else(|| time.as_f64().map(|time| time.round() as i64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Cloud;
+
+    #[test]
+    fn refusals_are_told_apart() {
+        for (fault, code, message, wanted) in [
+            (
+                Fault::Refused,
+                "InvalidParameterValue",
+                "The instance ins-1 does not belong to the developer 1250000000",
+                Meaning::Released,
+            ),
+            (
+                Fault::Refused,
+                "InvalidParameterValue",
+                "cannot find metricName=DcCpuUsage configure",
+                Meaning::Unsupported,
+            ),
+            (Fault::Refused, "InvalidParameterValue", "instances should be less than 10", Meaning::Refused),
+            (Fault::Refused, "LimitExceeded", "", Meaning::Refused),
+            (Fault::Refused, "ResourceNotFound", "", Meaning::Other),
+            (Fault::Denied, "UnauthorizedOperation", "", Meaning::Other),
+        ] {
+            let error = CallError {
+                cloud: Cloud::Tencent,
+                service: "monitor".into(),
+                action: "GetMonitorData".into(),
+                region: "ap-shanghai".into(),
+                fault,
+                code: code.into(),
+                message: message.into(),
+                request_id: None,
+                attempts: 1,
+                hint: None,
+            };
+            assert_eq!(meaning(&error), wanted, "{code} {message}");
+        }
+    }
+
+    #[test]
+    fn times_have_an_offset() {
+        assert_eq!(moment(1_537_617_083 * SECOND), "2018-09-22T11:51:23+00:00");
+    }
+}
