@@ -13,7 +13,7 @@ use super::client::{ASSUME_ROLE, Client};
 use crate::account::{Account, Cloud};
 use crate::clock::SECOND;
 use crate::collector::{
-    Action, Collector, Description, Failure, Key, MarkId, Output, Reported, Source, Spec, Type, regions,
+    Action, Collector, Description, Failure, Key, MarkId, Reported, Source, Spec, Type, regions,
 };
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
@@ -295,7 +295,7 @@ impl CloudWatchSpec {
         }
         // What a failed call left out must be asked for again, from where it was.
         for (mark, until) in touched.into_iter().filter(|(mark, _)| !failed.contains(mark)) {
-            run.send(Output::Advance { mark, until }).await;
+            run.advance(mark, until).await;
         }
         failure.map_or(Ok(()), Err)
     }
