@@ -173,8 +173,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
             if error.use_stderr() {
                 surroundings.say(text.trim_end());
                 if wants_json(&surroundings.arguments) {
-                    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                    let errors = [serde_json::json!({ "message": message })];
+                    let errors = [usage_entry(&text)];
                     let document = serde_json::json!({ "status": "invalid", "errors": errors });
                     surroundings.out(&format!("{document:#}\n"));
                 }
@@ -191,6 +190,23 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
+}
+
+/// A mistake in the words themselves, for a program: it stands in no file. What clap lists below its first line is what it is about.
+fn usage_entry(text: &str) -> serde_json::Value {
+    let mut lines = text.lines();
+    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut hint = serde_json::Value::Null;
+    for line in lines.take_while(|line| !line.starts_with("Usage:")) {
+        match line.trim().strip_prefix("tip: ") {
+            Some(tip) => hint = tip.into(),
+            None if line.trim().is_empty() => {}
+            None => message.push_str(&format!(" {}", line.trim())),
+        }
+    }
+    // The last words of every message of clap: they name a help that the person already has.
+    let message = message.split(" For more information").next().unwrap_or_default();
+    serde_json::json!({ "message": message, "file": null, "line": null, "column": null, "hint": hint })
 }
 
 /// Did the words that could not be read ask for a document?

@@ -414,10 +414,10 @@ impl Inner {
         }
         self.count(&identity, &mut report).await;
         (self.settings.progress)(&format!(
-            "{}: {} points, {} calls",
+            "{}: {}, {}",
             report.name,
-            report.collected,
-            report.calls.values().sum::<u64>()
+            report::counted(report.collected, "point"),
+            report::counted(report.calls.values().sum(), "call")
         ));
         report
     }
