@@ -706,6 +706,41 @@ async fn two_processes_at_once_double_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_collects_is_said_to_be_collected_there() {
+    let world = small_world().await;
+    world.clouds.fault(fault("DescribeInstances", 1, FaultKind::Hang));
+    let mut other =
+        world.command(RUN).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    while !world.clouds.calls().contains_key("ec2:DescribeInstances") {
+        tokio::task::yield_now().await;
+    }
+    let ran = world.run(&["run", "my_aws/main.rhai"]);
+    other.kill().expect("it is ours");
+    other.wait().expect("it ends");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected = "  aws_ec2 skipped\n    warning: another process is collecting cn-northwest-1 now\n";
+    assert!(ran.stdout.contains(expected), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("aws_ec2: skipped, another process is collecting cn-northwest-1 now\n"),
+        "{ran:?}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_behind_stdout_is_said() {
+    let world = small_world().await;
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let debug = world.command(&["run", "my_aws/main.rhai", "--debug"]).stdout(full()).output().expect("runs");
+    let debug = ran(&debug);
+    assert_eq!(debug.code, 1, "{debug:?}");
+    assert!(debug.stderr.contains("error: the lines cannot be written to stdout"), "{debug:?}");
+    let report = ran(&world.command(RUN).stdout(full()).output().expect("runs"));
+    assert_eq!(report.code, 0, "what was collected was delivered: {report:?}");
+    assert!(report.stderr.contains("error: what was asked for cannot be written to stdout"), "{report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn temporary_keys_and_roles_work() {
     let mut world = world().await;
     let keys = world.clouds.keys();

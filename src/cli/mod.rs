@@ -107,11 +107,17 @@ impl Surroundings {
         }
     }
 
-    /// Writes to stdout. A reader that has gone away has seen what it wanted.
+    /// Writes to stdout. A reader that has gone away has seen what it wanted; a full disk has to be told.
     fn out(&self, text: &str) {
         let text = self.masker.mask(text);
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        drop(stdout);
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.say(&format!("error: what was asked for cannot be written to stdout: {error}"));
+        }
     }
 
     /// Writes a line to stderr.

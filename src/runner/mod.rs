@@ -271,7 +271,7 @@ impl Inner {
         };
         let regions = prepared.spec.regions();
         let gate = if debug {
-            Ok(Gate { due: regions.clone(), claims: HashMap::new(), next: None })
+            Ok(Gate { busy: Vec::new(), due: regions.clone(), claims: HashMap::new(), next: None })
         } else {
             self.gate(prepared, datakit_id, &regions).await
         };
@@ -286,13 +286,14 @@ impl Inner {
         for region in &regions {
             report.regions.insert(region_name(region), "skipped".into());
         }
+        let busy = (!gate.busy.is_empty())
+            .then(|| format!("another process is collecting {} now", gate.busy.join(", ")));
         if gate.due.is_empty() {
             report.next_due = gate.next.map(rfc3339);
-            (self.settings.progress)(&format!(
-                "{}: skipped, next due {}",
-                description.name,
-                report.next_due.as_deref().unwrap_or("when the other process has finished")
-            ));
+            let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
+            let why: Vec<String> = busy.clone().into_iter().chain(due).collect();
+            (self.settings.progress)(&format!("{}: skipped, {}", description.name, why.join(", ")));
+            report.warnings.extend(busy);
             return report;
         }
         if ending.stop.is_cancelled() {
@@ -405,7 +406,7 @@ impl Inner {
         report.too_old = outcome.too_old;
         report.already_sent = outcome.already_sent;
         report.linked = outcome.linked;
-        report.warnings = outcome.warnings;
+        report.warnings = busy.into_iter().chain(outcome.warnings).collect();
         report.calls = counts.snapshot();
         report.error = (!failures.is_empty()).then(|| failures.join("\n"));
         report.seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
@@ -443,7 +444,7 @@ impl Inner {
                 force: self.settings.force,
             })
             .collect();
-        let mut gate = Gate { due: Vec::new(), claims: HashMap::new(), next: None };
+        let mut gate = Gate { busy: Vec::new(), due: Vec::new(), claims: HashMap::new(), next: None };
         for ((region, claim), claimed) in
             regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
         {
@@ -452,9 +453,9 @@ impl Inner {
                     gate.due.push(region.clone());
                     gate.claims.insert(region.clone(), (claim.key.clone(), number));
                 }
-                Claimed::NotDue { due } | Claimed::Busy { until: due } => {
-                    gate.next = Some(gate.next.map_or(due, |next| next.min(due)));
-                }
+                Claimed::NotDue { due } => gate.next = Some(gate.next.map_or(due, |next| next.min(due))),
+                // When it ends its collection says when the next is due; this claim's own end says nothing.
+                Claimed::Busy { .. } => gate.busy.push(region_name(region)),
             }
         }
         Ok(gate)
@@ -563,6 +564,8 @@ impl Memory for HostMemory {
 
 /// What may be collected now.
 struct Gate {
+    /// The regions that another process is collecting.
+    busy: Vec<String>,
     due: Vec<Text>,
     claims: HashMap<Text, (String, i64)>,
     next: Option<Time>,
