@@ -190,3 +190,21 @@ async fn a_script_cannot_command_the_terminal_through_the_report() {
         assert!(ran.stdout.contains("title") || ran.stdout.contains("gone"), "{command}: {ran:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_knows_the_configured_datakits() {
+    let world = World::new(Options::default()).await;
+    let script = |id: &str| {
+        format!(
+            "import \"guance_integration__runner\" as integration;\n@DFF.API(\"x\")\nfn run() {{\n    Runner([], datakit_id = \"{id}\").run();\n}}\n"
+        )
+    };
+    world.write("my/right.rhai", &script("datakit"));
+    world.write("my/wrong.rhai", &script("datakti"));
+    assert_eq!(world.run(&["check", "my/right.rhai"]).code, 0);
+    let ran = world.run(&["check", "my/wrong.rhai"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for words in ["no DataKit `datakti` is configured", "my/wrong.rhai:4:29", "did you mean `datakit`?"] {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+}

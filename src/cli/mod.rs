@@ -268,6 +268,7 @@ fn script_settings(surroundings: &Surroundings, config: &Config) -> Arc<script::
     Arc::new(script::Settings {
         library: config.scripts.clone(),
         env,
+        datakits: Some(config.datakits.keys().cloned().collect()),
         clock: surroundings.clock.clone(),
         output: Arc::new(Said(surroundings.clone())),
         masker: surroundings.masker.clone(),

@@ -16,7 +16,7 @@ mod report;
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
-use crate::script::{Backend, BackendError, Prepared, Request};
+use crate::script::{Backend, BackendError, Prepared, Request, unknown_datakit};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
 use delivery::{Delivery, Ending, Target};
@@ -24,7 +24,6 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
-use funchost_collectors::mistake::nearest;
 use funchost_collectors::point::{Category, Text};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
 use marks::Marks;
@@ -226,19 +225,8 @@ impl Inner {
         if let Some(datakit) = self.settings.datakits.get(id) {
             return Ok(datakit.clone());
         }
-        let known: Vec<&str> = self.settings.datakits.keys().map(String::as_str).collect();
-        let hint = match nearest(id, known.iter().copied()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!(
-                "configured: {}; add `[datakits.{id}]` with `url = \"http://host:9529\"` to funchost.toml",
-                known.join(", ")
-            ),
-        };
-        Err(BackendError {
-            message: format!("no DataKit `{id}` is configured"),
-            hint: Some(hint),
-            input: true,
-        })
+        let (message, hint) = unknown_datakit(id, self.settings.datakits.keys().map(String::as_str));
+        Err(BackendError { message, hint: Some(hint), input: true })
     }
 
     /// One collector, from the gate to the last delivery.
