@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod python;
+pub(crate) mod tencent;
+
 use funchost::cli::Surroundings;
 use funchost_collectors::clock::{SECOND, ShiftedClock};
 use simcloud::{Options, Simcloud};

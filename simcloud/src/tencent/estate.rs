@@ -157,8 +157,11 @@ pub struct TencentObject {
     pub dimensions: Vec<(String, String)>,
 }
 
-/// Namespace, metric, dimensions (sorted) and time.
-type Key = (String, String, String, Vec<(String, String)>, i64);
+/// Names and values, sorted by name.
+type Dimensions = Vec<(String, String)>;
+
+/// Region, namespace, metric, dimensions and time.
+type Key = (String, String, String, Dimensions, i64);
 
 /// All regions of the account.
 #[derive(Debug)]
@@ -168,7 +171,7 @@ pub(super) struct Estate {
     regions: BTreeMap<String, Vec<TencentInstance>>,
     objects: BTreeMap<String, Vec<TencentObject>>,
     /// What Monitor knows: region and namespace, then dimensions, and whether there is data.
-    monitored: HashMap<(String, String), HashMap<Vec<(String, String)>, bool>>,
+    monitored: HashMap<(String, String), HashMap<Dimensions, bool>>,
     /// Datapoints that appear later than they should: until when they are hidden.
     late: HashMap<Key, i64>,
     /// Datapoints that changed after they appeared.
@@ -429,7 +432,7 @@ impl Estate {
             text.push_str(value);
         }
         let random = self.random(&text);
-        if self.options.gaps && random % 31 == 0 {
+        if self.options.gaps && random.is_multiple_of(31) {
             return None;
         }
         // Whole numbers, fractions, zeros, tiny and huge ones.
