@@ -9,6 +9,7 @@ mod meta;
 mod namespaces;
 
 use super::client::{ASSUME_ROLE, Client};
+use super::endpoint::region_hint;
 use crate::account::{Account, Cloud};
 use crate::call::Fault;
 use crate::clock::SECOND;
@@ -187,10 +188,8 @@ impl Spec for MonitorSpec {
     }
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
-        let Some(first) = regions.first() else { return };
-        // The list of metrics is the same everywhere: it is asked for once.
         let prepared = async {
-            let chosen = self.choose(run, &Client::new(run, first)).await?;
+            let chosen = self.choose(run, regions).await?;
             Ok((chosen, Batches::recall(run).await?))
         };
         let ((chosen, unlisted), batches) = match prepared.await {
@@ -233,18 +232,14 @@ type Chosen = (&'static Namespace, Metric);
 
 impl MonitorSpec {
     /// The metrics that the targets choose, of all namespaces, and why a namespace's are not known.
-    async fn choose(
-        &self,
-        run: &Run,
-        client: &Client<'_>,
-    ) -> Result<(Vec<Chosen>, Option<Failure>), Failure> {
+    async fn choose(&self, run: &Run, regions: &[Text]) -> Result<(Vec<Chosen>, Option<Failure>), Failure> {
         let mut namespaces: Vec<&'static Namespace> = Vec::new();
         for target in &self.targets {
             if !namespaces.iter().any(|known| known.name == target.namespace.name) {
                 namespaces.push(target.namespace);
             }
         }
-        let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, client, namespace))).await;
+        let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, regions, namespace))).await;
         let (mut chosen, mut unlisted) = (Vec::new(), None);
         for (namespace, list) in namespaces.into_iter().zip(lists) {
             let mut list = match list {
@@ -384,8 +379,9 @@ async fn instances(
         }
         let found = namespace.instances(run, region).await?;
         if found.is_empty() {
+            let misspelt = region_hint(region).map_or_else(String::new, |hint| format!(" ({hint})"));
             run.warn(format!(
-                "{region}: {} is asked for by the objects of {class}, and none is known there: run {class} for this account and region first, in this script (before this collector) or in another",
+                "{region}: {} is asked for by the objects of {class}, and none is known there{misspelt}: run {class} for this account and region first, in this script (before this collector) or in another",
                 namespace.name,
                 class = namespace.class
             ))
