@@ -606,6 +606,7 @@ mod tests {
 
     fn data(tencent: &Tencent, body: Value) -> Request {
         let mut all = json!({ "Namespace": "QCE/CVM", "MetricName": "CPUUsage", "Period": 60, "Instances": named(tencent, 1) });
+        all["StartTime"] = crate::clock::time(tencent.clock.now() - 600).to_rfc3339().into();
         for (key, value) in body.as_object().unwrap() {
             all[key] = value.clone();
         }
