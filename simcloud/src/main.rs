@@ -74,6 +74,17 @@ async fn main() -> std::io::Result<()> {
         log: (!arguments.quiet).then_some(|call: &str| println!("{call}")),
     })
     .await?;
+    let keys = clouds.tencent_keys();
+    println!(
+        "Tencent  {}\n\nTENCENTCLOUD_AK_ID={}\nTENCENTCLOUD_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\ntencentcloud = \"{}\"\n",
+        clouds.tencent_url(),
+        keys.secret_id,
+        keys.secret_key,
+        keys.role_arn,
+        keys.external_id,
+        TencentEstate::default().regions.join(", "),
+        clouds.tencent_url(),
+    );
     let keys = clouds.keys();
     println!(
         "AWS      {}\nDataKit  {}\n\nAWS_AK_ID={}\nAWS_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naws = \"{}\"\n[datakits.datakit]\nurl = \"{}\"\n\nCtrl-C ends it.",
@@ -86,17 +97,6 @@ async fn main() -> std::io::Result<()> {
         AwsEstate::default().regions.join(", "),
         clouds.aws_url(),
         clouds.datakit_url(),
-    );
-    let keys = clouds.tencent_keys();
-    println!(
-        "\nTencent  {}\n\nTENCENTCLOUD_AK_ID={}\nTENCENTCLOUD_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\ntencentcloud = \"{}\"",
-        clouds.tencent_url(),
-        keys.secret_id,
-        keys.secret_key,
-        keys.role_arn,
-        keys.external_id,
-        TencentEstate::default().regions.join(", "),
-        clouds.tencent_url(),
     );
     tokio::signal::ctrl_c().await?;
     println!("\ncalls");
