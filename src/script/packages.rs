@@ -62,9 +62,10 @@ pub(super) fn modules(host: &Arc<Host>) -> HashMap<String, Shared<Module>> {
         let description = collector.description();
         let id = format!("{}__main", description.package);
         let module: Shared<Module> = collector_module(host, &id, *collector).into();
-        for package in std::iter::once(&description.package).chain(description.aliases) {
+        for package in description.aliases() {
             modules.insert(format!("{package}__main"), module.clone());
         }
+        modules.insert(id, module);
     }
     modules
 }
@@ -415,9 +416,6 @@ impl Runner {
 /// Is an id a collector's, in any spelling.
 pub(super) fn is_collector(host: &Host, id: &str) -> bool {
     id.strip_suffix("__main").is_some_and(|package| {
-        host.settings.packages.iter().any(|collector| {
-            let description = collector.description();
-            description.package == package || description.aliases.contains(&package)
-        })
+        host.settings.packages.iter().any(|collector| collector.description().is_package(package))
     })
 }

@@ -116,6 +116,30 @@ pub(super) static NAMESPACES: &[Namespace] = &[
         dimensions: &[whole("target", "name", "InstanceId")],
         only: None,
     },
+    Namespace {
+        name: "QCE/MARIADB",
+        class: "tencentcloud_mariadb",
+        dimensions: &[whole("InstanceId", "name", "InstanceId")],
+        only: None,
+    },
+    Namespace {
+        name: "QCE/SQLSERVER",
+        class: "tencentcloud_sqlserver",
+        dimensions: &[whole("resourceId", "name", "resourceId")],
+        only: None,
+    },
+    Namespace {
+        name: "QCE/CKAFKA",
+        class: "tencentcloud_ckafka",
+        dimensions: &[whole("instanceId", "name", "instanceId")],
+        only: None,
+    },
+    Namespace {
+        name: "QCE/MEMCACHED",
+        class: "tencentcloud_memcached",
+        dimensions: &[whole("instanceid", "name", "instanceid")],
+        only: None,
+    },
 ];
 
 /// The row of a namespace, whatever the letter case.
