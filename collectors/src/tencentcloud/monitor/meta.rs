@@ -10,7 +10,7 @@ use crate::run::Run;
 use crate::tencentcloud::client::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
@@ -98,25 +98,29 @@ fn unsupported_key(namespace: &str) -> String {
     format!("tencentcloud_monitor\nunsupported\n{namespace}")
 }
 
-/// Metrics that are listed and not supported.
-pub(super) async fn unsupported(run: &Run, namespace: &Namespace) -> Result<BTreeSet<Text>, Failure> {
-    let value = run.memory.recall(&unsupported_key(namespace.name)).await?;
-    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
+/// Until when each is left out, nanoseconds since 1970.
+type Until = BTreeMap<Text, i64>;
+
+async fn left_out(run: &Run, namespace: &str) -> Result<Until, Failure> {
+    let value = run.memory.recall(&unsupported_key(namespace)).await?;
+    let mut until: Until = value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+    let now = run.clock.now();
+    until.retain(|_, until| *until > now);
+    Ok(until)
 }
 
-/// Keeps them, beside those that are known.
-pub(super) async fn remember_unsupported(
-    run: &Run,
-    namespace: &str,
-    names: &BTreeSet<Text>,
-) -> Result<(), Failure> {
-    let key = unsupported_key(namespace);
-    let value = run.memory.recall(&key).await?;
-    let mut all: BTreeSet<Text> =
-        value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
-    all.extend(names.iter().cloned());
+/// Metrics that are listed and not supported.
+pub(super) async fn unsupported(run: &Run, namespace: &Namespace) -> Result<BTreeSet<Text>, Failure> {
+    Ok(left_out(run, namespace.name).await?.into_keys().collect())
+}
+
+/// Keeps them for a day, beside those that are known.
+pub(super) async fn remember_unsupported(run: &Run, namespace: &str, names: &[Text]) -> Result<(), Failure> {
+    let mut all = left_out(run, namespace).await?;
+    let until = run.clock.now().saturating_add(i64::try_from(VALID.as_nanos()).unwrap_or(i64::MAX));
+    all.extend(names.iter().map(|name| (name.clone(), until)));
     let value = serde_json::to_vec(&all).map_err(|error| Failure::State(error.to_string()))?;
-    run.memory.remember(&key, &value, VALID).await
+    run.memory.remember(&unsupported_key(namespace), &value, VALID).await
 }
 
 #[cfg(test)]
