@@ -3,16 +3,19 @@
 //! Owns the truth that tests compare with, and the faults that they switch on. Written from the documents; shares no code with the program that
 //! is tested against it.
 
+mod aliyun;
 mod aws;
 mod clock;
 mod datakit;
 mod faults;
 mod server;
 
+pub use aliyun::{AliyunEstate, AliyunFault, AliyunKeys, AliyunObject, AliyunProduct, AliyunSeries};
 pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
 
+use aliyun::Aliyun;
 use aws::Aws;
 use clock::Clock;
 use server::Server;
@@ -34,6 +37,10 @@ pub struct Options {
     pub seed: u64,
     /// The AWS account.
     pub aws: AwsEstate,
+    /// The port of Alibaba Cloud; 0 is any.
+    pub aliyun_port: u16,
+    /// The account of Alibaba Cloud.
+    pub aliyun: AliyunEstate,
     /// Told of every call.
     pub log: Option<fn(&str)>,
 }
@@ -46,6 +53,8 @@ impl Default for Options {
             latency: Duration::ZERO,
             seed: 1,
             aws: AwsEstate::default(),
+            aliyun_port: 0,
+            aliyun: AliyunEstate::default(),
             log: None,
         }
     }
@@ -57,6 +66,8 @@ pub struct Simcloud {
     clock: Arc<Clock>,
     aws: Arc<Aws>,
     server: Server,
+    aliyun: Arc<Aliyun>,
+    aliyun_server: Server,
     datakit: DataKit,
 }
 
@@ -69,13 +80,17 @@ impl Simcloud {
         let clock = Arc::new(Clock::default());
         let aws = Arc::new(Aws::new(clock.clone(), &options.aws, options.seed, options.latency, options.log));
         let server = Server::start(options.port, aws.clone()).await?;
+        let aliyun = Aliyun::new(clock.clone(), &options.aliyun, options.seed, options.latency, options.log);
+        let aliyun = Arc::new(aliyun);
+        let aliyun_server = Server::start(options.aliyun_port, aliyun.clone()).await?;
         let datakit = DataKit::start(options.datakit_port, clock.clone()).await?;
-        Ok(Self { clock, aws, server, datakit })
+        Ok(Self { clock, aws, server, aliyun, aliyun_server, datakit })
     }
 
     /// Ends all doubles.
     pub async fn stop(self) {
         self.server.stop();
+        self.aliyun_server.stop();
         self.datakit.stop();
     }
 

@@ -3,10 +3,10 @@
 #![expect(clippy::print_stdout, reason = "a program whose output is what it prints")]
 
 use clap::Parser;
-use simcloud::{AwsEstate, Options, Simcloud};
+use simcloud::{AliyunEstate, AwsEstate, Options, Simcloud};
 use std::time::Duration;
 
-/// A strict double of AWS (EC2, CloudWatch, STS) and of DataKit, on loopback only
+/// Strict doubles of AWS (EC2, CloudWatch, STS), of Alibaba Cloud (CMS, ECS, RDS, SLB, OSS, STS) and of DataKit, on loopback only
 #[derive(Parser)]
 struct Arguments {
     /// Port of AWS; 0 is any
@@ -27,6 +27,12 @@ struct Arguments {
     /// Metrics of each instance, at most 23
     #[arg(long, default_value_t = 10)]
     aws_metrics: usize,
+    /// Port of Alibaba Cloud; 0 is any
+    #[arg(long, default_value_t = 0)]
+    aliyun_port: u16,
+    /// ECS instances of each region
+    #[arg(long, default_value_t = 9)]
+    aliyun_instances: usize,
     /// Print no calls
     #[arg(long)]
     quiet: bool,
@@ -56,9 +62,22 @@ async fn main() -> std::io::Result<()> {
             metrics: arguments.aws_metrics,
             ..AwsEstate::default()
         },
+        aliyun_port: arguments.aliyun_port,
+        aliyun: AliyunEstate { instances: arguments.aliyun_instances, ..AliyunEstate::default() },
         log: (!arguments.quiet).then_some(|call: &str| println!("{call}")),
     })
     .await?;
+    let aliyun = clouds.aliyun_keys();
+    println!(
+        "Aliyun   {}\n\nALIYUN_AK_ID={}\nALIYUN_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naliyun = \"{}\"\n",
+        clouds.aliyun_url(),
+        aliyun.access_key,
+        aliyun.secret_key,
+        aliyun.role_arn,
+        aliyun.external_id,
+        AliyunEstate::default().regions.join(", "),
+        clouds.aliyun_url(),
+    );
     let keys = clouds.keys();
     println!(
         "AWS      {}\nDataKit  {}\n\nAWS_AK_ID={}\nAWS_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naws = \"{}\"\n[datakits.datakit]\nurl = \"{}\"\n\nCtrl-C ends it.",
@@ -74,7 +93,7 @@ async fn main() -> std::io::Result<()> {
     );
     tokio::signal::ctrl_c().await?;
     println!("\ncalls");
-    for (action, count) in clouds.calls() {
+    for (action, count) in clouds.calls().into_iter().chain(clouds.aliyun_calls()) {
         println!("  {action} {count}");
     }
     println!(

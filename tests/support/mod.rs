@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod aliyun;
+pub(crate) mod python;
+
 use funchost::cli::Surroundings;
 use funchost_collectors::clock::{SECOND, ShiftedClock};
 use simcloud::{Options, Simcloud};
@@ -81,17 +84,20 @@ impl World {
     pub(crate) async fn new(options: Options) -> Self {
         let clouds = Simcloud::start(options).await.expect("simcloud listens on loopback");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let keys = clouds.keys();
+        let (keys, aliyun) = (clouds.keys(), clouds.aliyun_keys());
         let variables = BTreeMap::from([
             ("AWS_AK_ID".to_owned(), keys.access_key),
             ("AWS_AK_SECRET".to_owned(), keys.secret_key),
+            ("ALIYUN_AK_ID".to_owned(), aliyun.access_key),
+            ("ALIYUN_AK_SECRET".to_owned(), aliyun.secret_key),
         ]);
         let world = Self { folder, variables, clouds };
         let (aws, datakit) = (world.clouds.aws_url(), world.clouds.datakit_url());
+        let aliyun = world.clouds.aliyun_url();
         world.write(
             "funchost.toml",
             &format!(
-                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\n"
+                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\naliyun = \"{aliyun}\"\n"
             ),
         );
         world
