@@ -98,15 +98,30 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
     match object.product {
         AliyunProduct::Ecs => {
             for key in [
-                "InstanceId", "InstanceName", "HostName", "RegionId", "ZoneId", "InstanceChargeType", "InternetChargeType", "OSType",
-                "InstanceType", "InstanceTypeFamily", "Status",
+                "InstanceId",
+                "InstanceName",
+                "HostName",
+                "RegionId",
+                "ZoneId",
+                "InstanceChargeType",
+                "InternetChargeType",
+                "OSType",
+                "InstanceType",
+                "InstanceTypeFamily",
+                "Status",
             ] {
                 tag(key, &item[key]);
             }
             tag("PublicIpAddress_IpAddress", &item["PublicIpAddress"]["IpAddress"][0]);
-            for key in
-                ["CreationTime", "StartTime", "ExpiredTime", "AutoReleaseTime", "Cpu", "Memory", "InternetMaxBandwidthOut"]
-            {
+            for key in [
+                "CreationTime",
+                "StartTime",
+                "ExpiredTime",
+                "AutoReleaseTime",
+                "Cpu",
+                "Memory",
+                "InternetMaxBandwidthOut",
+            ] {
                 text(key, digits(&item[key]));
             }
             lists.push(("OperationLocks", item["OperationLocks"]["LockReason"].clone()));
@@ -118,8 +133,19 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
         AliyunProduct::Rds => {
             let attribute = detail("attribute");
             for key in [
-                "DBInstanceId", "DBInstanceDescription", "DBInstanceType", "DBInstanceClass", "DBInstanceNetType", "DBInstanceStorageType",
-                "Category", "ConnectionMode", "Engine", "LockMode", "PayType", "RegionId", "ZoneId",
+                "DBInstanceId",
+                "DBInstanceDescription",
+                "DBInstanceType",
+                "DBInstanceClass",
+                "DBInstanceNetType",
+                "DBInstanceStorageType",
+                "Category",
+                "ConnectionMode",
+                "Engine",
+                "LockMode",
+                "PayType",
+                "RegionId",
+                "ZoneId",
             ] {
                 tag(key, if digits(&item[key]).is_some() { &item[key] } else { &attribute[key] });
             }
@@ -139,8 +165,16 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
         AliyunProduct::Slb => {
             let attribute = detail("attribute");
             for key in [
-                "LoadBalancerId", "LoadBalancerName", "LoadBalancerStatus", "Address", "AddressType", "NetworkType", "PayType", "RegionId",
-                "MasterZoneId", "SlaveZoneId",
+                "LoadBalancerId",
+                "LoadBalancerName",
+                "LoadBalancerStatus",
+                "Address",
+                "AddressType",
+                "NetworkType",
+                "PayType",
+                "RegionId",
+                "MasterZoneId",
+                "SlaveZoneId",
             ] {
                 tag(key, &item[key]);
             }
@@ -155,7 +189,10 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
             let listeners = &attribute["ListenerPortsAndProtocol"]["ListenerPortAndProtocol"];
             lists.push(("ListenerPortsAndProtocol", listeners.clone()));
             lists.push(("ServerHealthStatus", detail("health").clone()));
-            if listeners.as_array().is_some_and(|all| all.iter().any(|one| one["ListenerProtocol"] == "https")) {
+            if listeners
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["ListenerProtocol"] == "https"))
+            {
                 lists.push(("ServerCertificates", clouds.aliyun_certificates(&object.region)));
             }
             lists.push(("message", item.clone()));

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
 pub(crate) mod aliyun;
+pub(crate) mod market;
 pub(crate) mod python;
 pub(crate) mod tencent;
 

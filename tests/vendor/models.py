@@ -148,7 +148,7 @@ def aws(site, service, version, action):
     answer = operation["output"]
     return {
         "version": wire["apiVersion"],
-        "protocol": wire["protocol"],
+        "protocols": wire.get("protocols", [wire["protocol"]]),
         "endpoint": wire["endpointPrefix"],
         "signing": wire.get("signingName", wire["endpointPrefix"]),
         "target": wire.get("targetPrefix"),
@@ -167,6 +167,15 @@ def aws(site, service, version, action):
 
 def aws_parameter(wire, key, member):
     return member.get("locationName", key) if wire["protocol"].startswith("rest-") else key
+
+
+def as_written(shape):
+    """Members by their names on the wire, and lists below their elements' names."""
+    if shape["kind"] == "structure":
+        return {"kind": "structure", "members": {m.get("wire", n): as_written(m) for n, m in shape["members"].items()}}
+    if shape["kind"] == "list":
+        return {"kind": "structure", "members": {shape["element"]: {"kind": "list", "of": as_written(shape["of"])}}}
+    return shape
 
 
 def aws_shape(shapes, name, above):

@@ -29,7 +29,7 @@ def main():
     services = {}
     for service, version, action in json.load(sys.stdin):
         call = models.aws(site, service, version, action)
-        assert call["wrapper"] == action + "Result" and call["protocol"] == "query", action
+        assert call["wrapper"] == action + "Result" and "query" in call["protocols"], action
         services.setdefault(service, {})[action] = compact(call["answer"])
     print(json.dumps(services, indent=1, sort_keys=True))
 

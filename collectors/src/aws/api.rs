@@ -108,7 +108,7 @@ impl Api for Target {
     }
 
     fn wire(&self) -> Wire {
-        Wire::Target { version: self.version, prefix: self.prefix, model: self.model }
+        Wire::Target { version: self.version, prefix: self.prefix, json: self.json, model: self.model }
     }
 }
 
@@ -151,7 +151,8 @@ impl Api for Rest {
     }
 
     fn wire(&self) -> Wire {
-        Wire::Rest { version: self.version, method: self.method, path: self.path, model: self.model }
+        let Self { version, method, path, small, model } = *self;
+        Wire::Rest { version, method, path, small, model }
     }
 }
 

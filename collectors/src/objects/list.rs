@@ -58,6 +58,8 @@ pub enum Wire {
         version: &'static str,
         /// Before the action: `DynamoDB_20120810`.
         prefix: &'static str,
+        /// Of the protocol: `1.0`, `1.1`.
+        json: &'static str,
         /// The service, as the SDKs call it.
         model: &'static str,
     },
@@ -69,6 +71,8 @@ pub enum Wire {
         method: &'static str,
         /// `/v2/apis`.
         path: &'static str,
+        /// Are members written small on the wire that the SDKs write with a capital?
+        small: bool,
         /// The service, as the SDKs call it.
         model: &'static str,
     },

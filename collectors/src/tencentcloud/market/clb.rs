@@ -75,7 +75,7 @@ pub static CLB: ObjectCollector = ObjectCollector {
             field("CreateTime", Type::Text, "when it was made"),
             field_of(
                 "listeners",
-                Type::Text,
+                Type::Json,
                 Source::Detail("listeners", ""),
                 "its listeners, by `DescribeListeners`",
             ),
