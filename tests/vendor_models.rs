@@ -16,8 +16,8 @@ use support::python::environment;
 /// What no package describes: the stores of Alibaba Cloud and Tencent Cloud have clients without models; EC2's shape is a table of its own, held
 /// against botocore when it was made; and one published key of PolarDB-X 2.0 that the API's description does not have.
 const NOT_DESCRIBED: &[&str] = &[
-    "aliyun_oss ListBuckets: no package describes it",
     "aliyun_oss GetBucketInfo: no package describes it",
+    "aliyun_oss ListBuckets: no package describes it",
     "aliyun_polardbx_2 DescribeDBInstances: no member ClassCode",
     "tencentcloud_cos GetService: no package describes it",
 ];

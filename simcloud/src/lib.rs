@@ -8,6 +8,7 @@ mod aws;
 mod clock;
 mod datakit;
 mod faults;
+mod market;
 mod server;
 mod tencent;
 
@@ -15,6 +16,7 @@ pub use aliyun::{AliyunEstate, AliyunFault, AliyunKeys, AliyunObject, AliyunProd
 pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
+pub use market::{MarketCall, MarketItems, MarketPaging};
 pub use tencent::{TencentEstate, TencentInstance, TencentKeys, TencentMetric, TencentObject};
 
 use aliyun::Aliyun;
@@ -118,6 +120,13 @@ impl Simcloud {
     #[must_use]
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.server.address)
+    }
+
+    /// Answers these calls beside those that the doubles know themselves.
+    pub fn set_market(&self, aws: Vec<MarketCall>, aliyun: Vec<MarketCall>, tencent: Vec<MarketCall>) {
+        self.aws.market.set(aws);
+        self.aliyun.market.set(aliyun);
+        self.tencent.market.set(tencent);
     }
 
     /// Where DataKit answers.

@@ -4,6 +4,8 @@ use funchost_collectors::COLLECTORS;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::collector::{Action, Source};
 use funchost_collectors::objects::{Detail, How, Ids, Join, List, ObjectCollector, Paging, Scope, Wire};
+use serde_json::Value as Json;
+use simcloud::{MarketCall, MarketItems, MarketPaging};
 use std::collections::BTreeSet;
 
 /// Every declaration with the name of its package's collector, those that belong to another's package too.
@@ -145,4 +147,103 @@ pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
 /// Does a batch go as a list?
 pub(crate) fn as_list(detail: &Detail) -> bool {
     matches!(&detail.how, How::Batch { form: Ids::List, .. })
+}
+
+/// Lists of one that are no lists on the wire.
+const SINGLE: &[&str] =
+    &["Table", "StreamDescription", "InstanceBaseInfo", "InstanceInfo", "DomainDetail", "data"];
+
+/// What a double is told of a call, by the declaration's sample.
+pub(crate) fn table(call: &Call) -> Option<MarketCall> {
+    let sample: Json = serde_json::from_str(call.collector.sample).ok()?;
+    let text = str::to_owned;
+    let list = call.list;
+    let (version, place, element, small) = match call.wire() {
+        Wire::Rpc { version } | Wire::Tencent { version } | Wire::Query { version, .. } => {
+            (version, None, "", false)
+        }
+        Wire::Roa { version, path } => (version, Some(("GET", path)), "", false),
+        Wire::Target { .. } => ("", None, "", false),
+        Wire::Rest { method, path, small, .. } => ("", Some((method, path)), "", small),
+        Wire::Store { root } if call.cloud() == Cloud::Aws => {
+            let path = if matches!(call.part, Part::List) { "/" } else { "/{bucket}" };
+            ("", Some(("GET", path)), root, false)
+        }
+        Wire::Store { root } => ("", Some(("GET", "/")), root, false),
+        Wire::Own => return None,
+    };
+    let paging = match list.paging {
+        Paging::Whole => MarketPaging::Whole,
+        Paging::Numbers { number, size, most, total } => MarketPaging::Numbers {
+            number: text(number),
+            size: text(size),
+            most,
+            total: total.map(text),
+            first: 1,
+        },
+        Paging::FromZero { number, size, most, total } => MarketPaging::Numbers {
+            number: text(number),
+            size: text(size),
+            most,
+            total: Some(text(total)),
+            first: 0,
+        },
+        Paging::Offsets { offset, limit, most, total } => {
+            MarketPaging::Offsets { offset: text(offset), limit: text(limit), most, total: text(total) }
+        }
+        Paging::Tokens { token, next, size } => MarketPaging::Tokens {
+            token: text(token),
+            next: text(next),
+            size: size.map(|(name, most)| (text(name), most)),
+        },
+    };
+    let single = SINGLE.contains(&list.items.rsplit('.').next().unwrap_or_default());
+    let (item, of) = match call.part {
+        Part::List => {
+            let item = sample["item"].clone();
+            // Some APIs list bare ids.
+            let bare = matches!(call.wire(), Wire::Target { .. })
+                && item.as_object().is_some_and(|item| item.len() == 1);
+            let item = if bare { item[list.id].clone() } else { item };
+            (item, if single || list.items.is_empty() { MarketItems::One } else { MarketItems::Many })
+        }
+        Part::Regions => (serde_json::json!({ "RegionId": "cn-hangzhou" }), MarketItems::One),
+        Part::Detail(detail) => {
+            let found = &sample["details"][detail.name];
+            let one = if found.is_array() { found[0].clone() } else { found.clone() };
+            match &detail.how {
+                How::Item { id: (parameter, _), .. } => (one, MarketItems::Of(text(parameter))),
+                How::Batch { ids, most, .. } if as_list(detail) => (one, MarketItems::Each(text(ids), *most)),
+                How::Batch { .. } => return None,
+                How::Region { .. } => (one, MarketItems::One),
+            }
+        }
+    };
+    let service = call.action().service;
+    Some(MarketCall {
+        service: text(if service == "memory-db" { "memorydb" } else { service }),
+        action: text(call.action().action),
+        version: text(version),
+        place: place.map(|(method, path)| (text(method), text(path))),
+        region: list.request.region.map(text),
+        fixed: list.request.parameters.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        variants: call
+            .collector
+            .variants
+            .filter(|_| matches!(call.part, Part::List))
+            .map(|(name, values)| (text(name), values.iter().map(|value| text(value)).collect())),
+        paging,
+        items: text(list.items),
+        element: text(if element.is_empty() {
+            list.items.strip_suffix('s').unwrap_or_default()
+        } else {
+            element
+        }),
+        id: text(list.id),
+        item,
+        of,
+        single,
+        more: Vec::new(),
+        small,
+    })
 }

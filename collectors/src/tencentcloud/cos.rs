@@ -18,8 +18,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value as Json;
 
-/// How long a signature is good for, seconds.
-const VALID: i64 = 900;
+/// From when to when a signature is good, seconds around its time: clocks differ.
+const VALID: (i64, i64) = (-60, 900);
 
 /// A call of the service, not of a bucket.
 #[derive(Debug)]
@@ -82,9 +82,12 @@ fn make(
         request.headers_mut().insert(name, value);
         Ok::<(), String>(())
     };
-    add("authorization", &authorization(credentials, "get", "/", parameters, &[("host", &host)], time))?;
-    if let Some(token) = &credentials.session_token {
-        add("x-cos-security-token", expose(token))?;
+    let token = credentials.session_token.as_ref().map(expose);
+    let mut signed = vec![("host", host.as_str())];
+    signed.extend(token.map(|token| ("x-cos-security-token", token)));
+    add("authorization", &authorization(credentials, "get", "/", parameters, &signed, time))?;
+    if let Some(token) = token {
+        add("x-cos-security-token", token)?;
     }
     Ok(request)
 }
@@ -124,7 +127,7 @@ pub fn authorization(
         sorted(parameters.iter().map(|(name, value)| lower(name, value)).collect());
     let (header_list, header_text) = sorted(headers.iter().map(|(name, value)| lower(name, value)).collect());
     let now = time / SECOND;
-    let key_time = format!("{now};{}", now + VALID);
+    let key_time = format!("{};{}", now + VALID.0, now + VALID.1);
     let key = hex(&hmac_sha1(expose(&credentials.secret_key).as_bytes(), &key_time));
     let http = format!("{method}\n{path}\n{parameter_text}\n{header_text}\n");
     let to_sign = format!("sha1\n{key_time}\n{}\n", sha1(http));

@@ -24,6 +24,7 @@ pub use metrics::AliyunSeries;
 
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::market::{self, Market, MarketCall};
 use crate::server::{Asked, Reply, Service};
 use estate::Estate;
 use guard::Guard;
@@ -132,6 +133,7 @@ pub(crate) struct Aliyun {
     keys: Mutex<KeyRing>,
     guard: Mutex<Guard>,
     calls: Mutex<Calls>,
+    pub(crate) market: Market,
 }
 
 /// A refusal, to be put into the protocol's own shape.
@@ -296,6 +298,7 @@ impl Aliyun {
             guard: Mutex::default(),
             faults: Faults::default(),
             calls: Mutex::default(),
+            market: Market::default(),
             clock,
             latency,
             log,
@@ -328,8 +331,14 @@ impl Aliyun {
     /// A call of the gateway.
     fn gateway(&self, asked: &Asked) -> (Reply, Option<AliyunFault>) {
         let host = asked.header("host").unwrap_or_default().to_owned();
-        let routed = route(asked);
         let action = asked.header("x-acs-action").unwrap_or_default();
+        let version = asked.header("x-acs-version").unwrap_or_default();
+        if let Some((call, in_path)) =
+            self.market.find(asked, "", action, version).filter(|_| !action.is_empty())
+        {
+            return (self.table(asked, &call, in_path), None);
+        }
+        let routed = route(asked);
         let parameters = parameters(asked);
         let product = routed.as_ref().map_or("", |(product, ..)| *product);
         let region = parameters.as_ref().ok().and_then(|all| all.get("RegionId").cloned());
@@ -383,6 +392,35 @@ impl Aliyun {
             Err(refusal) => shaped(&host, product, &refusal),
         };
         (reply, fault)
+    }
+
+    /// A call that a table describes.
+    fn table(&self, asked: &Asked, call: &MarketCall, in_path: BTreeMap<String, Value>) -> Reply {
+        let answer = || {
+            let mut given = market::texts(parameters(asked)?);
+            let region = call.region.as_ref().and_then(|name| given.get(name)?.as_str().map(str::to_owned));
+            let region = region.unwrap_or_default();
+            let name = format!("{}:{}", call.service, call.action);
+            self.count(&region, &name);
+            if !region.is_empty() && !self.estate().has(&region) {
+                return Err(refuse(
+                    404,
+                    "InvalidRegionId.NotFound",
+                    "The specified RegionId does not exist.",
+                ));
+            }
+            let access_key = self.authenticate(asked)?;
+            self.guard().allow(&access_key, &name)?;
+            given.extend(in_path);
+            call.answer(&region, given).map_err(|why| refuse(400, "InvalidParameter", why))
+        };
+        match answer() {
+            Ok(mut answer) => {
+                answer["RequestId"] = REQUEST_ID.into();
+                Reply::new(200, "application/json;charset=utf-8", answer.to_string())
+            }
+            Err(refusal) => shaped(asked.header("host").unwrap_or_default(), &call.service, &refusal),
+        }
     }
 
     /// Scheme, headers, time, key, body, signature and nonce, in this order; answers with the key.
