@@ -5,6 +5,7 @@
 mod support;
 
 use funchost_collectors::account::Cloud;
+use funchost_collectors::objects::Scope;
 use serde_json::{Value as Json, json};
 use simcloud::{AwsEstate, MarketCall, Options, ReceivedPoint, TencentEstate};
 use std::collections::{BTreeMap, BTreeSet};
@@ -44,6 +45,22 @@ impl Estate {
         self.tables.iter().map(|(call, _)| call.collector.description.name).collect()
     }
 
+    /// How many objects a collector finds.
+    fn count(&self, name: &str, regions: usize) -> usize {
+        let lists = self.tables.iter().filter(|(call, _)| matches!(call.part, Part::List));
+        let own = lists.filter(|(call, _)| call.collector.description.name == name);
+        own.map(|(call, table)| {
+            let regions = match call.collector.scope {
+                Scope::Account { .. } => 1,
+                Scope::Sites(sites) => sites.len(),
+                Scope::Central(_) | Scope::Everywhere(..) => 1,
+                Scope::Region => regions,
+            };
+            table.count() * call.collector.variants.map_or(1, |(_, values)| values.len()) * regions
+        })
+        .sum()
+    }
+
     /// How many objects each class has: per region asked, unless the list has no regions; an item of every variant is one more.
     fn classes(&self, regions: usize) -> BTreeMap<String, usize> {
         let mut classes = BTreeMap::new();
@@ -52,7 +69,7 @@ impl Estate {
             let class =
                 sample["point"]["measurement"].as_str().unwrap_or(call.collector.description.measurement);
             let variants = call.collector.variants.map_or(1, |(_, values)| values.len());
-            let account = matches!(call.collector.scope, funchost_collectors::objects::Scope::Account { .. });
+            let account = matches!(call.collector.scope, Scope::Account { .. });
             let regions = if account { 1 } else { regions };
             *classes.entry(class.to_owned()).or_default() += table.count() * variants * regions;
         }
@@ -113,13 +130,20 @@ fn unlimited(world: &World) {
 }
 
 /// Runs the script; answers with the objects by class, each name once.
-fn run(world: &World, estate: &Estate, script: &str) -> (BTreeMap<String, usize>, Vec<ReceivedPoint>) {
+fn run(
+    world: &World,
+    estate: &Estate,
+    regions: usize,
+    script: &str,
+) -> (BTreeMap<String, usize>, Vec<ReceivedPoint>) {
     unlimited(world);
     world.write("market/main.rhai", script);
     let ran = world.run(&["run", "market/main.rhai", "--output", "json"]);
     for name in estate.names() {
         let collector = ran.collector(name);
-        assert_eq!(collector["status"], "ok", "{collector:#}");
+        assert_eq!(collector["status"], "collected", "{collector:#}");
+        // All items, and each once.
+        assert_eq!(collector["collected"], estate.count(name, regions), "{collector:#}");
         assert_eq!(collector["warnings"], json!([]), "{collector:#}");
     }
     assert_eq!(ran.code, 0, "{}", ran.stdout);
@@ -161,12 +185,14 @@ async fn every_package_of_aws() {
     let metrics = "import \"guance_aws_cloudwatch__main\" as aws_cloudwatch;\n|        aws_cloudwatch::DataCollector(account, #{ regions: regions, targets: [
             #{ namespace: \"AWS/RDS\", metrics: \"CPUUtilization\" }, #{ namespace: \"AWS/ApplicationELB\", metrics: \"RequestCount\" } ] }),\n";
     let regions = ["cn-north-1", "us-east-1"];
-    let (objects, points) = run(&world, &estate, &estate.script("AWS", &regions, metrics));
+    let (objects, points) = run(&world, &estate, 2, &estate.script("AWS", &regions, metrics));
     let mut wanted = estate.classes(2);
     // What was put in beside has one name in both regions.
     for class in ["aws_rds", "aws_aelb"] {
         *wanted.get_mut(class).unwrap() -= 1;
     }
+    // All ECS clusters of the estate have one name: the first of a region keeps it, the others are called by their ARNs.
+    *wanted.get_mut("aws_ecs").unwrap() -= 1;
     assert_eq!(objects, wanted);
     let database = metric(&points, "aws_AWS/RDS", "DBInstanceIdentifier", "orders");
     assert_eq!(database.tags.get("Engine").map(String::as_str), Some("mysql"), "{database:?}");
@@ -180,7 +206,8 @@ async fn every_package_of_tencent_cloud() {
     let regions = ["ap-nanjing", "ap-shanghai"];
     let tencent = TencentEstate {
         instances: 1,
-        regions: regions.iter().map(|region| (*region).to_owned()).collect(),
+        // Buckets have their region in Monitor.
+        regions: regions.iter().chain(["ap-guangzhou"].iter()).map(|region| (*region).to_owned()).collect(),
         nasty: false,
         ..TencentEstate::default()
     };
@@ -216,7 +243,7 @@ async fn every_package_of_tencent_cloud() {
         regions[0],
         targets.join(", ")
     );
-    let (objects, points) = run(&world, &estate, &estate.script("TENCENTCLOUD", &regions, &metrics));
+    let (objects, points) = run(&world, &estate, 2, &estate.script("TENCENTCLOUD", &regions, &metrics));
     let mut wanted = estate.classes(2);
     for object in known.iter().filter(|object| object.class != "tencentcloud_cos") {
         // One name in both regions.
@@ -235,6 +262,6 @@ async fn every_package_of_alibaba_cloud() {
     let world = World::new(Options::default()).await;
     let estate = Estate::new(Cloud::Aliyun);
     world.clouds.set_market(Vec::new(), estate.tables(), Vec::new());
-    let (objects, _) = run(&world, &estate, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
+    let (objects, _) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
     assert_eq!(objects, estate.classes(1));
 }
