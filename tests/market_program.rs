@@ -7,7 +7,7 @@ mod support;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::objects::Scope;
 use serde_json::{Value as Json, json};
-use simcloud::{AwsEstate, MarketCall, Options, ReceivedPoint, TencentEstate};
+use simcloud::{AliyunFault, AwsEstate, Fault, MarketCall, Options, ReceivedPoint, TencentEstate};
 use std::collections::{BTreeMap, BTreeSet};
 use support::World;
 use support::market::{Call, Part, calls, declarations, table};
@@ -264,4 +264,119 @@ async fn every_package_of_alibaba_cloud() {
     world.clouds.set_market(Vec::new(), estate.tables(), Vec::new());
     let (objects, _) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
     assert_eq!(objects, estate.classes(1));
+}
+
+/// A script of one package.
+fn single(prefix: &str, package: &str, arguments: &str) -> String {
+    format!(
+        "import \"guance_integration__runner\" as integration;
+import \"{package}__main\" as it;
+let account = #{{ ak_id: DFF.ENV(\"{prefix}_AK_ID\"), ak_secret: DFF.ENV(\"{prefix}_AK_SECRET\") }};
+@DFF.API(\"one\", timeout = 60)
+fn run() {{ Runner(it::DataCollector(account{arguments})).run(); }}
+"
+    )
+}
+
+fn one(world: &World, prefix: &str, package: &str, arguments: &str) -> support::Ran {
+    unlimited(world);
+    world.write("one/main.rhai", &single(prefix, package, arguments));
+    world.run(&["run", "one/main.rhai", "--output", "json", "--force"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_is_not_opened_has_no_objects_and_one_note() {
+    let world = World::new(Options::default()).await;
+    world.clouds.set_market(Vec::new(), Estate::new(Cloud::Aliyun).tables(), Vec::new());
+    world.clouds.aliyun_fault(Fault {
+        service: Some("cdn".into()),
+        action: Some("DescribeUserDomains".into()),
+        region: None,
+        skip: 0,
+        times: 1,
+        kind: AliyunFault::Code(403, "CdnServiceNotFound"),
+    });
+    let ran = one(&world, "ALIYUN", "integration_alibabacloud_cdn", "");
+    let collector = ran.collector("aliyun_cdn");
+    assert_eq!(
+        (ran.code, &collector["status"], &collector["collected"]),
+        (0, &json!("collected"), &json!(0))
+    );
+    let note = "Alibaba Cloud CDN domains: not opened or not to be had there (CdnServiceNotFound)";
+    assert_eq!(collector["warnings"], json!([note]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_other_packages_is_left_out_and_counted() {
+    let world = World::new(Options::default()).await;
+    let mut estate = Estate::new(Cloud::Aws);
+    for (id, engine) in [("docs", "docdb"), ("graph", "neptune")] {
+        estate.more("aws_rds", |item| {
+            item["DBInstanceIdentifier"] = json!(id);
+            item["Engine"] = json!(engine);
+        });
+    }
+    world.clouds.set_market(estate.tables(), Vec::new(), Vec::new());
+    let collector =
+        one(&world, "AWS", "guance_aws_rds", ", #{ regions: [\"cn-north-1\"] }").collector("aws_rds");
+    assert_eq!(collector["collected"], 5, "{collector:#}");
+    let note = "cn-north-1: 2 instances of DocumentDB and Neptune are left to their own packages";
+    assert_eq!(collector["warnings"], json!([note]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn details_are_chosen_and_go_by_the_object() {
+    let world = World::new(Options {
+        tencent: TencentEstate { regions: vec!["ap-shanghai".into()], ..TencentEstate::default() },
+        ..Options::default()
+    })
+    .await;
+    let mut estate = Estate::new(Cloud::Tencent);
+    estate.more("tencentcloud_clb", |item| {
+        item["LoadBalancerId"] = json!("lb-classic");
+        item["Forward"] = json!(0);
+    });
+    world.clouds.set_market(Vec::new(), Vec::new(), estate.tables());
+    let calls = |arguments: &str| {
+        one(&world, "TENCENTCLOUD", "guance_tencentcloud_clb", arguments).collector("tencentcloud_clb")["calls"].clone()
+    };
+    assert_eq!(
+        calls(", #{ regions: [\"ap-shanghai\"] }"),
+        json!({ "clb:DescribeLoadBalancers": 3, "clb:DescribeListeners": 201, "clb:DescribeClassicalLBListeners": 1 })
+    );
+    assert_eq!(
+        calls(", #{ regions: [\"ap-shanghai\"], details: [] }"),
+        json!({ "clb:DescribeLoadBalancers": 3 })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_see_raw_members_and_what_details_say() {
+    let world = World::new(Options::default()).await;
+    let mut aliyun = Estate::new(Cloud::Aliyun);
+    aliyun.more("aliyun_eip", |item| {
+        item["AllocationId"] = json!("eip-named");
+        item["Name"] = json!("gate");
+    });
+    world.clouds.set_market(Estate::new(Cloud::Aws).tables(), aliyun.tables(), Vec::new());
+    let names = || {
+        let points = world.clouds.datakit().points();
+        points.into_iter().map(|point| point.tags["name"].clone()).collect::<BTreeSet<String>>()
+    };
+    let filter = ", #{ regions: [\"cn-hangzhou\"] }, #{ filters: [|it| it.Name == \"gate\"] }";
+    assert_eq!(one(&world, "ALIYUN", "guance_aliyun_eip", filter).code, 0);
+    assert_eq!(names(), BTreeSet::from(["eip-named".to_owned()]));
+    // A tag that comes from a batch of details.
+    let filter =
+        ", #{ regions: [\"cn-north-1\"] }, #{ filters: [|it| it.EngineVersion == \"Elasticsearch_7.10\"] }";
+    let collector = one(&world, "AWS", "guance_aws_open_search", filter).collector("aws_opensearch");
+    assert_eq!((&collector["collected"], &collector["calls"]["es:DescribeDomains"]), (&json!(3), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_without_regions_takes_none() {
+    let world = World::new(Options::default()).await;
+    let ran = one(&world, "ALIYUN", "guance_aliyun_domain", ", #{ regions: [\"cn-hangzhou\"] }");
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!("market_regions_refused", ran.stderr);
 }

@@ -115,6 +115,16 @@ fn collector_module(host: &Arc<Host>, id: &str, collector: &'static dyn Collecto
     let mut module = Module::new();
     module.set_id(id);
     let title = format!("/// {}", collector.description().title);
+    // What needs no configuration is made from the account alone.
+    if !collector.description().configuration.iter().any(|key| key.required) {
+        let shared = host.clone();
+        FuncRegistration::new("DataCollector")
+            .with_comments([title.as_str()])
+            .with_params_info(["account: map", "Collector"])
+            .set_into_module(&mut module, move |context: NativeCallContext, account: Dynamic| {
+                construct(&shared, &context, collector, &account, &Dynamic::from(Map::new()), None)
+            });
+    }
     let shared = host.clone();
     FuncRegistration::new("DataCollector")
         .with_comments([title.as_str()])

@@ -114,10 +114,7 @@ pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
                 own.insert(path);
                 own.extend(only.map(|(path, _)| path));
                 if !list.items.is_empty() {
-                    members = members
-                        .iter()
-                        .map(|path| path.trim_start_matches(|c: char| c == '0' || c == '.'))
-                        .collect();
+                    members = members.iter().map(|path| path.trim_start_matches(['0', '.'])).collect();
                 }
                 // What is kept stands at one of these places.
                 if !keep.is_empty() {

@@ -336,7 +336,14 @@ impl Aliyun {
         if let Some((call, in_path)) =
             self.market.find(asked, "", action, version).filter(|_| !action.is_empty())
         {
-            return (self.table(asked, &call, in_path), None);
+            let fault = self.faults.hit(&call.service, action, "");
+            return match fault.as_ref().and_then(broken) {
+                Some(Broken::Reply(reply)) => (reply, fault),
+                Some(Broken::Refusal(refusal)) => {
+                    (shaped(asked.header("host").unwrap_or_default(), &call.service, &refusal), fault)
+                }
+                None => (self.table(asked, &call, in_path), fault),
+            };
         }
         let routed = route(asked);
         let parameters = parameters(asked);
