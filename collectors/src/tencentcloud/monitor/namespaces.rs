@@ -116,6 +116,34 @@ pub(super) static NAMESPACES: &[Namespace] = &[
         only: None,
         central: None,
     },
+    Namespace {
+        name: "QCE/MARIADB",
+        class: "tencentcloud_mariadb",
+        dimensions: &[whole("InstanceId", "name", "InstanceId")],
+        only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/SQLSERVER",
+        class: "tencentcloud_sqlserver",
+        dimensions: &[whole("resourceId", "name", "resourceId")],
+        only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/CKAFKA",
+        class: "tencentcloud_ckafka",
+        dimensions: &[whole("instanceId", "name", "instanceId")],
+        only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/MEMCACHED",
+        class: "tencentcloud_memcached",
+        dimensions: &[whole("instanceid", "name", "instanceid")],
+        only: None,
+        central: None,
+    },
 ];
 
 /// The row of a namespace, whatever the letter case.
