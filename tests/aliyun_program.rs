@@ -9,8 +9,8 @@ use simcloud::{AliyunEstate, AliyunFault, AliyunProduct, Fault, ReceivedPoint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use support::aliyun::{
-    Golden, all_products, assert_complete, assert_golden_objects, chosen, fault, golden_metrics, monitor, script,
-    small, world,
+    Golden, all_products, assert_complete, assert_golden_objects, chosen, fault, golden_metrics, monitor,
+    script, small, world,
 };
 use support::{Ran, World, steady};
 
@@ -129,11 +129,16 @@ async fn the_manuals_five_products_end_to_end() {
     // Names, on the metrics of all four products.
     let linked = assert_linked(&points);
     assert_eq!(monitor["linked"], linked);
-    for measurement in
-        ["aliyun_acs_ecs_dashboard", "aliyun_acs_rds_dashboard", "aliyun_acs_slb_dashboard", "aliyun_acs_oss_dashboard"]
-    {
+    for measurement in [
+        "aliyun_acs_ecs_dashboard",
+        "aliyun_acs_rds_dashboard",
+        "aliyun_acs_slb_dashboard",
+        "aliyun_acs_oss_dashboard",
+    ] {
         let own = points.iter().filter(|point| point.measurement == measurement);
-        let named = own.filter(|point| ["ZoneId", "MasterZoneId", "location"].iter().any(|key| point.tags.contains_key(*key)));
+        let named = own.filter(|point| {
+            ["ZoneId", "MasterZoneId", "location"].iter().any(|key| point.tags.contains_key(*key))
+        });
         assert!(named.count() > 0, "{measurement}");
     }
     // Secondary dimensions are series of their own: the two GPUs of one instance.
@@ -163,7 +168,9 @@ async fn the_manuals_five_products_end_to_end() {
         .aliyun_objects(AliyunProduct::Rds, "")
         .iter()
         .filter(|object| REGIONS.contains(&object.region.as_str()))
-        .filter(|object| object.details.get("databases").and_then(|all| all.as_array()).is_some_and(|all| all.len() >= 100))
+        .filter(|object| {
+            object.details.get("databases").and_then(|all| all.as_array()).is_some_and(|all| all.len() >= 100)
+        })
         .count();
     assert_eq!(
         first.collector("aliyun_rds")["calls"],
@@ -188,7 +195,8 @@ async fn the_manuals_five_products_end_to_end() {
     // All that is said is about names that line protocol cannot carry.
     for name in in_order {
         let report = first.collector(name);
-        let warnings = report["warnings"].as_array().expect("a list").iter().filter_map(|warning| warning.as_str());
+        let warnings =
+            report["warnings"].as_array().expect("a list").iter().filter_map(|warning| warning.as_str());
         for warning in warnings {
             assert!(warning.contains("line breaks") || warning.contains("backslashes"), "{warning}");
         }
@@ -213,7 +221,10 @@ async fn the_manuals_five_products_end_to_end() {
         .map(|point| ((point.measurement.as_str(), point.tags["name"].as_str()), point))
         .collect();
     assert!(assert_linked_with(&objects, &later) > 0);
-    assert!(second.collector("aliyun_monitor")["already_sent"].as_u64() > Some(0), "the overlap is read again");
+    assert!(
+        second.collector("aliyun_monitor")["already_sent"].as_u64() > Some(0),
+        "the overlap is read again"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,7 +303,10 @@ async fn a_failure_inside_of_a_success_costs_one_metric() {
     assert_eq!(ran.code, 1, "{ran:?}");
     let report = ran.collector("aliyun_monitor");
     assert_eq!(report["calls"]["cms:DescribeMetricList"], 7, "it is not tried again");
-    assert!(report["warnings"].to_string().contains("1 of 7 metrics were not read, such as acs_"), "{report:#}");
+    assert!(
+        report["warnings"].to_string().contains("1 of 7 metrics were not read, such as acs_"),
+        "{report:#}"
+    );
     let found = golden_metrics(&world, &world.clouds.datakit().take_points());
     assert_complete(&world, &found, chosen(&found));
     assert_eq!(chosen(&found).len(), 6);
@@ -302,7 +316,8 @@ async fn a_failure_inside_of_a_success_costs_one_metric() {
     let later = golden_metrics(&world, &world.clouds.datakit().take_points());
     let missed: Vec<_> = chosen(&later).difference(&chosen(&found)).copied().collect();
     assert_eq!(missed.len(), 1);
-    let own = later.keys().filter(|(series, ..)| (series.namespace.as_str(), series.metric.as_str()) == missed[0]);
+    let own =
+        later.keys().filter(|(series, ..)| (series.namespace.as_str(), series.metric.as_str()) == missed[0]);
     assert_eq!(own.map(|(_, time, _)| *time).collect::<BTreeSet<_>>().len(), 10);
 }
 
@@ -437,7 +452,10 @@ async fn a_clock_that_is_wrong_is_corrected_once() {
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(world.clouds.aliyun_calls()["ecs:DescribeInstances"], 2, "signed again once");
     assert_eq!(world.clouds.aliyun_calls()["rds:DescribeDBInstances"], 1, "the offset is remembered");
-    insta::assert_snapshot!("clock", steady(&ran.stdout.replace("1199 s", "1200 s").replace("1201 s", "1200 s")));
+    insta::assert_snapshot!(
+        "clock",
+        steady(&ran.stdout.replace("1199 s", "1200 s").replace("1201 s", "1200 s"))
+    );
     let points = world.clouds.datakit().points();
     let found = golden_metrics(&world, &points);
     assert_eq!(assert_complete(&world, &found, chosen(&found)).len(), 10, "windows use the cloud's time");
@@ -484,7 +502,10 @@ async fn wrong_keys_are_explained_once() {
         assert_eq!(ran.code, 1, "{ran:?}");
         assert!(!ran.stdout.contains(secret) && !ran.stderr.contains(secret), "{name} shows a secret");
         for text in [&ran.stdout, &ran.stderr] {
-            assert!(!text.contains("x-acs-signature-nonce") && !text.contains("AccessKeyId="), "an echo: {text}");
+            assert!(
+                !text.contains("x-acs-signature-nonce") && !text.contains("AccessKeyId="),
+                "an echo: {text}"
+            );
         }
         let calls = world.clouds.aliyun_calls();
         for action in ["ecs:DescribeInstances", "rds:DescribeDBInstances", "oss:ListBuckets"] {
@@ -509,7 +530,10 @@ async fn temporary_keys_and_roles_work_and_are_renewed() {
     world.variables.insert("SESSION_TOKEN".into(), keys.expired_token.clone());
     let ran = world.run(&["run", "my_aliyun/all.rhai", "--force"]);
     assert_eq!(ran.code, 1);
-    assert!(ran.stdout.contains("InvalidSecurityToken.Expired") && ran.stdout.contains("SecurityTokenExpired"), "{ran:?}");
+    assert!(
+        ran.stdout.contains("InvalidSecurityToken.Expired") && ran.stdout.contains("SecurityTokenExpired"),
+        "{ran:?}"
+    );
     assert!(ran.stdout.contains("use `role_arn` so that funchost renews them"), "{ran:?}");
     assert!(!ran.stdout.contains(&keys.expired_token), "{ran:?}");
 
@@ -518,7 +542,9 @@ async fn temporary_keys_and_roles_work_and_are_renewed() {
     let role = format!("role_arn: {:?}, external_id: {:?},", keys.role_arn, keys.external_id);
     world.write("my_aliyun/all.rhai", &small_script(&role));
     // The user itself may nothing but assume the role.
-    for permission in ["ecs:DescribeInstances", "rds:DescribeDBInstances", "oss:ListBuckets", "cms:QueryMetricList"] {
+    for permission in
+        ["ecs:DescribeInstances", "rds:DescribeDBInstances", "oss:ListBuckets", "cms:QueryMetricList"]
+    {
         world.clouds.aliyun_deny(&keys.access_key, permission);
     }
     let ran = world.run(RUN);
@@ -568,7 +594,11 @@ async fn a_secret_and_a_private_key_are_shown_nowhere() {
     let world = small_world().await;
     let secret = world.clouds.aliyun_keys().secret_key;
     let answers = world.clouds.aliyun_objects(AliyunProduct::Rds, "cn-hangzhou");
-    assert!(answers.iter().any(|object| object.details.get("ssl").is_some_and(|ssl| ssl.to_string().contains(CANARY))));
+    assert!(
+        answers
+            .iter()
+            .any(|object| object.details.get("ssl").is_some_and(|ssl| ssl.to_string().contains(CANARY)))
+    );
     let script = small_script("").replace("    Runner([", "    print(account);\n    Runner([");
     world.write("my_aliyun/all.rhai", &script);
     let run = |arguments: &[&str]| {
@@ -597,7 +627,9 @@ async fn a_secret_and_a_private_key_are_shown_nowhere() {
     }
     // Nor where the answer is one that fails.
     let world = small_world().await;
-    world.clouds.aliyun_fault(Fault { skip: 0, ..fault("DescribeDBInstanceSSL", 1000, AliyunFault::CutBody) });
+    world
+        .clouds
+        .aliyun_fault(Fault { skip: 0, ..fault("DescribeDBInstanceSSL", 1000, AliyunFault::CutBody) });
     let ran = world.run(&["run", "my_aliyun/all.rhai"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.stdout.contains("SSLExpireTime left out") && !ran.stdout.contains(CANARY), "{ran:?}");

@@ -3,8 +3,8 @@
 use super::World;
 use serde_json::{Value as Json, json};
 use simcloud::{
-    AliyunEstate, AliyunFault, AliyunObject, AliyunProduct, AliyunSeries, Fault, FieldValue, Options, ReceivedPoint,
-    Simcloud,
+    AliyunEstate, AliyunFault, AliyunObject, AliyunProduct, AliyunSeries, Fault, FieldValue, Options,
+    ReceivedPoint, Simcloud,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,11 +19,26 @@ pub(crate) async fn world(estate: AliyunEstate) -> World {
 pub(crate) fn configure(world: &World, more: &str) {
     let mut limits = String::from("[limits]\n");
     for action in [
-        "cms.DescribeMetricList", "cms.DescribeMetricMetaList", "ecs.DescribeInstances", "ecs.DescribeDisks", "ecs.DescribeNetworkInterfaces",
-        "ecs.DescribeInstancesFullStatus", "ecs.DescribeInstanceAutoRenewAttribute", "rds.DescribeDBInstances", "rds.DescribeDBInstanceAttribute",
-        "rds.DescribeDBInstanceNetInfo", "rds.DescribeResourceUsage", "rds.DescribeAccounts", "rds.DescribeDatabases", "rds.DescribeDBInstanceSSL",
-        "slb.DescribeLoadBalancers", "slb.DescribeLoadBalancerAttribute", "slb.DescribeHealthStatus", "slb.DescribeServerCertificates",
-        "oss.ListBuckets", "oss.GetBucketInfo",
+        "cms.DescribeMetricList",
+        "cms.DescribeMetricMetaList",
+        "ecs.DescribeInstances",
+        "ecs.DescribeDisks",
+        "ecs.DescribeNetworkInterfaces",
+        "ecs.DescribeInstancesFullStatus",
+        "ecs.DescribeInstanceAutoRenewAttribute",
+        "rds.DescribeDBInstances",
+        "rds.DescribeDBInstanceAttribute",
+        "rds.DescribeDBInstanceNetInfo",
+        "rds.DescribeResourceUsage",
+        "rds.DescribeAccounts",
+        "rds.DescribeDatabases",
+        "rds.DescribeDBInstanceSSL",
+        "slb.DescribeLoadBalancers",
+        "slb.DescribeLoadBalancerAttribute",
+        "slb.DescribeHealthStatus",
+        "slb.DescribeServerCertificates",
+        "oss.ListBuckets",
+        "oss.GetBucketInfo",
     ] {
         limits.push_str(&format!("\"aliyun.{action}\" = 1000\n"));
     }
@@ -137,15 +152,30 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
     match object.product {
         AliyunProduct::Ecs => {
             for key in [
-                "InstanceId", "InstanceName", "HostName", "RegionId", "ZoneId", "InstanceChargeType", "InternetChargeType", "OSType",
-                "InstanceType", "InstanceTypeFamily", "Status",
+                "InstanceId",
+                "InstanceName",
+                "HostName",
+                "RegionId",
+                "ZoneId",
+                "InstanceChargeType",
+                "InternetChargeType",
+                "OSType",
+                "InstanceType",
+                "InstanceTypeFamily",
+                "Status",
             ] {
                 tag(key, &item[key]);
             }
             tag("PublicIpAddress_IpAddress", &item["PublicIpAddress"]["IpAddress"][0]);
-            for key in
-                ["CreationTime", "StartTime", "ExpiredTime", "AutoReleaseTime", "Cpu", "Memory", "InternetMaxBandwidthOut"]
-            {
+            for key in [
+                "CreationTime",
+                "StartTime",
+                "ExpiredTime",
+                "AutoReleaseTime",
+                "Cpu",
+                "Memory",
+                "InternetMaxBandwidthOut",
+            ] {
                 text(key, digits(&item[key]));
             }
             lists.push(("OperationLocks", item["OperationLocks"]["LockReason"].clone()));
@@ -157,8 +187,19 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
         AliyunProduct::Rds => {
             let attribute = detail("attribute");
             for key in [
-                "DBInstanceId", "DBInstanceDescription", "DBInstanceType", "DBInstanceClass", "DBInstanceNetType", "DBInstanceStorageType",
-                "Category", "ConnectionMode", "Engine", "LockMode", "PayType", "RegionId", "ZoneId",
+                "DBInstanceId",
+                "DBInstanceDescription",
+                "DBInstanceType",
+                "DBInstanceClass",
+                "DBInstanceNetType",
+                "DBInstanceStorageType",
+                "Category",
+                "ConnectionMode",
+                "Engine",
+                "LockMode",
+                "PayType",
+                "RegionId",
+                "ZoneId",
             ] {
                 tag(key, if digits(&item[key]).is_some() { &item[key] } else { &attribute[key] });
             }
@@ -178,8 +219,16 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
         AliyunProduct::Slb => {
             let attribute = detail("attribute");
             for key in [
-                "LoadBalancerId", "LoadBalancerName", "LoadBalancerStatus", "Address", "AddressType", "NetworkType", "PayType", "RegionId",
-                "MasterZoneId", "SlaveZoneId",
+                "LoadBalancerId",
+                "LoadBalancerName",
+                "LoadBalancerStatus",
+                "Address",
+                "AddressType",
+                "NetworkType",
+                "PayType",
+                "RegionId",
+                "MasterZoneId",
+                "SlaveZoneId",
             ] {
                 tag(key, &item[key]);
             }
@@ -194,7 +243,10 @@ fn wanted(clouds: &Simcloud, object: &AliyunObject) -> (BTreeMap<String, String>
             let listeners = &attribute["ListenerPortsAndProtocol"]["ListenerPortAndProtocol"];
             lists.push(("ListenerPortsAndProtocol", listeners.clone()));
             lists.push(("ServerHealthStatus", detail("health").clone()));
-            if listeners.as_array().is_some_and(|all| all.iter().any(|one| one["ListenerProtocol"] == "https")) {
+            if listeners
+                .as_array()
+                .is_some_and(|all| all.iter().any(|one| one["ListenerProtocol"] == "https"))
+            {
                 lists.push(("ServerCertificates", clouds.aliyun_certificates(&object.region)));
             }
             lists.push(("message", item.clone()));
@@ -244,13 +296,25 @@ fn name(product: AliyunProduct) -> &'static str {
 
 /// Every object of these regions came once, with every tag and field that simcloud's truth says, and no other.
 pub(crate) fn assert_golden_objects(world: &World, regions: &[&str], points: &[ReceivedPoint]) {
+    const ALL: &[AliyunProduct] =
+        &[AliyunProduct::Ecs, AliyunProduct::Rds, AliyunProduct::Slb, AliyunProduct::Oss];
+    assert_golden_objects_of(ALL, world, regions, points);
+}
+
+/// The same of some products alone.
+pub(crate) fn assert_golden_objects_of(
+    products: &[AliyunProduct],
+    world: &World,
+    regions: &[&str],
+    points: &[ReceivedPoint],
+) {
     let mut seen: BTreeMap<(&str, &str), &ReceivedPoint> = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "custom_object") {
         let key = (point.measurement.as_str(), point.tags["name"].as_str());
         assert!(seen.insert(key, point).is_none(), "{key:?} came twice");
     }
     let mut expected = 0;
-    for product in [AliyunProduct::Ecs, AliyunProduct::Rds, AliyunProduct::Slb, AliyunProduct::Oss] {
+    for &product in products {
         for region in regions {
             for object in world.clouds.aliyun_objects(product, region) {
                 expected += 1;
@@ -331,7 +395,9 @@ pub(crate) fn assert_complete<'name>(
         for series in world.clouds.aliyun_series(namespace, metric) {
             for minute in &minutes {
                 let truth = world.clouds.aliyun_datapoint(&series, *minute);
-                for (statistic, value) in truth.unwrap_or_else(|| panic!("{series:?} has no point at {minute}")) {
+                for (statistic, value) in
+                    truth.unwrap_or_else(|| panic!("{series:?} has no point at {minute}"))
+                {
                     let found = found.get(&(series.clone(), *minute, statistic.clone()));
                     assert_eq!(found, Some(&value), "{series:?} {statistic} at {minute}");
                     count += 1;

@@ -310,7 +310,8 @@ impl MonitorSpec {
         }
         if let Some((first, _)) = strange.first_key_value() {
             let (which, count) = (some_of(strange.len(), first), strange.values().sum::<u64>());
-            run.warn(format!("{which}: {count} datapoints have no time or no number and were left out")).await;
+            run.warn(format!("{which}: {count} datapoints have no time or no number and were left out"))
+                .await;
         }
         let Some(failure) = failure else { return Ok(()) };
         if let Some(example) = failed.first().filter(|_| failed.len() < metrics) {

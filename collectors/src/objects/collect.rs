@@ -185,7 +185,7 @@ impl<'run> Collection<'run> {
         if walk.missing() > 0 {
             // Nothing that was not seen may be forgotten.
             return Err(Failure::Answer(format!(
-                "{region}: the list changed while it was read, twice: {} of its items were not shown",
+                "{region}: the list changed while it was read, twice: up to {} of its items were not shown",
                 walk.missing()
             )));
         }

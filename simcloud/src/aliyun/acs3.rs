@@ -12,14 +12,8 @@ use sha2::{Digest as _, Sha256};
 pub(super) const SKEW: i64 = 900;
 
 /// Headers that every request has and signs.
-const REQUIRED: &[&str] = &[
-    "host",
-    "x-acs-action",
-    "x-acs-content-sha256",
-    "x-acs-date",
-    "x-acs-signature-nonce",
-    "x-acs-version",
-];
+const REQUIRED: &[&str] =
+    &["host", "x-acs-action", "x-acs-content-sha256", "x-acs-date", "x-acs-signature-nonce", "x-acs-version"];
 
 /// What a request says about its signature.
 #[derive(Debug)]
@@ -52,10 +46,11 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, Refusal> {
             _ => Err(incomplete(&format!("Authorization must name {name} once."))),
         }
     };
-    let (access_key, signed, signature) =
-        (part("Credential")?, part("SignedHeaders")?, part("Signature")?);
+    let (access_key, signed, signature) = (part("Credential")?, part("SignedHeaders")?, part("Signature")?);
     if parts.len() != 3 {
-        return Err(incomplete("Authorization holds something beside Credential, SignedHeaders and Signature."));
+        return Err(incomplete(
+            "Authorization holds something beside Credential, SignedHeaders and Signature.",
+        ));
     }
     let signed: Vec<String> = signed.split(';').map(str::to_owned).collect();
     if signed.iter().any(|name| name.is_empty() || name.chars().any(|c| c.is_ascii_uppercase()))
@@ -72,8 +67,10 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, Refusal> {
         return Err(incomplete(&format!("The signed header {unknown} is not there.")));
     }
     let must = |name: &str| name == "host" || name == "content-type" || name.starts_with("x-acs-");
-    if let Some(unsigned) =
-        asked.headers.keys().find(|name| must(name.as_str()) && !signed.iter().any(|signed| signed == name.as_str()))
+    if let Some(unsigned) = asked
+        .headers
+        .keys()
+        .find(|name| must(name.as_str()) && !signed.iter().any(|signed| signed == name.as_str()))
     {
         return Err(incomplete(&format!("The header {unsigned} is not signed.")));
     }
@@ -83,7 +80,11 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, Refusal> {
         .then(|| chrono::NaiveDateTime::parse_from_str(&stamp, "%Y-%m-%dT%H:%M:%SZ").ok())
         .flatten()
         .ok_or_else(|| {
-            refuse(400, "InvalidTimeStamp.Format", "Specified time stamp or date value is not well formatted.")
+            refuse(
+                400,
+                "InvalidTimeStamp.Format",
+                "Specified time stamp or date value is not well formatted.",
+            )
         })?;
     Ok(Claim {
         access_key,
@@ -114,7 +115,10 @@ pub(super) fn check(asked: &Asked, claim: &Claim, secret: &str) -> Result<(), Re
         asked.uri.path().split('/').map(|segment| encode(&super::decode(segment))).collect();
     let mut headers = String::new();
     for name in &claim.signed {
-        let value = asked.headers.get(name.as_str()).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let value = asked
+            .headers
+            .get(name.as_str())
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         headers.push_str(&format!("{name}:{}\n", value.unwrap_or_default().trim()));
     }
     let canonical = format!(
@@ -176,7 +180,9 @@ mod tests {
     /// The vendor's own example.
     #[test]
     fn the_documents_example_is_accepted() {
-        let mut request = http::Request::post("/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai");
+        let mut request = http::Request::post(
+            "/?ImageId=win2019_1809_x64_dtc_zh-cn_40G_alibase_20230811.vhd&RegionId=cn-shanghai",
+        );
         for (name, value) in [
             ("host", "ecs.cn-shanghai.aliyuncs.com"),
             ("x-acs-action", "RunInstances"),
@@ -184,12 +190,16 @@ mod tests {
             ("x-acs-date", "2023-10-26T10:22:32Z"),
             ("x-acs-signature-nonce", "3156853299f313e23d1673dc12e1703d"),
             ("x-acs-version", "2014-05-26"),
-            ("authorization", "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0"),
+            (
+                "authorization",
+                "ACS3-HMAC-SHA256 Credential=YourAccessKeyId,SignedHeaders=host;x-acs-action;x-acs-content-sha256;x-acs-date;x-acs-signature-nonce;x-acs-version,Signature=06563a9e1b43f5dfe96b81484da74bceab24a1d853912eee15083a6f0f3283c0",
+            ),
         ] {
             request = request.header(name, value);
         }
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body: Bytes::new() };
+        let asked =
+            Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body: Bytes::new() };
         let claimed = claim(&asked).unwrap();
         assert_eq!(claimed.access_key, "YourAccessKeyId");
         check(&asked, &claimed, "YourAccessKeySecret").unwrap();

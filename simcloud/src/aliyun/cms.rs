@@ -25,7 +25,9 @@ pub(super) fn answer(context: &Context<'_>, parameters: &mut Parameters) -> Resu
         "DescribeMetricLast" => last(context, parameters),
         "DescribeMetricTop" => top(context, parameters),
         // Both belong to Hybrid Cloud Monitoring, which this account has not switched on.
-        _ => Err(refuse(403, "AccessForbidden", "Hybrid Cloud Monitoring is not activated for this account.")),
+        _ => {
+            Err(refuse(403, "AccessForbidden", "Hybrid Cloud Monitoring is not activated for this account."))
+        }
     }
 }
 
@@ -52,7 +54,9 @@ fn projects(parameters: &mut Parameters) -> Result<Value, Refusal> {
     let namespaces: BTreeSet<&str> = CATALOG.iter().map(|metric| metric.namespace.as_str()).collect();
     let all: Vec<Value> = namespaces
         .into_iter()
-        .filter(|namespace| labels.iter().all(|(name, value)| name == "product" && value == product(namespace)))
+        .filter(|namespace| {
+            labels.iter().all(|(name, value)| name == "product" && value == product(namespace))
+        })
         .map(|namespace| {
             let labels = json!([{ "name": "product", "value": product(namespace) }]);
             json!({ "Namespace": namespace, "Description": namespace, "Labels": labels.to_string() })
@@ -86,7 +90,9 @@ fn metas(parameters: &mut Parameters) -> Result<Value, Refusal> {
             })
         })
         .collect();
-    Ok(json!({ "Code": 200, "Success": true, "TotalCount": all.len(), "Resources": { "Resource": page.of(&all) } }))
+    Ok(
+        json!({ "Code": 200, "Success": true, "TotalCount": all.len(), "Resources": { "Resource": page.of(&all) } }),
+    )
 }
 
 /// A failure that CloudMonitor tells inside of an HTTP 200.
@@ -135,7 +141,9 @@ fn read(context: &Context<'_>, parameters: &mut Parameters) -> Result<Asked, Wro
     let end = parameters.text("EndTime").map(|text| moment("EndTime", &text)).transpose()?;
     let length = parameters.number("Length", 1..=PAGE, 1000)?;
     if parameters.text("Express").is_some() {
-        return Err(refuse(400, "InvalidParameter.Express", "Only groupby is supported, and not here.").into());
+        return Err(
+            refuse(400, "InvalidParameter.Express", "Only groupby is supported, and not here.").into()
+        );
     }
     let Some(metric) = metric(&namespace, &name) else {
         return Err(Wrong::Inside(inside(404, "The specified resource is not found.")));
@@ -144,7 +152,9 @@ fn read(context: &Context<'_>, parameters: &mut Parameters) -> Result<Asked, Wro
         None => metric.periods()[0],
         Some(text) => match text.parse() {
             Ok(period) if metric.periods().contains(&period) => period,
-            _ => return Err(Wrong::Inside(inside(400, &format!("period {text} is not one of the metric's")))),
+            _ => {
+                return Err(Wrong::Inside(inside(400, &format!("period {text} is not one of the metric's"))));
+            }
         },
     };
     let now = context.aliyun.clock.now() * 1000;
@@ -152,7 +162,9 @@ fn read(context: &Context<'_>, parameters: &mut Parameters) -> Result<Asked, Wro
     let window = match start {
         None => None,
         Some(start) if start >= end => {
-            return Err(refuse(400, "InvalidParameter.EndTime", "EndTime must be later than StartTime.").into());
+            return Err(
+                refuse(400, "InvalidParameter.EndTime", "EndTime must be later than StartTime.").into()
+            );
         }
         Some(start) if end - start > 31 * DAY * 1000 => {
             let message = "The time between StartTime and EndTime must be at most 31 days.";
@@ -187,9 +199,10 @@ fn moment(name: &'static str, text: &str) -> Result<i64, Refusal> {
     // The form without a zone is China's time.
     let local = parse(text, "%Y-%m-%d %H:%M:%S").map(|time| time.and_utc().timestamp() - 8 * 3600);
     let utc = parse(text, "%Y-%m-%dT%H:%M:%SZ").map(|time| time.and_utc().timestamp());
-    local.or(utc).map(|seconds| seconds * 1000).ok_or_else(|| {
-        refuse(400, format!("InvalidParameter.{name}"), format!("{name} is no time: {text}"))
-    })
+    local
+        .or(utc)
+        .map(|seconds| seconds * 1000)
+        .ok_or_else(|| refuse(400, format!("InvalidParameter.{name}"), format!("{name} is no time: {text}")))
 }
 
 fn datapoint(series: &AliyunSeries, at: i64, statistics: &[(&'static str, f64)]) -> Value {

@@ -74,7 +74,9 @@ fn by_token(
     let (page, next) = page_by_token(context, parameters, &all, position(size))?;
     // With a token given, the documents call the count invalid: here it is.
     let total = if later { 0 } else { all.len() };
-    Ok(json!({ wrapper: { name: page }, "TotalCount": total, "PageSize": size, "PageNumber": 1, "NextToken": next }))
+    Ok(
+        json!({ wrapper: { name: page }, "TotalCount": total, "PageSize": size, "PageNumber": 1, "NextToken": next }),
+    )
 }
 
 fn full_status(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, Refusal> {
@@ -109,16 +111,29 @@ fn auto_renew(context: &Context<'_>, parameters: &mut Parameters) -> Result<Valu
         (Some(ids), _) => {
             let ids: Vec<&str> = ids.split(',').collect();
             if ids.len() > IDS {
-                return Err(refuse(403, "InvalidParameter.ToManyInstanceIds", "The number of ids should be less than 100."));
+                return Err(refuse(
+                    403,
+                    "InvalidParameter.ToManyInstanceIds",
+                    "The number of ids should be less than 100.",
+                ));
             }
             let mut all = Vec::new();
             for id in ids {
-                let object = estate.find(Ecs, id).filter(|object| object.region == region).ok_or_else(|| {
-                    refuse(403, "InvalidParameter.InvalidInstanceId", "The specified InstanceId is invalid.")
-                })?;
+                let object =
+                    estate.find(Ecs, id).filter(|object| object.region == region).ok_or_else(|| {
+                        refuse(
+                            403,
+                            "InvalidParameter.InvalidInstanceId",
+                            "The specified InstanceId is invalid.",
+                        )
+                    })?;
                 // One that is paid as it goes refuses the call for all.
                 let attribute = object.details.get("instance_renew_attribute").ok_or_else(|| {
-                    refuse(403, "ChargeTypeViolation", "Pay-As-You-Go instances do not support this operation.")
+                    refuse(
+                        403,
+                        "ChargeTypeViolation",
+                        "Pay-As-You-Go instances do not support this operation.",
+                    )
                 })?;
                 all.push(attribute.clone());
             }

@@ -25,7 +25,8 @@ const NASTY: &[&str] = &[
 ];
 
 /// Stands where a private key would: it must be seen nowhere.
-const PRIVATE_KEY: &str = "-----BEGIN RSA PRIVATE KEY-----SIMCLOUD-SERVER-KEY-CANARY-----END RSA PRIVATE KEY-----";
+const PRIVATE_KEY: &str =
+    "-----BEGIN RSA PRIVATE KEY-----SIMCLOUD-SERVER-KEY-CANARY-----END RSA PRIVATE KEY-----";
 
 /// Whose object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -170,11 +171,7 @@ impl Estate {
     }
 
     fn name(&self, kind: &str, index: usize) -> String {
-        if self.options.nasty {
-            NASTY[index % NASTY.len()].to_owned()
-        } else {
-            format!("{kind}-{index}")
-        }
+        if self.options.nasty { NASTY[index % NASTY.len()].to_owned() } else { format!("{kind}-{index}") }
     }
 
     fn instance(&self, region: &str, index: usize, now: i64) -> AliyunObject {
@@ -188,7 +185,8 @@ impl Estate {
         let address = format!("10.{}.{}.{}", index >> 16 & 255, index >> 8 & 255, index & 255);
         let public: Vec<String> =
             if index.is_multiple_of(3) { vec![format!("203.0.113.{}", index % 250 + 1)] } else { Vec::new() };
-        let locks = if index % 5 == 4 { json!([{ "LockReason": "security", "LockMsg": "" }]) } else { json!([]) };
+        let locks =
+            if index % 5 == 4 { json!([{ "LockReason": "security", "LockMsg": "" }]) } else { json!([]) };
         let mut item = json!({
             "InstanceId": id, "InstanceName": self.name("server", index), "HostName": format!("iZ{index}Z"), "RegionId": region,
             "ZoneId": format!("{region}-{}", ["a", "b", "k"][index % 3]), "InstanceChargeType": if prepaid { "PrePaid" } else { "PostPaid" },
@@ -243,7 +241,14 @@ impl Estate {
                 json!({ "InstanceId": id, "AutoRenewEnabled": on, "Duration": if on { 1 } else { 0 }, "PeriodUnit": "Month", "RenewalStatus": if on { "AutoRenewal" } else { "Normal" } }),
             );
         }
-        AliyunObject { product: AliyunProduct::Ecs, region: region.into(), id, item, details, refused: BTreeMap::new() }
+        AliyunObject {
+            product: AliyunProduct::Ecs,
+            region: region.into(),
+            id,
+            item,
+            details,
+            refused: BTreeMap::new(),
+        }
     }
 
     fn database(&self, region: &str, index: usize, now: i64) -> AliyunObject {
@@ -307,12 +312,11 @@ impl Estate {
             refused.insert("accounts", (403, "IncorrectDBInstanceState"));
             refused.insert("databases", (403, "IncorrectDBInstanceState"));
         } else {
-            let account = |name: &str| {
-                json!({ "AccountName": name, "DBInstanceId": id, "AccountStatus": "Available", "AccountType": "Normal", "PrivExceeded": "0", "DatabasePrivileges": { "DatabasePrivilege": [{ "DBName": "orders", "AccountPrivilege": "ReadWrite" }] } })
-            };
+            let account = |name: &str| json!({ "AccountName": name, "DBInstanceId": id, "AccountStatus": "Available", "AccountType": "Normal", "PrivExceeded": "0", "DatabasePrivileges": { "DatabasePrivilege": [{ "DBName": "orders", "AccountPrivilege": "ReadWrite" }] } });
             // More than one page of either size, exactly one, none.
             let (accounts, databases) = [(3, 130), (0, 0), (31, 100)][index % 4];
-            let accounts: Vec<Value> = (0..accounts).map(|number| account(&format!("user_{number}"))).collect();
+            let accounts: Vec<Value> =
+                (0..accounts).map(|number| account(&format!("user_{number}"))).collect();
             let databases: Vec<Value> = (0..databases)
                 .map(|number| json!({ "DBName": format!("db_{number}"), "DBInstanceId": id, "Engine": engine, "DBStatus": "Running", "CharacterSetName": "utf8mb4", "DBDescription": "", "Accounts": { "AccountPrivilegeInfo": [] } }))
                 .collect();
@@ -353,7 +357,9 @@ impl Estate {
             item["Bandwidth"] = 5120.into();
         }
         let listeners = match index % 4 {
-            0 => json!([{ "ListenerPort": 80, "ListenerProtocol": "http", "Description": "", "ListenerForward": "on", "ForwardPort": 443 }, { "ListenerPort": 443, "ListenerProtocol": "https", "Description": "网站", "ListenerForward": "off" }]),
+            0 => {
+                json!([{ "ListenerPort": 80, "ListenerProtocol": "http", "Description": "", "ListenerForward": "on", "ForwardPort": 443 }, { "ListenerPort": 443, "ListenerProtocol": "https", "Description": "网站", "ListenerForward": "off" }])
+            }
             1 => json!([{ "ListenerPort": "8080", "ListenerProtocol": "tcp" }]),
             2 => json!([]),
             _ => json!([{ "ListenerPort": 443, "ListenerProtocol": "https" }]),
@@ -376,7 +382,14 @@ impl Estate {
             .map(|listener| json!({ "ServerId": "i-bp1simcloud", "ServerIp": "10.0.0.1", "ListenerPort": listener["ListenerPort"], "Port": 80, "Protocol": listener["ListenerProtocol"], "ServerHealthStatus": pick(&["normal", "abnormal"], index) }))
             .collect();
         let details = BTreeMap::from([("attribute", attribute), ("health", Value::Array(backends))]);
-        AliyunObject { product: AliyunProduct::Slb, region: region.into(), id, item, details, refused: BTreeMap::new() }
+        AliyunObject {
+            product: AliyunProduct::Slb,
+            region: region.into(),
+            id,
+            item,
+            details,
+            refused: BTreeMap::new(),
+        }
     }
 
     fn bucket(&self, index: usize, now: i64) -> AliyunObject {
@@ -389,7 +402,8 @@ impl Estate {
             "IntranetEndpoint": format!("oss-{region}-internal.aliyuncs.com"),
         });
         let mut info = list.clone();
-        info["AccessControlList"] = json!({ "Grant": pick(&["private", "public-read", "public-read-write"], index) });
+        info["AccessControlList"] =
+            json!({ "Grant": pick(&["private", "public-read", "public-read-write"], index) });
         info["Owner"] = json!({ "ID": super::keys::ACCOUNT, "DisplayName": super::keys::ACCOUNT });
         info["Comment"] = if self.options.nasty { "备份 <a> & \"b\" ]]>" } else { "" }.into();
         info["DataRedundancyType"] = "LRS".into();

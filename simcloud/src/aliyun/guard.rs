@@ -17,12 +17,8 @@ const RATES: &[(&str, u64)] = &[
 ];
 
 /// The calls that the free quota counts.
-const COUNTED: &[&str] = &[
-    "cms:DescribeMetricList",
-    "cms:DescribeMetricLast",
-    "cms:DescribeMetricData",
-    "cms:DescribeMetricTop",
-];
+const COUNTED: &[&str] =
+    &["cms:DescribeMetricList", "cms:DescribeMetricLast", "cms:DescribeMetricData", "cms:DescribeMetricTop"];
 
 /// The account's limits.
 #[derive(Debug, Default)]

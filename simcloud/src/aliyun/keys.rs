@@ -107,16 +107,20 @@ impl KeyRing {
             return Err(refuse(400, "InvalidAccessKeyId.Inactive", "Specified access key is disabled."));
         }
         let temporary = keys.iter().any(|key| key.token.is_some());
-        let key = keys.iter().find(|key| key.token.as_deref() == token).ok_or_else(|| match (temporary, token) {
-            (true, None) => refuse(400, "MissingSecurityToken", "SecurityToken is mandatory for this action."),
-            (true, Some(_)) => {
-                refuse(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.")
+        let key = keys.iter().find(|key| key.token.as_deref() == token).ok_or_else(|| {
+            match (temporary, token) {
+                (true, None) => {
+                    refuse(400, "MissingSecurityToken", "SecurityToken is mandatory for this action.")
+                }
+                (true, Some(_)) => {
+                    refuse(400, "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed.")
+                }
+                (false, _) => refuse(
+                    400,
+                    "InvalidSecurityToken.MismatchWithAccessKey",
+                    "Specified SecurityToken mismatch with the AccessKey.",
+                ),
             }
-            (false, _) => refuse(
-                400,
-                "InvalidSecurityToken.MismatchWithAccessKey",
-                "Specified SecurityToken mismatch with the AccessKey.",
-            ),
         })?;
         if key.expires.is_some_and(|expires| expires <= now) {
             return Err(expired_token());

@@ -262,9 +262,10 @@ fn route(asked: &Asked) -> Result<(&'static str, &'static [&'static str], Option
     let name = host.strip_suffix(".aliyuncs.com").unwrap_or_default();
     let (first, region) = name.split_once('.').unwrap_or((name, ""));
     let first = first.strip_suffix("-vpc").unwrap_or(first);
-    let (name, known, _, actions) = PRODUCTS.iter().find(|(_, _, host, _)| *host == first).ok_or_else(|| {
-        refuse(404, "InvalidProduct.NotFound", "The specified product cannot be found.")
-    })?;
+    let (name, known, _, actions) = PRODUCTS
+        .iter()
+        .find(|(_, _, host, _)| *host == first)
+        .ok_or_else(|| refuse(404, "InvalidProduct.NotFound", "The specified product cannot be found."))?;
     if *known != version {
         return Err(wrong_version());
     }
@@ -352,7 +353,8 @@ impl Aliyun {
                 let allowed = permission(product, action);
                 self.guard().allow(&access_key, &allowed)?;
                 self.guard().pass(&region, &name, self.clock.now())?;
-                let context = Context { aliyun: self, action, access_key: &access_key, fault: fault.as_ref() };
+                let context =
+                    Context { aliyun: self, action, access_key: &access_key, fault: fault.as_ref() };
                 let mut parameters = Parameters::new(parameters?);
                 // What every action knows: official clients send some of them along.
                 for common in ["Action", "Version", "Format"] {
@@ -410,11 +412,18 @@ impl Aliyun {
             None => claimed.and_then(|claim| {
                 let now = self.clock.now();
                 if (claim.time - now).abs() > acs3::SKEW {
-                    let message = "The difference between the request time and the current time is too large.";
-                    return Err(Refusal { number: "0002-00000504", ..refuse(403, "RequestTimeTooSkewed", message) });
+                    let message =
+                        "The difference between the request time and the current time is too large.";
+                    return Err(Refusal {
+                        number: "0002-00000504",
+                        ..refuse(403, "RequestTimeTooSkewed", message)
+                    });
                 }
-                let secret =
-                    self.keys().storage_secret(&claim.access_key, asked.header("x-oss-security-token"), now)?;
+                let secret = self.keys().storage_secret(
+                    &claim.access_key,
+                    asked.header("x-oss-security-token"),
+                    now,
+                )?;
                 if asked.method != "GET" {
                     return Err(refuse(405, "MethodNotAllowed", "The specified method is not allowed."));
                 }
@@ -430,7 +439,12 @@ impl Aliyun {
                 oss4::check(asked, &claim, &target.resource(), &secret)?;
                 self.guard().allow(&claim.access_key, &name).map_err(for_storage)?;
                 self.guard().pass(&claim.region, &name, now).map_err(for_storage)?;
-                oss::answer(&self.estate(), &target, &claim.region, pairs(asked.uri.query().unwrap_or_default()))
+                oss::answer(
+                    &self.estate(),
+                    &target,
+                    &claim.region,
+                    pairs(asked.uri.query().unwrap_or_default()),
+                )
             }),
         };
         let reply = match result {
@@ -462,7 +476,10 @@ impl Aliyun {
             }
             (_, reply) => reply,
         };
-        (reply.header(if storage { "x-oss-request-id" } else { "x-acs-request-id" }, REQUEST_ID.into()), fault)
+        (
+            reply.header(if storage { "x-oss-request-id" } else { "x-acs-request-id" }, REQUEST_ID.into()),
+            fault,
+        )
     }
 }
 
@@ -544,10 +561,7 @@ fn used_nonce() -> Refusal {
 }
 
 fn throttled(retry_after: Option<u64>) -> Refusal {
-    Refusal {
-        retry_after,
-        ..refuse(400, "Throttling.User", "Request was denied due to user flow control.")
-    }
+    Refusal { retry_after, ..refuse(400, "Throttling.User", "Request was denied due to user flow control.") }
 }
 
 fn quota_used_up() -> Refusal {

@@ -35,7 +35,8 @@ pub(super) fn target(asked: &Asked) -> Target {
             Some((bucket, place)) => (Some(bucket.to_owned()), place),
             None => (None, name),
         };
-        let region = place.strip_prefix("oss-").map(|region| region.strip_suffix("-internal").unwrap_or(region));
+        let region =
+            place.strip_prefix("oss-").map(|region| region.strip_suffix("-internal").unwrap_or(region));
         (bucket, region.map(str::to_owned))
     };
     let query = super::pairs(asked.uri.query().unwrap_or_default());
@@ -64,24 +65,33 @@ pub(super) fn answer(
         _ => return Err(refuse(501, "NotImplemented", "Objects are not simulated.")),
     };
     if let Some((unknown, _)) = query.iter().find(|(name, _)| !known.contains(&name.as_str())) {
-        return Err(refuse(400, "InvalidArgument", format!("The parameter {unknown} is not one of this call.")));
+        return Err(refuse(
+            400,
+            "InvalidArgument",
+            format!("The parameter {unknown} is not one of this call."),
+        ));
     }
     let Some(name) = &target.bucket else { return list(estate, &query) };
     let bucket = estate
         .find(Oss, name)
         .ok_or_else(|| refuse(404, "NoSuchBucket", "The specified bucket does not exist."))?;
     if bucket.region != region {
-        let message = "The bucket you are attempting to access must be addressed using the specified endpoint.";
+        let message =
+            "The bucket you are attempting to access must be addressed using the specified endpoint.";
         return Err(refuse(403, "AccessDenied", message));
     }
     let info = &bucket.details["info"];
     Ok(match target.action {
         "GetBucketInfo" => document("BucketInfo", &element("Bucket", info)),
         "GetBucketAcl" => {
-            let inside = element("Owner", &info["Owner"]) + &element("AccessControlList", &info["AccessControlList"]);
+            let inside =
+                element("Owner", &info["Owner"]) + &element("AccessControlList", &info["AccessControlList"]);
             document("AccessControlPolicy", &inside)
         }
-        _ => document("BucketStat", "<Storage>1600</Storage><ObjectCount>230</ObjectCount><MultipartUploadCount>0</MultipartUploadCount>"),
+        _ => document(
+            "BucketStat",
+            "<Storage>1600</Storage><ObjectCount>230</ObjectCount><MultipartUploadCount>0</MultipartUploadCount>",
+        ),
     })
 }
 
@@ -91,12 +101,16 @@ fn list(estate: &Estate, query: &[(String, String)]) -> Result<String, Refusal> 
     let (prefix, marker) = (value("prefix").unwrap_or_default(), value("marker").unwrap_or_default());
     let most: usize = match value("max-keys") {
         None => 100,
-        Some(text) => text.parse().ok().filter(|most| (1..=1000).contains(most)).ok_or_else(|| {
-            refuse(400, "InvalidArgument", "max-keys must be from 1 to 1000.")
-        })?,
+        Some(text) => text
+            .parse()
+            .ok()
+            .filter(|most| (1..=1000).contains(most))
+            .ok_or_else(|| refuse(400, "InvalidArgument", "max-keys must be from 1 to 1000."))?,
     };
-    let fits: Vec<_> =
-        estate.of(Oss, "").filter(|bucket| bucket.id.starts_with(prefix) && bucket.id.as_str() > marker).collect();
+    let fits: Vec<_> = estate
+        .of(Oss, "")
+        .filter(|bucket| bucket.id.starts_with(prefix) && bucket.id.as_str() > marker)
+        .collect();
     let page = &fits[..most.min(fits.len())];
     let truncated = page.len() < fits.len();
     let mut inside = String::new();
@@ -110,7 +124,9 @@ fn list(estate: &Estate, query: &[(String, String)]) -> Result<String, Refusal> 
             inside.push_str(&format!("<NextMarker>{}</NextMarker>", escape(&last.id)));
         }
     }
-    inside.push_str("<Owner><ID>1234567890123456</ID><DisplayName>1234567890123456</DisplayName></Owner><Buckets>");
+    inside.push_str(
+        "<Owner><ID>1234567890123456</ID><DisplayName>1234567890123456</DisplayName></Owner><Buckets>",
+    );
     for bucket in page {
         inside.push_str(&element("Bucket", &bucket.item));
     }

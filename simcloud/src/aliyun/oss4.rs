@@ -29,7 +29,8 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, Refusal> {
         .ok_or_else(|| invalid("The authorization header is invalid: only V4 signatures are taken here."))?;
     let (mut credential, mut additional, mut signature) = (None, None, None);
     for part in rest.split(',') {
-        let (name, value) = part.trim().split_once('=').ok_or_else(|| invalid("The authorization header is invalid."))?;
+        let (name, value) =
+            part.trim().split_once('=').ok_or_else(|| invalid("The authorization header is invalid."))?;
         let place = match name {
             "Credential" => &mut credential,
             "AdditionalHeaders" => &mut additional,
@@ -50,7 +51,8 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, Refusal> {
         }
         Some(names) => names.split(';').map(str::to_owned).collect(),
     };
-    let lower = additional.iter().all(|name| !name.is_empty() && !name.chars().any(|c| c.is_ascii_uppercase()));
+    let lower =
+        additional.iter().all(|name| !name.is_empty() && !name.chars().any(|c| c.is_ascii_uppercase()));
     if !lower || additional.windows(2).any(|pair| pair[0] >= pair[1]) {
         return Err(invalid("The AdditionalHeaders in the authorization header are invalid."));
     }
@@ -59,7 +61,8 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, Refusal> {
         return Err(invalid("The credential in the authorization header is invalid."));
     };
     let denied = |what: &str| refuse(403, "AccessDenied", what);
-    let stamp = asked.header("x-oss-date").ok_or_else(|| denied("OSS authentication requires a valid Date."))?;
+    let stamp =
+        asked.header("x-oss-date").ok_or_else(|| denied("OSS authentication requires a valid Date."))?;
     let time = chrono::NaiveDateTime::parse_from_str(stamp, "%Y%m%dT%H%M%SZ")
         .map_err(|_| denied("OSS authentication requires a valid Date."))?;
     if !stamp.starts_with(date) || date.len() != 8 {
@@ -94,7 +97,9 @@ pub(super) fn check(asked: &Asked, claim: &Claim, resource: &str, secret: &str) 
     let mut headers: Vec<(String, String)> = asked
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned()))
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).trim().to_owned())
+        })
         .filter(|(name, _)| must(name) || claim.additional.contains(name))
         .collect();
     headers.sort();

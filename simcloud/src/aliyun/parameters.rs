@@ -26,7 +26,9 @@ impl Parameters {
     /// One that must be there.
     pub(super) fn required(&mut self, name: &'static str) -> Result<String, Refusal> {
         self.text(name).ok_or_else(|| {
-            let message = format!("The input parameter {name} that is mandatory for processing this request is not supplied.");
+            let message = format!(
+                "The input parameter {name} that is mandatory for processing this request is not supplied."
+            );
             refuse(400, format!("Missing{name}"), message)
         })
     }

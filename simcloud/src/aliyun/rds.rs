@@ -14,7 +14,9 @@ pub(super) fn answer(context: &Context<'_>, parameters: &mut Parameters) -> Resu
         }
         "DescribeDBInstanceNetInfo" => {
             let addresses = detail(context, parameters, "net_info")?;
-            Ok(json!({ "InstanceNetworkType": "VPC", "SecurityIPMode": "normal", "DBInstanceNetInfos": { "DBInstanceNetInfo": addresses } }))
+            Ok(
+                json!({ "InstanceNetworkType": "VPC", "SecurityIPMode": "normal", "DBInstanceNetInfos": { "DBInstanceNetInfo": addresses } }),
+            )
         }
         "DescribeResourceUsage" => {
             parameters.text("ResourceGroupId");
@@ -25,7 +27,9 @@ pub(super) fn answer(context: &Context<'_>, parameters: &mut Parameters) -> Resu
             parameters.text("AccountName");
             let all = detail(context, parameters, "accounts")?;
             let all = all.as_array().cloned().unwrap_or_default();
-            Ok(json!({ "Accounts": { "DBInstanceAccount": page.of(&all) }, "PageNumber": page.number, "TotalRecordCount": all.len() }))
+            Ok(
+                json!({ "Accounts": { "DBInstanceAccount": page.of(&all) }, "PageNumber": page.number, "TotalRecordCount": all.len() }),
+            )
         }
         "DescribeDatabases" => {
             let page = parameters.page(1..=100, 30)?;
@@ -45,13 +49,14 @@ pub(super) fn answer(context: &Context<'_>, parameters: &mut Parameters) -> Resu
 
 fn instances(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, Refusal> {
     let region = context.region(parameters)?;
-    let all: Vec<Value> =
-        context.estate().of(Rds, &region).map(|object| object.item.clone()).collect();
+    let all: Vec<Value> = context.estate().of(Rds, &region).map(|object| object.item.clone()).collect();
     let tokens = parameters.number("MaxResults", 1..=100, 0)?;
     if tokens > 0 || parameters.text("NextToken").is_some() {
         let size = if tokens > 0 { tokens } else { 30 };
         let (page, next) = page_by_token(context, parameters, &all, super::parameters::position(size))?;
-        return Ok(json!({ "Items": { "DBInstance": page }, "PageRecordCount": size, "TotalRecordCount": all.len(), "NextToken": next }));
+        return Ok(
+            json!({ "Items": { "DBInstance": page }, "PageRecordCount": size, "TotalRecordCount": all.len(), "NextToken": next }),
+        );
     }
     let page = parameters.page(1..=100, 30)?;
     let items = page.of(&all);
@@ -69,7 +74,11 @@ fn detail(context: &Context<'_>, parameters: &mut Parameters, name: &'static str
         refuse(404, "InvalidDBInstanceId.NotFound", "The specified DB instance is not found.")
     })?;
     if let Some((status, code)) = object.refused.get(name) {
-        return Err(refuse(*status, *code, "The instance engine, type or state does not support operations."));
+        return Err(refuse(
+            *status,
+            *code,
+            "The instance engine, type or state does not support operations.",
+        ));
     }
     Ok(object.details.get(name).cloned().unwrap_or_else(|| json!({})))
 }

@@ -13,15 +13,20 @@ pub(super) fn answer(context: &Context<'_>, parameters: &mut Parameters) -> Resu
                 parameters.required("PageNumber")?;
             }
             let page = parameters.page(1..=100, 50)?;
-            let all: Vec<Value> = context.estate().of(Slb, &region).map(|object| object.item.clone()).collect();
-            Ok(json!({ "LoadBalancers": { "LoadBalancer": page.of(&all) }, "PageNumber": page.number, "PageSize": page.size, "TotalCount": all.len() }))
+            let all: Vec<Value> =
+                context.estate().of(Slb, &region).map(|object| object.item.clone()).collect();
+            Ok(
+                json!({ "LoadBalancers": { "LoadBalancer": page.of(&all) }, "PageNumber": page.number, "PageSize": page.size, "TotalCount": all.len() }),
+            )
         }
         "DescribeLoadBalancerAttribute" => detail(context, parameters, &region, "attribute"),
         "DescribeHealthStatus" => {
             let backends = detail(context, parameters, &region, "health")?;
             Ok(json!({ "BackendServers": { "BackendServer": backends } }))
         }
-        _ => Ok(json!({ "ServerCertificates": { "ServerCertificate": context.estate().certificates(&region) } })),
+        _ => Ok(
+            json!({ "ServerCertificates": { "ServerCertificate": context.estate().certificates(&region) } }),
+        ),
     }
 }
 

@@ -29,8 +29,7 @@ fn identity(context: &Context<'_>) -> Value {
 }
 
 fn assume(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, Refusal> {
-    let invalid =
-        |name: &str, message: &str| refuse(400, format!("InvalidParameter.{name}"), message);
+    let invalid = |name: &str, message: &str| refuse(400, format!("InvalidParameter.{name}"), message);
     let role = parameters.required("RoleArn")?;
     let session = parameters.required("RoleSessionName")?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".@-_".contains(c);
@@ -52,7 +51,9 @@ fn assume(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, R
     if role != keys.named.role_arn {
         return Err(refuse(404, "EntityNotExist.Role", "The specified Role not exists."));
     }
-    if external.as_deref() != Some(keys.named.external_id.as_str()) || context.access_key != keys.named.access_key {
+    if external.as_deref() != Some(keys.named.external_id.as_str())
+        || context.access_key != keys.named.access_key
+    {
         return Err(refuse(
             403,
             "NoPermission",
