@@ -411,6 +411,9 @@ async fn every_way_to_write_an_answer_is_read() {
         ("DescribeMetricList", AliyunFault::Gzip),
         ("DescribeMetricList", AliyunFault::Slow(Duration::from_millis(20))),
         ("DescribeMetricMetaList", AliyunFault::TotalAsText),
+        ("DescribeMetricList", AliyunFault::TokenBehindLast),
+        ("DescribeInstances", AliyunFault::TokenBehindLast),
+        ("DescribeNetworkInterfaces", AliyunFault::TokenBehindLast),
         ("DescribeInstances", AliyunFault::NoToken),
         ("DescribeInstances", AliyunFault::Gzip),
         ("DescribeInstancesFullStatus", AliyunFault::TotalAsText),
@@ -429,6 +432,9 @@ async fn every_way_to_write_an_answer_is_read() {
         let found = golden_metrics(&world, &points);
         assert_complete(&world, &found, chosen(&found));
         assert_eq!(chosen(&found).len(), 7, "{label}");
+        for name in ["aliyun_ecs", "aliyun_rds", "aliyun_slb", "aliyun_oss", "aliyun_monitor"] {
+            assert_eq!(ran.collector(name)["warnings"], json!([]), "{label}");
+        }
     }
     // An answer without the member says that there are none: nothing is lost, and it is asked for again.
     let world = small_world().await;

@@ -157,10 +157,9 @@ fn still(text: &str) -> String {
     let mut still = String::new();
     for line in support::steady(text).lines() {
         let line = line.trim_end();
-        let moving = line.contains("TIME") || line.contains("_acs_") && line.contains("metric ");
+        // The rows of metrics, and how many minutes there were, are those of the moment.
         let words: Vec<&str> = line.split_whitespace().collect();
-        // The last word of a metric's row is its value, the last of a count how many minutes there were.
-        let kept = if moving { &words[..words.len().saturating_sub(1)] } else { &words[..] };
+        let kept = if line.contains("TIME") { &["ROW"] } else { &words[..] };
         still.push_str(&kept.join(" "));
         still.push('\n');
     }

@@ -239,6 +239,8 @@ impl<'list> Walk<'list> {
             Paging::Whole => Position::End,
             Paging::Tokens { .. } => match next {
                 None => Position::End,
+                // Some bring a token with the last page too: behind it lies an empty page with the same token.
+                Some(token) if came == 0 && self.tokens.contains(&token) => Position::End,
                 Some(token) if !self.tokens.insert(token.clone()) => {
                     return Err(self.endless("the cloud gave the same page token twice"));
                 }

@@ -103,7 +103,8 @@ pub(super) async fn collect(
     let (mut repeated, mut strange) = (false, 0);
     loop {
         let (datapoints, next) = client.rpc_as(&DESCRIBE_METRIC_LIST, VERSION, &parameters, &read).await?;
-        let mut points = Vec::with_capacity(datapoints.len());
+        let came = datapoints.len();
+        let mut points = Vec::with_capacity(came);
         for datapoint in datapoints {
             match point(chosen, window, datapoint) {
                 Some(point) if (start..window.end).contains(&point.point.time) => {
@@ -119,7 +120,8 @@ pub(super) async fn collect(
         }
         let Some(next) = next else { break };
         if !tokens.insert(next.clone()) || tokens.len() > PAGES {
-            repeated = true;
+            // A token behind the last page leads to an empty one: then nothing is missing.
+            repeated = came > 0;
             break;
         }
         parameters.truncate(fixed);
