@@ -19,7 +19,7 @@ use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::{Run, WindowRequest};
 use crate::selector::{Patterns, Written};
-use data::Size;
+use data::{Read, Size};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Deserialize;
@@ -249,7 +249,7 @@ struct Outcome {
     chosen: Chosen,
     result: Result<(), Failure>,
     window: Window,
-    size: Size,
+    read: Read,
 }
 
 impl MonitorSpec {
@@ -287,22 +287,30 @@ impl MonitorSpec {
         let metrics = asked.len();
         let mut outcomes = stream::iter(asked).buffer_unordered(AT_ONCE);
         let (mut failure, mut failed) = (None, BTreeSet::new());
+        let (mut repeated, mut strange) = (BTreeSet::new(), BTreeMap::new());
         let mut silent: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
+        // Nothing is awaited in here: the calls under way are polled by this loop alone, and one of them may hold what would be waited for.
         while let Some(outcome) = outcomes.next().await {
-            let Outcome { chosen, result, window, size } = outcome;
+            let Outcome { chosen, result, window, read } = outcome;
+            if read.repeated {
+                repeated.insert(chosen.key());
+            }
+            if read.strange > 0 {
+                strange.insert(chosen.key(), read.strange);
+            }
             match result {
                 Ok(()) => {
+                    let size = read.size;
                     let known = sizes.get(&chosen.key()).is_some_and(|known| known.series > 0);
                     if size.newest.is_none() && !known && window.end - window.start >= 600 * SECOND {
                         silent.entry(chosen.namespace.clone()).or_default().insert(chosen.metric.clone());
                     }
-                    run.advance(window.mark, until_of(&chosen, window, size)).await;
                     if size.newest.is_some() {
                         sizes.insert(chosen.key(), size);
                     }
                 }
                 Err(error) => {
-                    failed.insert(format!("{} {}", chosen.namespace, chosen.metric));
+                    failed.insert(chosen.key());
                     failure = Some(worse(failure, error));
                 }
             }
@@ -311,6 +319,16 @@ impl MonitorSpec {
         data::remember_sizes(run, &sizes).await?;
         for (namespace, names) in silent {
             run.warn(data::silent(&namespace, &names)).await;
+        }
+        if let Some(first) = repeated.first() {
+            let which = some_of(repeated.len(), first);
+            let text = "CloudMonitor gave the same page token twice: the pages up to there were taken";
+            run.warn(format!("{which}: {text}")).await;
+        }
+        if let Some((first, _)) = strange.first_key_value() {
+            let (which, count) = (some_of(strange.len(), first), strange.values().sum::<u64>());
+            run.warn(format!("{which}: {count} datapoints have no time or no number and were left out"))
+                .await;
         }
         let Some(failure) = failure else { return Ok(()) };
         if let Some(example) = failed.first().filter(|_| failed.len() < metrics) {
@@ -374,7 +392,7 @@ async fn one(
     known: Option<Size>,
 ) -> Outcome {
     let start = start_of(&chosen, window, known);
-    let mut size = Size::default();
+    let mut read = Read::default();
     let mut result = Ok(());
     for client in clients {
         if over.load(Ordering::Relaxed) {
@@ -382,7 +400,7 @@ async fn one(
             break;
         }
         match data::collect(run, client, &chosen, window, start).await {
-            Ok(own) => size = size.and(own),
+            Ok(own) => read = read.and(own),
             Err(failure) => {
                 if let Failure::Call(error) = &failure
                     && matches!(error.fault, Fault::Quota | Fault::Denied | Fault::Authentication)
@@ -394,7 +412,16 @@ async fn one(
             }
         }
     }
-    Outcome { chosen, result, window, size }
+    if result.is_ok() {
+        let until = until_of(&chosen, window, read.size);
+        run.advance(window.mark, until).await;
+    }
+    Outcome { chosen, result, window, read }
+}
+
+/// One metric by its name, or several by their number and the first.
+fn some_of(count: usize, first: &str) -> String {
+    if count == 1 { first.to_owned() } else { format!("{count} metrics, such as {first}") }
 }
 
 /// From where a metric is asked for: the overlap costs nothing as long as it fits into the pages that the new datapoints need anyway.

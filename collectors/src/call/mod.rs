@@ -402,8 +402,8 @@ impl CallPath {
         if refusal.fault == Fault::Skewed {
             let renew = "get new ones, or use `role_arn` so that funchost renews them";
             hint = Some(match ahead.map(|ahead| (ahead / SECOND).abs()) {
-                // The clocks agree, so it is the keys that are too old.
-                Some(..60) => format!("the temporary keys have expired: {renew}"),
+                // The clocks agree, so it is the keys that are too old, unless the cloud tells the two apart.
+                Some(..60) => hint.unwrap_or_else(|| format!("the temporary keys have expired: {renew}")),
                 Some(seconds) => {
                     format!("this machine's clock differs from the cloud's by {seconds} s: set it (NTP)")
                 }

@@ -295,7 +295,7 @@ impl<'run> Collection<'run> {
         if self.missing > 0 {
             // Nothing that was not seen may be forgotten.
             return Err(Failure::Answer(format!(
-                "{region}: the list changed while it was read, twice: {} of its items were not shown",
+                "{region}: the list changed while it was read, twice: up to {} of its items were not shown",
                 self.missing
             )));
         }

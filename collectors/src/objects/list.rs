@@ -201,6 +201,10 @@ pub(super) struct Walk<'list> {
     seen: HashSet<String>,
     tokens: HashSet<String>,
     pages: usize,
+    /// How many items the page before said there are.
+    total: Option<u64>,
+    /// By how many items the list became shorter while it was read: as many may have moved onto a page that had been read.
+    shrunk: u64,
     /// Has a list by numbers been read a second time?
     again: bool,
     /// Items that were missing after that.
@@ -236,6 +240,8 @@ impl<'list> Walk<'list> {
             seen: HashSet::new(),
             tokens: HashSet::new(),
             pages: 0,
+            total: None,
+            shrunk: 0,
             again: false,
             missing: 0,
         }
@@ -311,6 +317,8 @@ impl<'list> Walk<'list> {
             Paging::Whole => Position::End,
             Paging::Tokens { .. } => match next {
                 None => Position::End,
+                // Some bring a token with the last page too: behind it lies an empty page with the same token.
+                Some(token) if came == 0 && self.tokens.contains(&token) => Position::End,
                 Some(token) if !self.tokens.insert(token.clone()) => {
                     return Err(self.endless("the cloud gave the same page token twice"));
                 }
@@ -325,16 +333,21 @@ impl<'list> Walk<'list> {
 
     /// Where a list by numbers goes on after a page.
     fn after(&mut self, number: usize, came: usize, new: usize, most: usize, total: Option<u64>) -> Position {
+        if let (Some(before), Some(now)) = (self.total, total) {
+            self.shrunk += before.saturating_sub(now);
+        }
+        self.total = total;
         let read = number as u64 * most as u64;
         let last = came < most || total.is_some_and(|total| read >= total);
         // Some answer to a number behind the end with the last page again. On the second way nothing is new, mostly.
         if !last && (new > 0 || self.again) {
             return Position::Number(number + 1);
         }
-        let missing = total.map_or(0, |total| total.saturating_sub(self.seen.len() as u64));
+        let missing = total.map_or(0, |total| total.saturating_sub(self.seen.len() as u64)).max(self.shrunk);
         // Between two pages something was released: what stood first on the next page came to stand last on the one that was read.
         if missing > 0 && number > 1 && !self.again {
             self.again = true;
+            (self.total, self.shrunk) = (None, 0);
             return Position::First;
         }
         if number > 1 {

@@ -44,6 +44,27 @@ impl Size {
     }
 }
 
+/// What reading a metric came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Read {
+    pub(super) size: Size,
+    /// Was the same page token given twice?
+    pub(super) repeated: bool,
+    /// Datapoints without a time or a number.
+    pub(super) strange: u64,
+}
+
+impl Read {
+    /// Of two hosts.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            size: self.size.and(other.size),
+            repeated: self.repeated || other.repeated,
+            strange: self.strange + other.strange,
+        }
+    }
+}
+
 /// The sizes that were remembered, by namespace and metric.
 pub(super) async fn sizes(run: &Run) -> Result<BTreeMap<String, Size>, Failure> {
     // A value that cannot be read is as good as none.
@@ -66,7 +87,7 @@ pub(super) async fn collect(
     chosen: &Chosen,
     window: Window,
     start: i64,
-) -> Result<Size, Failure> {
+) -> Result<Read, Failure> {
     // CloudMonitor's windows are open at their start and closed at their end.
     let edge = |time: i64| (time / MILLISECOND - 1).to_string();
     let mut parameters = vec![
@@ -80,10 +101,11 @@ pub(super) async fn collect(
     let fixed = parameters.len();
     let mut counts: HashMap<i64, i64> = HashMap::new();
     let mut tokens = BTreeSet::new();
-    let mut strange = 0;
+    let (mut repeated, mut strange) = (false, 0);
     loop {
         let (datapoints, next) = client.rpc_as(&DESCRIBE_METRIC_LIST, VERSION, &parameters, &read).await?;
-        let mut points = Vec::with_capacity(datapoints.len());
+        let came = datapoints.len();
+        let mut points = Vec::with_capacity(came);
         for datapoint in datapoints {
             match point(chosen, window, datapoint) {
                 Some(point) if (start..window.end).contains(&point.point.time) => {
@@ -99,30 +121,21 @@ pub(super) async fn collect(
         }
         let Some(next) = next else { break };
         if !tokens.insert(next.clone()) || tokens.len() > PAGES {
-            run.warn(format!(
-                "{} {}: CloudMonitor gave the same page token twice: the pages up to there were taken",
-                chosen.namespace, chosen.metric
-            ))
-            .await;
+            // A token behind the last page leads to an empty one: then nothing is missing.
+            repeated = came > 0;
             break;
         }
         parameters.truncate(fixed);
         parameters.push(("NextToken".to_owned(), next));
     }
-    if strange > 0 {
-        run.warn(format!(
-            "{} {}: {strange} datapoints have no time or no number and were left out",
-            chosen.namespace, chosen.metric
-        ))
-        .await;
-    }
     let newest = counts.keys().max().copied();
     let last = window.end - chosen.period * SECOND;
-    Ok(Size {
+    let size = Size {
         series: counts.values().max().copied().unwrap_or_default(),
         lag: newest.map_or(0, |newest| (last - newest).max(0) / (chosen.period * SECOND)),
         newest,
-    })
+    };
+    Ok(Read { size, repeated, strange })
 }
 
 type Datapoint = Map<String, Json>;
