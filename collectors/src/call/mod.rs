@@ -10,7 +10,7 @@ mod transport;
 
 use crate::account::Cloud;
 use crate::clock::{Clock, SECOND, nanoseconds};
-use crate::collector::Action;
+use crate::collector::{Action, Failure};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use limiter::{Limiter, Scope};
@@ -47,7 +47,7 @@ pub enum Fault {
 
 /// A call that failed for good.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{service}:{action}{} failed after {attempts} attempt{}: {code}: {message}", if region.is_empty() { String::new() } else { format!(" in {region}") }, if *attempts == 1 { "" } else { "s" })]
+#[error("{service}:{action} {}{}: {code}: {message}", if region.is_empty() { String::new() } else { format!("in {region} ") }, match *attempts { 0 => "was not made".to_owned(), 1 => "failed after 1 attempt".to_owned(), more => format!("failed after {more} attempts") })]
 pub struct CallError {
     /// Whose.
     pub cloud: Cloud,
@@ -71,22 +71,119 @@ pub struct CallError {
     pub hint: Option<String>,
 }
 
-/// Calls by `service:Action`.
+/// What was called, by `service:Action`, and what still may be.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<BTreeMap<String, u64>>);
+pub struct Counts {
+    made: Mutex<Made>,
+    allowance: Option<Allowance>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    calls: BTreeMap<String, u64>,
+    /// Metrics asked for, by the same names.
+    metrics: BTreeMap<String, u64>,
+    /// Units that were announced.
+    announced: u64,
+}
+
+/// How much of an account's one metered call a collector may still use.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// The call: `monitoring:GetMetricData`.
+    pub action: String,
+    /// Is it counted by the metric, not by the call?
+    pub by_metric: bool,
+    /// Units that are left.
+    pub left: u64,
+    /// Whose budget, how much of it is used, and what can be done, for a person.
+    pub why: String,
+}
 
 impl Counts {
+    /// Counts that end the metered calls where the allowance ends.
+    #[must_use]
+    pub fn within(allowance: Option<Allowance>) -> Self {
+        Self { made: Mutex::default(), allowance }
+    }
+
     /// Counts one attempt.
     pub fn add(&self, service: &str, action: &str) {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *counts.entry(format!("{service}:{action}")).or_default() += 1;
+        *self.lock().calls.entry(format!("{service}:{action}")).or_default() += 1;
+    }
+
+    /// Counts metrics that are asked for, where the cloud bills by them.
+    pub fn add_metrics(&self, action: &Action, metrics: u64) {
+        *self.lock().metrics.entry(name(action)).or_default() += metrics;
     }
 
     /// What was counted so far.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.lock().calls.clone()
     }
+
+    /// The metrics that were asked for so far, by the same names.
+    #[must_use]
+    pub fn metrics(&self) -> BTreeMap<String, u64> {
+        self.lock().metrics.clone()
+    }
+
+    /// Says what will be called, before the first of these calls: all of it is allowed, or none.
+    ///
+    /// # Errors
+    /// [`Failure::Budget`] where it would be more than is left.
+    pub fn announce(&self, action: &Action, calls: u64, metrics: u64) -> Result<(), Failure> {
+        let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
+        let units = if allowance.by_metric { metrics } else { calls };
+        let mut made = self.lock();
+        if made.announced.saturating_add(units) > allowance.left {
+            return Err(Failure::Budget(allowance.refusal(units.saturating_add(made.announced))));
+        }
+        made.announced += units;
+        Ok(())
+    }
+
+    /// May one more attempt be made? What was announced can turn out to be more: pages, attempts.
+    fn may(&self, action: &Action) -> Result<(), String> {
+        let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
+        let made = self.lock();
+        let counts = if allowance.by_metric { &made.metrics } else { &made.calls };
+        let used = counts.get(&allowance.action).copied().unwrap_or(0);
+        // Metrics are counted before their call is made.
+        let within = if allowance.by_metric { used <= allowance.left } else { used < allowance.left };
+        if within { Ok(()) } else { Err(allowance.why.clone()) }
+    }
+
+    fn allowance_of(&self, action: &Action) -> Option<&Allowance> {
+        self.allowance.as_ref().filter(|allowance| allowance.action == name(action))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Allowance {
+    /// What to say to a run that needs so many units.
+    #[must_use]
+    pub fn refusal(&self, units: u64) -> String {
+        let unit = match (self.by_metric, units) {
+            (true, 1) => "metric",
+            (true, _) => "metrics",
+            (false, 1) => "call",
+            (false, _) => "calls",
+        };
+        format!(
+            "{} was not called: this run needs {units} {unit}, and {} are left: {}",
+            self.action, self.left, self.why
+        )
+    }
+}
+
+/// `service:Action`.
+fn name(action: &Action) -> String {
+    format!("{}:{}", action.service, action.action)
 }
 
 /// How the path is set up.
@@ -331,6 +428,9 @@ impl CallPath {
         let mut corrected = false;
         loop {
             let turn = bucket.turn().await;
+            if let Err(why) = call.counts.may(call.action) {
+                return Err(Self::failed(&call, refuse(Fault::Quota, "budget", why), None, attempts));
+            }
             attempts += 1;
             let Failed { refusal, retry_after, ahead } = match self.attempt(&call).await {
                 Ok(answer) => {
@@ -426,7 +526,9 @@ impl CallPath {
         }
     }
 
-    fn rate(&self, cloud: Cloud, action: &Action) -> f64 {
+    /// Calls a second of an action, for one account and region: as configured, else as the collector says.
+    #[must_use]
+    pub fn rate(&self, cloud: Cloud, action: &Action) -> f64 {
         let name = format!("{}.{}.{}", cloud.key(), action.service, action.action);
         let limits = &self.options.limits;
         let configured =

@@ -2,8 +2,9 @@
 //!
 //! Owns the order of these steps. Memory holds two pages, the objects that wait for a batch to fill, and what was listed for the whole region.
 
+use super::ahead;
 use super::detail::{Detail, Details, How};
-use super::list::{Walk, at, text};
+use super::list::{Tally, Walk, at, text};
 use super::project::{Object, point};
 use super::{ObjectCollector, Scope};
 use crate::collector::{Failure, Output};
@@ -12,6 +13,7 @@ use crate::run::Run;
 use futures_util::future::join_all;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Collects these regions.
 pub(super) async fn collect(
@@ -50,11 +52,12 @@ async fn account(
     region_of: impl Fn(&Json) -> Option<String>,
 ) -> Result<(), Failure> {
     let Some(first) = regions.first() else { return Ok(()) };
+    let tally = Tally::of([collector.list.request.action]);
     let mut collections: BTreeMap<Text, Collection<'_>> = regions
         .iter()
         .map(|region| (region.clone(), Collection::new(collector, details, run, region)))
         .collect();
-    let mut walk = Walk::new(&collector.list, first, &[]);
+    let mut walk = Walk::new(&collector.list, first, &[], &tally);
     while walk.goes_on() {
         let mut shares: BTreeMap<Text, Vec<Json>> = BTreeMap::new();
         for item in walk.next(run).await? {
@@ -75,7 +78,7 @@ async fn account(
     for collection in collections.values_mut() {
         collection.finish(&walk).await?;
     }
-    Ok(())
+    ahead::remember(collector, run, &Text::from(""), &tally).await
 }
 
 /// One region's collection.
@@ -83,6 +86,7 @@ struct Collection<'run> {
     collector: &'static ObjectCollector,
     run: &'run Run,
     region: Text,
+    tally: Arc<Tally>,
     details: Details<'run>,
     /// Has what is listed once a region been listed?
     listed: bool,
@@ -98,11 +102,15 @@ impl<'run> Collection<'run> {
         run: &'run Run,
         region: &Text,
     ) -> Self {
-        let details = Details::new(run, region, &collector.description, details);
+        let own = (collector.scope == Scope::Region).then_some(collector.list.request.action);
+        let beside = details.iter().map(|detail| detail.list().request.action);
+        let tally = Arc::new(Tally::of(own.into_iter().chain(beside)));
+        let details = Details::new(run, region, &collector.description, details, tally.clone());
         Self {
             collector,
             run,
             region: region.clone(),
+            tally,
             details,
             listed: false,
             waiting: Vec::new(),
@@ -113,7 +121,8 @@ impl<'run> Collection<'run> {
     /// All pages of the region. The next page is on its way while one is worked on.
     async fn region(&mut self) -> Result<(), Failure> {
         let run = self.run;
-        let mut walk = Walk::new(&self.collector.list, &self.region, &[]);
+        let (region, tally) = (self.region.clone(), self.tally.clone());
+        let mut walk = Walk::new(&self.collector.list, &region, &[], &tally);
         let mut items = walk.next(run).await?;
         while walk.goes_on() {
             let (page, following) = tokio::join!(self.page(items), walk.next(run));
@@ -189,7 +198,7 @@ impl<'run> Collection<'run> {
                 walk.missing()
             )));
         }
-        Ok(())
+        ahead::remember(self.collector, self.run, &self.region, &self.tally).await
     }
 
     async fn send(&self, objects: Vec<Object>) -> Result<(), Failure> {

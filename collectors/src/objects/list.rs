@@ -7,7 +7,8 @@ use crate::collector::{Action, Failure};
 use crate::point::Text;
 use crate::run::Run;
 use serde_json::Value as Json;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 /// How a cloud is asked: parameters in, JSON out, spelled as the vendor's SDKs spell it.
 #[async_trait::async_trait]
@@ -117,9 +118,30 @@ fn count(value: &Json) -> Option<u64> {
     text(value)?.parse().ok()
 }
 
+/// The calls that a collection needed, by action; attempts of one call are one.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
+
+impl Tally {
+    /// These may be called; none were yet.
+    pub(super) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
+        Self(Mutex::new(actions.into_iter().map(|action| (action.action.to_owned(), 0)).collect()))
+    }
+
+    fn add(&self, action: &Action) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(action.action.to_owned()).or_default() += 1;
+    }
+
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A list being read.
 pub(super) struct Walk<'list> {
     list: &'list List,
+    tally: &'list Tally,
     region: Text,
     parameters: Vec<(String, Json)>,
     position: Position,
@@ -145,7 +167,12 @@ const PAGES: usize = 100_000;
 
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.
-    pub(super) fn new(list: &'list List, region: &Text, parameters: &[(String, String)]) -> Self {
+    pub(super) fn new(
+        list: &'list List,
+        region: &Text,
+        parameters: &[(String, String)],
+        tally: &'list Tally,
+    ) -> Self {
         let mut all: Vec<(String, Json)> = Vec::new();
         if let Some(name) = list.request.region {
             all.push((name.to_owned(), Json::from(&**region)));
@@ -156,6 +183,7 @@ impl<'list> Walk<'list> {
         all.extend(parameters.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))));
         Self {
             list,
+            tally,
             region: region.clone(),
             parameters: all,
             position: Position::First,
@@ -205,6 +233,7 @@ impl<'list> Walk<'list> {
             }
         }
         let request = &list.request;
+        self.tally.add(request.action);
         let mut answer = request.api.ask(run, &self.region, request.action, &parameters).await?;
         self.pages += 1;
         if self.pages > PAGES {

@@ -16,6 +16,7 @@ use crate::collector::{
     Action, Collector, Description, Failure, Key, MarkKey, Output, REGIONS, Reported, Source, Spec, Type,
     Window, regions,
 };
+use crate::estimate::{Ahead, Estimate, Expected};
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::{Run, WindowRequest};
@@ -53,6 +54,9 @@ static GET_MONITOR_DATA: Action = Action {
 
 /// The newest minute is not asked for: its datapoints are still incomplete.
 const DELAY: i64 = 60 * SECOND;
+
+/// The shortest period that is asked for, seconds.
+const SHORTEST: i64 = 60;
 
 /// Calls of one region that are under way at once; the limiter spaces them.
 const AT_ONCE: usize = 16;
@@ -206,6 +210,15 @@ impl Spec for MonitorSpec {
         }))
         .await;
     }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
+        Ok(Estimate { calls: self.foresee(ahead, regions).await?, at_least: Vec::new() })
+    }
+
+    async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
+        let Some(first) = regions.first() else { return Ok(()) };
+        self.choose(run, &Client::new(run, first)).await.map(drop)
+    }
 }
 
 /// A metric that is wanted.
@@ -214,34 +227,148 @@ type Chosen = (&'static Namespace, Metric);
 impl MonitorSpec {
     /// The metrics that the targets choose, of all namespaces.
     async fn choose(&self, run: &Run, client: &Client<'_>) -> Result<Vec<Chosen>, Failure> {
+        let namespaces = self.namespaces();
+        let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, client, namespace))).await;
+        let mut chosen = Vec::new();
+        for (namespace, list) in namespaces.into_iter().zip(lists) {
+            let list = list?;
+            if list.is_empty() {
+                run.warn(format!("the namespace {} has no metrics", namespace.name)).await;
+            }
+            let (mut list, warnings) = self.select(namespace, list);
+            for warning in warnings {
+                run.warn(warning).await;
+            }
+            let unsupported = meta::unsupported(run.memory.as_ref(), namespace).await?;
+            list.retain(|metric| !unsupported.contains(&metric.name));
+            chosen.extend(list.into_iter().map(|metric| (namespace, metric)));
+        }
+        Ok(chosen)
+    }
+
+    /// Each once, in the order written.
+    fn namespaces(&self) -> Vec<&'static Namespace> {
         let mut namespaces: Vec<&'static Namespace> = Vec::new();
         for target in &self.targets {
             if !namespaces.iter().any(|known| known.name == target.namespace.name) {
                 namespaces.push(target.namespace);
             }
         }
-        let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, client, namespace))).await;
-        let mut chosen = Vec::new();
-        for (namespace, list) in namespaces.into_iter().zip(lists) {
-            let mut list = list?;
-            if list.is_empty() {
-                run.warn(format!("the namespace {} has no metrics", namespace.name)).await;
+        namespaces
+    }
+
+    /// What the targets leave of a namespace's list, and what a person should know.
+    fn select(&self, namespace: &Namespace, mut list: Vec<Metric>) -> (Vec<Metric>, Vec<String>) {
+        let mut warnings = Vec::new();
+        for target in self.targets.iter().filter(|target| target.namespace.name == namespace.name) {
+            let names: BTreeSet<&str> = list.iter().map(|metric| &*metric.name).collect();
+            for (pattern, near) in target.patterns.idle(&names) {
+                let near =
+                    if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+                warnings.push(format!("`{pattern}` selects no metric of {}{near}", namespace.name));
             }
-            for target in self.targets.iter().filter(|target| target.namespace.name == namespace.name) {
-                let names: BTreeSet<&str> = list.iter().map(|metric| &*metric.name).collect();
-                for (pattern, near) in target.patterns.idle(&names) {
-                    let near =
-                        if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
-                    run.warn(format!("`{pattern}` selects no metric of {}{near}", namespace.name)).await;
-                }
-                list.retain(|metric| target.patterns.selects(&metric.name));
-            }
-            let unsupported = meta::unsupported(run, namespace).await?;
-            list.retain(|metric| !unsupported.contains(&metric.name));
+            list.retain(|metric| target.patterns.selects(&metric.name));
+        }
+        (list, warnings)
+    }
+
+    /// All calls, by the lists and objects that are known.
+    async fn foresee(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Vec<Expected>, Failure> {
+        let Some(first) = regions.first() else { return Ok(Vec::new()) };
+        let mut expected = Vec::new();
+        let mut chosen: Vec<Chosen> = Vec::new();
+        // Found out once a day and region, by one call each.
+        let mut unsupported = 0;
+        let mut unknown = None;
+        for namespace in self.namespaces() {
+            let known = meta::known(ahead.memory, namespace).await?;
+            let at_least =
+                known.is_none().then(|| format!("which metrics {} has is not known yet", namespace.name));
+            unknown = unknown.or_else(|| at_least.clone());
+            expected.push(Expected {
+                every: meta::VALID,
+                due: known.as_ref().is_none_or(|(_, valid)| !valid),
+                at_least,
+                ..Expected::new(&DESCRIBE_BASE_METRICS, first, 1)
+            });
+            let mut list = known.map(|(list, _)| self.select(namespace, list).0).unwrap_or_default();
+            let not = meta::unsupported(ahead.memory, namespace).await?;
+            list.retain(|metric| {
+                unsupported += u64::from(not.contains(&metric.name));
+                !not.contains(&metric.name)
+            });
             chosen.extend(list.into_iter().map(|metric| (namespace, metric)));
         }
-        Ok(chosen)
+        let batches = Batches::recall(ahead.memory).await?;
+        for region in regions {
+            let windows = ahead.memory.windows(&requests(region, &chosen, ahead.now - DELAY)).await?;
+            // By how often they are asked for: those of five minutes make no call in four of five minutes.
+            let mut data: BTreeMap<i64, Expected> = BTreeMap::new();
+            let mut at_least = unknown.clone();
+            let mut instances: BTreeMap<&str, usize> = BTreeMap::new();
+            for ((namespace, metric), window) in chosen.iter().zip(windows) {
+                let count = match instances.get(namespace.name) {
+                    Some(count) => *count,
+                    None => {
+                        let count = namespace.instances(ahead.memory, region).await?.len();
+                        instances.insert(namespace.name, count);
+                        count
+                    }
+                };
+                if count == 0 {
+                    let why = || format!("{region}: no object of {} is known there yet", namespace.class);
+                    at_least = at_least.or_else(|| Some(why()));
+                    continue;
+                }
+                if window.start >= window.end {
+                    continue;
+                }
+                let calls = count.div_ceil(batches.size(namespace)) as u64;
+                let group = data.entry(metric.period).or_insert_with(|| Expected {
+                    every: Duration::from_secs(metric.period.unsigned_abs()),
+                    due: ahead.is_new(metric.period, DELAY),
+                    ..Expected::new(&GET_MONITOR_DATA, region, 0)
+                });
+                group.calls += calls;
+                group.in_a_row = group.in_a_row.max(calls);
+            }
+            if data.is_empty() {
+                data.insert(SHORTEST, Expected::new(&GET_MONITOR_DATA, region, 0));
+            }
+            expected.extend(data.into_values().map(|of_one| Expected {
+                in_a_row: of_one.in_a_row.max(of_one.calls.div_ceil(AT_ONCE as u64)),
+                at_least: at_least.clone(),
+                ..of_one
+            }));
+            if unsupported > 0 {
+                expected.push(Expected {
+                    every: meta::VALID,
+                    due: false,
+                    ..Expected::new(&GET_MONITOR_DATA, region, unsupported)
+                });
+            }
+        }
+        Ok(expected)
     }
+}
+
+/// The marks of these metrics, and up to where they are asked for; `until` is the latest, nanoseconds.
+fn requests<'metric>(
+    region: &Text,
+    wanted: impl IntoIterator<Item = &'metric Chosen>,
+    until: i64,
+) -> Vec<(MarkKey, WindowRequest)> {
+    let request = |(namespace, metric): &Chosen| {
+        let key = MarkKey {
+            region: region.clone(),
+            namespace: namespace.name.into(),
+            metric: metric.name.clone(),
+            dimensions: namespace.dimensions.iter().map(|dimension| Text::from(dimension.call)).collect(),
+        };
+        let end = until - until.rem_euclid(metric.period * SECOND);
+        (key, WindowRequest { end, period: metric.period })
+    };
+    wanted.into_iter().map(request).collect()
 }
 
 /// One region's metrics.
@@ -252,7 +379,7 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], over: &AtomicBoo
         if instances.contains_key(namespace.name) {
             continue;
         }
-        let found = namespace.instances(run, region).await?;
+        let found = namespace.instances(run.memory.as_ref(), region).await?;
         if found.is_empty() {
             run.warn(format!(
                 "{region}: {} is asked for by the objects of {class}, and none is known there: run {class} for this account and region first, in this script (before this collector) or in another",
@@ -268,21 +395,15 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], over: &AtomicBoo
         .iter()
         .filter(|(namespace, _)| instances.get(namespace.name).is_some_and(|found| !found.is_empty()))
         .collect();
-    let requests: Vec<(MarkKey, WindowRequest)> = wanted
-        .iter()
-        .map(|(namespace, metric)| {
-            let key = MarkKey {
-                region: region.clone(),
-                namespace: namespace.name.into(),
-                metric: metric.name.clone(),
-                dimensions: namespace.dimensions.iter().map(|dimension| Text::from(dimension.call)).collect(),
-            };
-            let end = until - until.rem_euclid(metric.period * SECOND);
-            (key, WindowRequest { end, period: metric.period })
-        })
-        .collect();
+    let requests = requests(region, wanted.iter().copied(), until);
     let windows = run.memory.windows(&requests).await?;
-    let batches = Batches::recall(run).await?;
+    let batches = Batches::recall(run.memory.as_ref()).await?;
+    let calls = |namespace: &Namespace| {
+        let count = instances.get(namespace.name).map_or(0, |found| found.len());
+        count.div_ceil(batches.size(namespace)) as u64
+    };
+    let due = wanted.iter().zip(&windows).filter(|(_, window)| window.start < window.end);
+    run.counts.announce(&GET_MONITOR_DATA, due.map(|((namespace, _), _)| calls(namespace)).sum(), 0)?;
     let asked: Vec<_> = wanted
         .into_iter()
         .zip(windows)

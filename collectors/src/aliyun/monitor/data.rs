@@ -7,7 +7,7 @@ use crate::aliyun::client::Client;
 use crate::clock::SECOND;
 use crate::collector::{Failure, Link, MetricPoint, Output, Part, Window};
 use crate::point::{Category, Point, Text, Value};
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -43,10 +43,10 @@ impl Size {
     }
 }
 
-/// The sizes that were remembered, by namespace and metric.
-pub(super) async fn sizes(run: &Run) -> Result<BTreeMap<String, Size>, Failure> {
+/// The sizes that were remembered, by namespace and metric. One of no series was asked for and had no datapoints.
+pub(super) async fn sizes(memory: &dyn Memory) -> Result<BTreeMap<String, Size>, Failure> {
     // A value that cannot be read is as good as none.
-    let value = run.memory.recall(SIZES).await?;
+    let value = memory.recall(SIZES).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
 }
 

@@ -7,17 +7,17 @@ use crate::aliyun::client::Client;
 use crate::collector::Failure;
 use crate::mistake::nearest;
 use crate::point::Text;
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a list is remembered.
-const VALID: Duration = Duration::from_secs(86_400);
+pub(super) const VALID: Duration = Duration::from_secs(86_400);
 
 /// Metrics of one page.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 
 /// More pages than this are no list.
 const PAGES: usize = 1000;
@@ -75,9 +75,24 @@ struct Remembered {
 
 const REMEMBERED: u32 = 1;
 
+fn key(namespace: &Text) -> String {
+    format!("aliyun_cms\nmetrics\n{namespace}")
+}
+
+/// The metrics of a namespace as they are known beforehand, and whether they are remembered still.
+pub(super) async fn known(
+    memory: &dyn Memory,
+    namespace: &Text,
+) -> Result<Option<(Vec<Metric>, bool)>, Failure> {
+    let Some((value, valid)) = memory.known(&key(namespace)).await? else { return Ok(None) };
+    let remembered = serde_json::from_slice::<Remembered>(&value).ok();
+    let remembered = remembered.filter(|remembered| remembered.version == REMEMBERED);
+    Ok(remembered.map(|remembered| (remembered.metrics, valid)))
+}
+
 /// All metrics of a namespace: remembered, or listed to the end.
 pub(super) async fn list(run: &Run, client: &Client<'_>, namespace: &Text) -> Result<Vec<Metric>, Failure> {
-    let key = format!("aliyun_cms\nmetrics\n{namespace}");
+    let key = key(namespace);
     // A value that cannot be read is as good as none.
     let remembered =
         run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());

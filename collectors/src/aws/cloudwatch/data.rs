@@ -135,6 +135,7 @@ async fn ask(
     let mut body = request(batch, which);
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
+    run.counts.add_metrics(&GET_METRIC_DATA, which.len() as u64);
     loop {
         let answer: Answer = client.json(&GET_METRIC_DATA, &body).await?;
         messages.extend(answer.messages);

@@ -3,10 +3,10 @@
 //! Owns the list and what is known to be unsupported (both remembered for a day), and the choice of period and statistic.
 
 use super::namespaces::Namespace;
-use super::{DESCRIBE_BASE_METRICS, VERSION};
+use super::{DESCRIBE_BASE_METRICS, SHORTEST, VERSION};
 use crate::collector::Failure;
 use crate::point::Text;
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use crate::tencentcloud::client::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -14,10 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How long a list is remembered.
-const VALID: Duration = Duration::from_secs(86_400);
-
-/// The shortest period that is asked for, seconds.
-const SHORTEST: i64 = 60;
+pub(super) const VALID: Duration = Duration::from_secs(86_400);
 
 /// A metric that is listed.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -38,13 +35,28 @@ struct Remembered {
 
 const REMEMBERED: u32 = 1;
 
+fn key(namespace: &Namespace) -> String {
+    format!("tencentcloud_monitor\nmetrics\n{}", namespace.name)
+}
+
+/// The metrics of a namespace as they are known beforehand, and whether they are remembered still.
+pub(super) async fn known(
+    memory: &dyn Memory,
+    namespace: &Namespace,
+) -> Result<Option<(Vec<Metric>, bool)>, Failure> {
+    let Some((value, valid)) = memory.known(&key(namespace)).await? else { return Ok(None) };
+    let remembered = serde_json::from_slice::<Remembered>(&value).ok();
+    let remembered = remembered.filter(|remembered| remembered.version == REMEMBERED);
+    Ok(remembered.map(|remembered| (remembered.metrics, valid)))
+}
+
 /// All metrics of a namespace: remembered, or listed; one answer holds them all.
 pub(super) async fn list(
     run: &Run,
     client: &Client<'_>,
     namespace: &Namespace,
 ) -> Result<Vec<Metric>, Failure> {
-    let key = format!("tencentcloud_monitor\nmetrics\n{}", namespace.name);
+    let key = key(namespace);
     // A value that cannot be read is as good as none.
     let remembered =
         run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
@@ -99,8 +111,11 @@ fn unsupported_key(namespace: &str) -> String {
 }
 
 /// Metrics that are listed and not supported.
-pub(super) async fn unsupported(run: &Run, namespace: &Namespace) -> Result<BTreeSet<Text>, Failure> {
-    let value = run.memory.recall(&unsupported_key(namespace.name)).await?;
+pub(super) async fn unsupported(
+    memory: &dyn Memory,
+    namespace: &Namespace,
+) -> Result<BTreeSet<Text>, Failure> {
+    let value = memory.recall(&unsupported_key(namespace.name)).await?;
     Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
 }
 
