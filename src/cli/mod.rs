@@ -8,8 +8,11 @@ mod check;
 mod collectors;
 mod demo;
 mod list;
+mod plan;
 mod run;
 mod table;
+
+pub(crate) use table::Table;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
@@ -45,6 +48,8 @@ struct Common {
 enum Command {
     /// Run a script's function: collect, and write the points to DataKit
     Run(run::RunArguments),
+    /// Show what a script will call, what that costs and how long it takes, before it does
+    Plan(plan::PlanArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
     /// List the functions that scripts register with DFF.API
@@ -186,6 +191,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     };
     match cli.command {
         Command::Run(arguments) => run::main(surroundings, &cli.common, &arguments),
+        Command::Plan(arguments) => plan::main(surroundings, &cli.common, &arguments),
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),

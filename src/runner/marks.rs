@@ -26,7 +26,7 @@ const FIRST_WINDOW: Time = 600 * SECOND;
 
 /// The oldest time that a point may have now and still be written.
 #[must_use]
-pub(super) fn oldest_writable(now: Time) -> Time {
+pub(crate) fn oldest_writable(now: Time) -> Time {
     now - DATAKIT_REACH + MARGIN
 }
 

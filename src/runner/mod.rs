@@ -13,9 +13,12 @@ mod delivery;
 mod marks;
 mod report;
 
+pub(crate) use marks::oldest_writable;
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
+use crate::money;
+use crate::money::budget::{self, BudgetReport, Budgets, Watch};
 use crate::script::{Backend, BackendError, Prepared, Request};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
@@ -24,6 +27,7 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
+use funchost_collectors::estimate::Ahead;
 use funchost_collectors::mistake::nearest;
 use funchost_collectors::point::{Category, Text};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
@@ -63,6 +67,8 @@ pub struct Settings {
     pub overlap: BTreeMap<Cloud, Time>,
     /// Bytes that the outbox may hold.
     pub outbox_limit: u64,
+    /// What accounts may use in a month.
+    pub budgets: Budgets,
     /// `--debug`: whatever the script says.
     pub debug: bool,
     /// `--force`: minimum intervals are ignored.
@@ -90,6 +96,8 @@ struct Done {
     collectors: Vec<CollectorReport>,
     outbox: OutboxReport,
     warnings: Vec<String>,
+    /// By account.
+    budget: BTreeMap<String, BudgetReport>,
     debugged: bool,
 }
 
@@ -126,6 +134,7 @@ impl Runner {
         let done = self.0.lock();
         let (status, reason) = RunReport::judge(&done.collectors, &done.outbox);
         let mut warnings = done.warnings.clone();
+        warnings.extend(done.budget.values().filter_map(BudgetReport::warning));
         warnings.extend(self.0.settings.calls.notes());
         RunReport {
             status,
@@ -134,6 +143,7 @@ impl Runner {
             seconds: seconds(self.0.settings.clock.now() - self.0.started),
             collectors: done.collectors.clone(),
             outbox: done.outbox,
+            budget: done.budget.values().cloned().collect(),
             warnings,
             errors: Vec::new(),
         }
@@ -252,23 +262,7 @@ impl Inner {
     ) -> CollectorReport {
         let began = Instant::now();
         let description = prepared.collector.description();
-        let mut report = CollectorReport {
-            name: description.name.into(),
-            status: CollectorStatus::Skipped,
-            collected: 0,
-            delivered: 0,
-            kept: 0,
-            rejected: 0,
-            too_old: 0,
-            already_sent: 0,
-            linked: 0,
-            calls: BTreeMap::new(),
-            regions: BTreeMap::new(),
-            seconds: 0.0,
-            next_due: None,
-            warnings: Vec::new(),
-            error: None,
-        };
+        let mut report = CollectorReport::new(description.name, CollectorStatus::Skipped);
         let regions = prepared.spec.regions();
         let gate = if debug {
             Ok(Gate { due: regions.clone(), claims: HashMap::new(), next: None })
@@ -312,7 +306,25 @@ impl Inner {
             self.settings.overlap.get(&account.cloud).copied().unwrap_or(600 * SECOND),
             !debug,
         ));
-        let counts = Arc::new(Counts::default());
+        let memory: Arc<dyn Memory> = Arc::new(HostMemory {
+            state: self.settings.state.clone(),
+            clock: self.settings.clock.clone(),
+            calls: self.settings.calls.clone(),
+            cloud: account.cloud,
+            identity: identity.clone(),
+            marks: marks.clone(),
+            linker: self.linker.clone(),
+        });
+        let watch = match self.watch(prepared, memory.as_ref(), &gate.due).await {
+            Ok(watch) => watch,
+            Err(why) => {
+                self.give_back(&gate, Outcome::Abandoned).await;
+                report.status = CollectorStatus::Failed;
+                report.error = Some(why);
+                return report;
+            }
+        };
+        let counts = Arc::new(Counts::within(watch.as_ref().map(Watch::allowance)));
         let (output, pages) = tokio::sync::mpsc::channel(WAITING_PAGES);
         let now = self.settings.clock.now();
         let run = Run {
@@ -321,15 +333,7 @@ impl Inner {
             started: now,
             calls: self.settings.calls.clone(),
             counts: counts.clone(),
-            memory: Arc::new(HostMemory {
-                state: self.settings.state.clone(),
-                clock: self.settings.clock.clone(),
-                calls: self.settings.calls.clone(),
-                cloud: account.cloud,
-                identity: identity.clone(),
-                marks: marks.clone(),
-                linker: self.linker.clone(),
-            }),
+            memory,
             filter: prepared.filter.clone(),
             output,
         };
@@ -412,7 +416,11 @@ impl Inner {
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
-        self.count(&identity, &mut report).await;
+        let counted = money::counted(&counts);
+        self.count(&identity, &counted, &mut report).await;
+        if let Some(watch) = &watch {
+            self.lock().budget.insert(identity, watch.after(&counted));
+        }
         (self.settings.progress)(&format!(
             "{}: {} points, {} calls",
             report.name,
@@ -420,6 +428,37 @@ impl Inner {
             report.calls.values().sum::<u64>()
         ));
         report
+    }
+
+    /// The account's budget, where this collector makes metered calls and there is one; an error where what is known to be needed breaks it.
+    async fn watch(
+        &self,
+        prepared: &Prepared,
+        memory: &dyn Memory,
+        due: &[Text],
+    ) -> Result<Option<Watch>, String> {
+        let account = &prepared.account;
+        let actions = prepared.collector.description().actions;
+        let calls = |metered: &str| {
+            actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
+        };
+        let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
+        let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;
+        let Some(watch) = watch.map_err(|error| error.to_string())? else { return Ok(None) };
+        let ahead = Ahead {
+            account,
+            memory,
+            now: self.settings.calls.now(account.cloud),
+            cadence: None,
+            filtered: prepared.filter.is_some(),
+        };
+        let estimate = prepared.spec.estimate(&ahead, due).await.map_err(|failure| failure.to_string())?;
+        let judged = watch.judge(watch.needs(&estimate));
+        if let Err(why) = judged {
+            self.lock().budget.insert(account.identity(), watch.after(&BTreeMap::new()));
+            return Err(format!("{why}\nhint: {}", budget::WAY_OUT));
+        }
+        Ok(Some(watch))
     }
 
     /// Which regions are due, claimed for this process.
@@ -509,10 +548,9 @@ impl Inner {
     }
 
     /// Adds the calls to the day's count: they were made, and perhaps billed, whatever came of them.
-    async fn count(&self, identity: &str, report: &mut CollectorReport) {
-        let day = rfc3339(self.settings.clock.now());
-        let day = day.get(..10).unwrap_or(&day);
-        if let Err(error) = self.settings.state.count_calls(day, identity, &report.calls).await {
+    async fn count(&self, identity: &str, counted: &BTreeMap<String, u64>, report: &mut CollectorReport) {
+        let day = money::day(self.settings.clock.now());
+        if let Err(error) = self.settings.state.count_calls(&day, identity, counted).await {
             report.warnings.push(format!("the calls could not be counted: {error}"));
         }
     }
@@ -569,7 +607,7 @@ struct Gate {
 }
 
 /// DataKit, collector, account, region, and a digest of what else makes two collections differ.
-fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String {
+pub(crate) fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String {
     let mut configs = prepared.configs.clone();
     if let Some(map) = configs.as_object_mut() {
         map.remove("regions");
@@ -600,13 +638,17 @@ fn region_name(region: &Text) -> String {
 /// A failure with its way out, for a person.
 fn explain(region: &Text, failure: &Failure) -> String {
     let mut text = match failure {
-        Failure::Call(_) | Failure::Answer(_) => failure.to_string(),
+        Failure::Call(_) | Failure::Answer(_) | Failure::Budget(_) => failure.to_string(),
         _ => format!("{}: {failure}", region_name(region)),
     };
     if let Failure::Call(error) = failure
         && let Some(hint) = &error.hint
     {
         text.push_str(&format!("\nhint: {hint}"));
+    }
+    let refused = matches!(failure, Failure::Call(error) if error.code == "budget");
+    if refused || matches!(failure, Failure::Budget(_)) {
+        text.push_str(&format!("\nhint: {}", budget::WAY_OUT));
     }
     text
 }
