@@ -143,5 +143,6 @@ async fn planner(surroundings: &Surroundings, config: &Config, discover: bool) -
         calls: Arc::new(calls(surroundings, config)?),
         clock: surroundings.clock.clone(),
         overlap: overlaps(config),
+        budgets: config.budgets.clone(),
     }))
 }

@@ -153,11 +153,8 @@ impl<'g> Given<'g> {
             return Err(wrong());
         }
         if !CURRENCIES.contains(&currency.as_str()) {
-            return Err(Wrong::new(format!(
-                "is in a currency that no price is known in: {}",
-                CURRENCIES.join(", ")
-            ))
-            .hint(FORM));
+            return Err(Wrong::new("is in a currency that no price is known in")
+                .hint(format!("known: {}", CURRENCIES.join(", "))));
         }
         Ok(Money { amount, currency })
     }

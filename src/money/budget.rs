@@ -80,12 +80,7 @@ impl BudgetReport {
         let most = self.limit.saturating_mul(WARNING) / 10;
         (self.used >= most.max(1)).then(|| {
             let percent = self.used.saturating_mul(100) / self.limit.max(1);
-            format!(
-                "{percent} % of the budget of {} for {} are used: {}",
-                self.account,
-                self.month,
-                self.words()
-            )
+            format!("{percent} % of the budget of {} for {}: {}", self.account, self.month, self.words())
         })
     }
 
@@ -94,7 +89,7 @@ impl BudgetReport {
     pub fn words(&self) -> String {
         let money = self.money.as_deref().map(|money| format!(" ({money})")).unwrap_or_default();
         format!(
-            "{} of {} {}{money}, {} left",
+            "{} of {} {}{money} used, {} left",
             grouped(self.used),
             grouped(self.limit),
             self.unit,
@@ -144,6 +139,12 @@ impl Watch {
         Ok(Some(Self { price, account: identity, month: month(now), limit, used, money: words }))
     }
 
+    /// Units that the month's budget allows.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// The units that an estimate's due calls would use.
     #[must_use]
     pub fn needs(&self, estimate: &Estimate) -> u64 {
@@ -167,7 +168,7 @@ impl Watch {
             action: self.price.action.clone(),
             by_metric: self.price.unit == Unit::Metric,
             left: report.left,
-            why: format!("the budget of {} for {} has {}", self.account, self.month, report.words()),
+            why: format!("the budget of {} for {}: {}", self.account, self.month, report.words()),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Owns the arithmetic. A month has 30 days here; a budget's month is the calendar's.
 
 use super::{Discovered, Planner, Rhythm};
+use crate::money::budget::Watch;
 use crate::money::{self, Price, Unit};
 use crate::runner::{interval_key, rfc3339};
 use crate::script::Prepared;
@@ -129,6 +130,8 @@ pub struct Pool {
     pub free_a_month: u64,
     /// Counted in this calendar month so far, by all scripts that share the state.
     pub used_this_month: u64,
+    /// Units that the account's budget allows in a month.
+    pub budget_a_month: Option<u64>,
     /// The day of the month on which the free ones are used up.
     pub free_until_day: Option<u64>,
     /// The shortest rhythm that stays free; none where none does up to two hours.
@@ -167,10 +170,13 @@ pub struct Question {
     pub delayed: bool,
 }
 
+/// Account, partition and call.
+type PoolKey = (String, &'static str, &'static str);
+
 /// A collector's estimate with what it is multiplied by.
 struct Counted {
     forecast: CollectorForecast,
-    pools: HashMap<(String, &'static str, &'static str), (u64, bool)>,
+    pools: HashMap<PoolKey, (u64, bool)>,
 }
 
 impl Planner {
@@ -194,10 +200,23 @@ impl Planner {
                 "a run takes {least}{longest:.0} s, and no function may take more than 3600 s: divide the collectors among several functions"
             )),
             Some(suggested) if question.timeout < suggested => warnings.push(format!(
-                "the function's timeout of {} s is shorter than {suggested} s, which is one and a half times the longest path of {least}{longest:.0} s: write `timeout = {suggested}`",
+                "the function's timeout of {} s is shorter than {suggested} s (one and a half times the longest path of {least}{longest:.0} s, rounded up): write `timeout = {suggested}`",
                 question.timeout
             )),
             Some(_) => {}
+        }
+        for pool in &pools {
+            if let Some(budget) = pool.budget_a_month.filter(|budget| pool.units_a_month > *budget) {
+                warnings.push(format!(
+                    "{} {}: a month needs {} {}, and the budget allows {}: on day {} these calls will stop",
+                    pool.account,
+                    pool.call,
+                    money::grouped(pool.units_a_month),
+                    pool.unit.plural(),
+                    money::grouped(budget),
+                    (budget * 30).div_ceil(pool.units_a_month).max(1)
+                ));
+            }
         }
         if longest > every.as_secs_f64() {
             warnings.push(format!(
@@ -280,7 +299,7 @@ impl Planner {
         let description = one.collector.description();
         let account = one.account.identity();
         let mut calls: Vec<CallForecast> = Vec::new();
-        let mut pools: HashMap<(String, &'static str, &'static str), (u64, bool)> = HashMap::new();
+        let mut pools: HashMap<PoolKey, (u64, bool)> = HashMap::new();
         let mut because: Vec<String> = estimate.at_least.clone();
         for expected in &estimate.calls {
             let every = collected_every(expected.every, interval).max(interval).as_secs();
@@ -354,23 +373,40 @@ impl Planner {
 
     /// Regions are collected at once, each action at its own rate: a region takes as long as its slowest action, or as the calls that wait for each other.
     fn path(&self, one: &Prepared, estimate: &Estimate) -> f64 {
-        let calls = &self.0.settings.calls;
-        let mut regions: BTreeMap<&str, (BTreeMap<&str, (u64, f64)>, u64)> = BTreeMap::new();
+        let mut regions: BTreeMap<&str, InRegion> = BTreeMap::new();
         for expected in &estimate.calls {
             let region = regions.entry(&expected.region).or_default();
-            let rate = calls.rate(one.account.cloud, expected.action);
-            region.0.entry(expected.action.action).or_insert((0, rate)).0 += expected.calls;
-            region.1 += expected.in_a_row;
+            let rate = self.0.settings.calls.rate(one.account.cloud, expected.action);
+            region.actions.entry(expected.action.action).or_insert((0, rate)).0 += expected.calls;
+            region.in_a_row += expected.in_a_row;
         }
-        let seconds = regions.values().map(|(actions, in_a_row)| {
-            // The first call goes at once.
-            let spaced = |(calls, rate): &(u64, f64)| {
-                calls.saturating_sub(1) as f64 / rate + ANSWER.min(*calls as f64)
+        let seconds = regions.values().map(InRegion::seconds).fold(0.0, f64::max);
+        (seconds * 10.0).round() / 10.0
+    }
+
+    /// What the budget of a pool's account allows in a month.
+    async fn budget(
+        &self,
+        prepared: &[(String, Prepared)],
+        partition: &str,
+        pool: &Pool,
+    ) -> Result<Option<u64>, Failure> {
+        let Self(inner) = self;
+        let settings = &inner.settings;
+        for (_, one) in prepared.iter().filter(|(_, one)| one.account.identity() == pool.account) {
+            let regions: Vec<Text> = one.spec.regions();
+            if money::partition(&one.account, regions.first().map_or("", |region| region)) != partition {
+                continue;
+            }
+            let (state, now) = (settings.state.as_ref(), settings.clock.now());
+            let calls = |action: &str| action == pool.call;
+            let watch = Watch::open(&settings.budgets, state, &one.account, calls, &regions, now).await;
+            return match watch {
+                Ok(watch) => Ok(watch.map(|watch| watch.limit())),
+                Err(error) => Err(Failure::Budget(error.to_string())),
             };
-            let slowest = actions.values().map(spaced).fold(0.0, f64::max);
-            slowest.max(*in_a_row as f64 * ANSWER)
-        });
-        (seconds.fold(0.0, f64::max) * 10.0).round() / 10.0
+        }
+        Ok(None)
     }
 
     /// What is billed, by account; with the rhythm that stays free.
@@ -401,9 +437,31 @@ impl Planner {
                 };
                 free_every = ladder.iter().find(|(_, sums)| fits(sums)).map(|(seconds, _)| *seconds);
             }
-            pools.push(pool(account, price, units, exact, used, free_every));
+            let mut pool = pool(account, price, units, exact, used, free_every);
+            pool.budget_a_month = self.budget(prepared, partition, &pool).await?;
+            pools.push(pool);
         }
         Ok(pools)
+    }
+}
+
+/// One region's calls of a run.
+#[derive(Default)]
+struct InRegion {
+    /// Calls and their rate, by action.
+    actions: BTreeMap<&'static str, (u64, f64)>,
+    in_a_row: u64,
+}
+
+impl InRegion {
+    fn seconds(&self) -> f64 {
+        // The first call goes at once; the last one's answer is waited for.
+        let spaced = |(calls, rate): &(u64, f64)| match calls {
+            0 => 0.0,
+            more => (more - 1) as f64 / rate + ANSWER,
+        };
+        let slowest = self.actions.values().map(spaced).fold(0.0, f64::max);
+        slowest.max(self.in_a_row as f64 * ANSWER)
     }
 }
 
@@ -417,6 +475,7 @@ fn pool(account: String, price: &Price, units: u64, exact: bool, used: u64, free
         exact,
         free_a_month: price.free,
         used_this_month: used,
+        budget_a_month: None,
         // The n-th day uses up what the days before it have left.
         free_until_day: over.then(|| (price.free * 30).div_ceil(units)),
         free_every_seconds: free_every,
@@ -430,8 +489,8 @@ fn pool(account: String, price: &Price, units: u64, exact: bool, used: u64, free
 }
 
 /// By account, partition and call.
-fn sums(counted: &[Counted]) -> BTreeMap<(String, &'static str, &'static str), (u64, bool)> {
-    let mut sums: BTreeMap<(String, &'static str, &'static str), (u64, bool)> = BTreeMap::new();
+fn sums(counted: &[Counted]) -> BTreeMap<PoolKey, (u64, bool)> {
+    let mut sums: BTreeMap<PoolKey, (u64, bool)> = BTreeMap::new();
     for (key, (units, exact)) in counted.iter().flat_map(|counted| &counted.pools) {
         let sum = sums.entry(key.clone()).or_insert((0, true));
         sum.0 += units;

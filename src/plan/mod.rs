@@ -13,6 +13,7 @@ pub use forecast::{CallForecast, CollectorForecast, Forecast, NextRun, Pool, Que
 pub use rhythm::{Rhythm, every, of_crontab};
 
 use crate::link::Linker;
+use crate::money::budget::Budgets;
 use crate::runner::{CollectorReport, CollectorStatus};
 use crate::script::{Backend, BackendError, Prepared, Request};
 use crate::state::{ObjectScope, State, Time};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub clock: Arc<dyn Clock>,
     /// How far windows reach back for late points, nanoseconds.
     pub overlap: BTreeMap<Cloud, Time>,
+    /// What accounts may use in a month.
+    pub budgets: Budgets,
 }
 
 /// Notes what would be run.

@@ -6,7 +6,6 @@ use super::Rhythm;
 use super::forecast::{CallForecast, CollectorForecast, Forecast, Pool};
 use crate::cli::Table;
 use crate::money::{Unit, grouped, money};
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 impl Forecast {
@@ -38,14 +37,7 @@ impl Forecast {
             text.push_str("\nWhat it costs\n");
             for pool in &self.pools {
                 let _ = writeln!(text, "  {}", pool.words(self.every_seconds));
-            }
-            let sources: BTreeSet<(&str, &str)> = self
-                .pools
-                .iter()
-                .map(|pool| (pool.price_source.as_str(), pool.price_read.as_str()))
-                .collect();
-            for (source, read) in sources {
-                let _ = writeln!(text, "  [{source}; read {read}]");
+                let _ = writeln!(text, "    by {} (read {})", pool.price_source, pool.price_read);
             }
         }
         let least = if self.collectors.iter().all(|collector| collector.exact) { "" } else { "at least " };
@@ -87,10 +79,9 @@ impl Forecast {
     fn table(&self) -> Table {
         let mut table = Table::new(&["collector", "call", "every", "each time", "a day", "a month"]);
         for collector in &self.collectors {
-            let mut name = collector.name.as_str();
+            let mut name = self.label(collector);
             for call in &collector.calls {
-                table.row(row(name, call));
-                name = "";
+                table.row(row(&std::mem::take(&mut name), call));
                 if call.metrics > 0 {
                     table.row(vec![
                         String::new(),
@@ -104,10 +95,28 @@ impl Forecast {
             }
             if collector.calls.is_empty() {
                 let none = if collector.exact { "none" } else { "not known" };
-                table.row(vec![name.into(), none.into()]);
+                table.row(vec![name, none.into()]);
             }
         }
         table
+    }
+
+    /// A collector's name, with what tells it from the others of that name.
+    fn label(&self, collector: &CollectorForecast) -> String {
+        let others: Vec<&CollectorForecast> =
+            self.collectors.iter().filter(|other| other.name == collector.name).collect();
+        let mut apart = Vec::new();
+        if others.iter().any(|other| other.account != collector.account) {
+            apart.push(collector.account.clone());
+        }
+        if others.iter().any(|other| other.regions != collector.regions) {
+            apart.push(collector.regions.join(", "));
+        }
+        if apart.is_empty() {
+            collector.name.clone()
+        } else {
+            format!("{} ({})", collector.name, apart.join("; "))
+        }
     }
 
     fn uncertain(&self, text: &mut String) {
@@ -195,6 +204,9 @@ impl Pool {
                 }
                 None => Ok(()),
             };
+        }
+        if let Some(budget) = self.budget_a_month {
+            let _ = write!(text, "; the budget allows {}", grouped(budget));
         }
         if self.used_this_month > 0 {
             let _ = write!(text, "; {} counted this month", grouped(self.used_this_month));

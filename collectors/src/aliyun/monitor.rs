@@ -257,7 +257,9 @@ impl MonitorSpec {
         let wanted = chosen.iter().zip(&windows).filter(|(_, window)| window.start < window.end);
         let calls: u64 =
             wanted.map(|(one, window)| pages_of(one, *window, sizes.get(&one.key()).copied(), None)).sum();
-        run.counts.announce(&DESCRIBE_METRIC_LIST, calls * clients.len() as u64, 0)?;
+        run.counts
+            .announce(&DESCRIBE_METRIC_LIST, calls * clients.len() as u64, 0)
+            .map_err(Failure::Budget)?;
         // A refusal that holds for every metric: the rest is not asked for.
         let over = AtomicBool::new(false);
         let asked: Vec<_> = chosen

@@ -281,7 +281,7 @@ impl CloudWatchSpec {
         let now = client.now() - DELAY;
         let batches = series::plan(run.memory.as_ref(), region, chosen, now).await?;
         let metrics = batches.iter().map(|batch| batch.series.len() as u64).sum();
-        run.counts.announce(&GET_METRIC_DATA, batches.len() as u64, metrics)?;
+        run.counts.announce(&GET_METRIC_DATA, batches.len() as u64, metrics).map_err(Failure::Budget)?;
 
         let mut touched: BTreeMap<MarkId, i64> = BTreeMap::new();
         let mut failed: BTreeSet<MarkId> = BTreeSet::new();

@@ -10,7 +10,7 @@ mod transport;
 
 use crate::account::Cloud;
 use crate::clock::{Clock, SECOND, nanoseconds};
-use crate::collector::{Action, Failure};
+use crate::collector::Action;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use limiter::{Limiter, Scope};
@@ -132,13 +132,13 @@ impl Counts {
     /// Says what will be called, before the first of these calls: all of it is allowed, or none.
     ///
     /// # Errors
-    /// [`Failure::Budget`] where it would be more than is left.
-    pub fn announce(&self, action: &Action, calls: u64, metrics: u64) -> Result<(), Failure> {
+    /// Why not, where it would be more than is left: the text of a [`Failure::Budget`](crate::collector::Failure::Budget).
+    pub fn announce(&self, action: &Action, calls: u64, metrics: u64) -> Result<(), String> {
         let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
         let units = if allowance.by_metric { metrics } else { calls };
         let mut made = self.lock();
         if made.announced.saturating_add(units) > allowance.left {
-            return Err(Failure::Budget(allowance.refusal(units.saturating_add(made.announced))));
+            return Err(allowance.refusal(units.saturating_add(made.announced)));
         }
         made.announced += units;
         Ok(())
@@ -174,10 +174,7 @@ impl Allowance {
             (false, 1) => "call",
             (false, _) => "calls",
         };
-        format!(
-            "{} was not called: this run needs {units} {unit}, and {} are left: {}",
-            self.action, self.left, self.why
-        )
+        format!("{} was not called: this run needs {units} {unit}; {}", self.action, self.why)
     }
 }
 
@@ -401,8 +398,13 @@ impl CallPath {
             }
         }
         for (scope, answers, rate, configured) in self.limiter.slowed() {
+            let now = if rate < configured {
+                format!("slowed down to {rate:.1} calls a second (configured: {configured})")
+            } else {
+                format!("slowed down, and back at {configured} calls a second as configured")
+            };
             notes.push(format!(
-                "{}:{} was throttled {answers} time{}{}: slowed down to {rate:.1} calls a second (configured: {configured})",
+                "{}:{} was throttled {answers} time{}{}: {now}",
                 scope.service,
                 scope.action,
                 if answers == 1 { "" } else { "s" },

@@ -403,7 +403,9 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], over: &AtomicBoo
         count.div_ceil(batches.size(namespace)) as u64
     };
     let due = wanted.iter().zip(&windows).filter(|(_, window)| window.start < window.end);
-    run.counts.announce(&GET_MONITOR_DATA, due.map(|((namespace, _), _)| calls(namespace)).sum(), 0)?;
+    run.counts
+        .announce(&GET_MONITOR_DATA, due.map(|((namespace, _), _)| calls(namespace)).sum(), 0)
+        .map_err(Failure::Budget)?;
     let asked: Vec<_> = wanted
         .into_iter()
         .zip(windows)
