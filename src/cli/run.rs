@@ -95,17 +95,15 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
         Ok(runner) => runner,
         Err(Refusal { message, code }) => {
             if code == 2 {
-                let entry = serde_json::json!({ "message": message });
-                return refuse(invalid(
-                    surroundings,
-                    arguments.wants_document(),
-                    &format!("error: {message}"),
-                    vec![entry],
-                ));
+                let entry = serde_json::json!({
+                    "message": message, "file": null, "line": null, "column": null, "hint": null,
+                });
+                let text = format!("error: {message}");
+                return refuse(invalid(surroundings, arguments.wants_document(), &text, vec![entry]));
             }
             let report = RunReport::failed("", &message);
             surroundings.say(&format!("error: {message}"));
-            if arguments.output == Format::Json {
+            if arguments.output == Format::Json && !arguments.debug {
                 surroundings.out(&json(&report));
             }
             return refuse(code);

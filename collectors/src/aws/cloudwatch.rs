@@ -13,7 +13,7 @@ use super::client::{ASSUME_ROLE, Client};
 use crate::account::{Account, Cloud};
 use crate::clock::SECOND;
 use crate::collector::{
-    Action, Collector, Description, Failure, Key, MarkId, Output, Reported, Source, Spec, Type, regions,
+    Action, Collector, Description, Failure, Key, MarkId, Reported, Source, Spec, Type, regions,
 };
 use crate::estimate::{self, Ahead, Estimate, Expected};
 use crate::mistake::{Argument, Mistake};
@@ -313,7 +313,7 @@ impl CloudWatchSpec {
         }
         // What a failed call left out must be asked for again, from where it was.
         for (mark, until) in touched.into_iter().filter(|(mark, _)| !failed.contains(mark)) {
-            run.send(Output::Advance { mark, until }).await;
+            run.advance(mark, until).await;
         }
         failure.map_or(Ok(()), Err)
     }
@@ -365,6 +365,7 @@ impl CloudWatchSpec {
         let mut warnings = Vec::new();
         let targets: Vec<&Target> =
             self.targets.iter().filter(|target| target.namespace == *namespace).collect();
+        let sets = dimension_sets(&list);
         for target in &targets {
             let names: BTreeSet<&str> = list.iter().map(|series| &*series.metric).collect();
             for (pattern, near) in target.patterns.idle(&names) {
@@ -378,6 +379,12 @@ impl CloudWatchSpec {
             && let Some((_, Some(usual))) = DIMENSIONS.iter().find(|(known, _)| **known == **namespace)
         {
             list.retain(|series| series.dimensions.len() == 1 && *series.dimensions[0].0 == **usual);
+        }
+        if list.is_empty() && warnings.is_empty() {
+            warnings.push(format!(
+                "{region}: the targets select no metric of {namespace}: what they exclude, or their `dimensions`, leaves none; \
+                 its metrics have {sets}"
+            ));
         }
         (list, warnings)
     }
@@ -425,6 +432,19 @@ impl CloudWatchSpec {
 fn unknown_list(region: &Text, namespaces: &[&str]) -> String {
     let have = if namespaces.len() == 1 { "has" } else { "have" };
     format!("{region}: which metrics {} {have} is not known yet", namespaces.join(", "))
+}
+
+/// The sets of dimension names that there are, as they would be written in a target.
+fn dimension_sets(list: &[series::Series]) -> String {
+    const SHOWN: usize = 5;
+    let sets: BTreeSet<Vec<&str>> =
+        list.iter().map(|series| series.dimensions.iter().map(|(name, _)| &**name).collect()).collect();
+    let shown: Vec<String> = sets.iter().take(SHOWN).map(|names| format!("{names:?}")).collect();
+    let more = match sets.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the dimensions {}{more}", shown.join(", "))
 }
 
 /// Are a series' dimension names exactly the target's?
