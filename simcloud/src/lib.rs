@@ -8,10 +8,12 @@ mod clock;
 mod datakit;
 mod faults;
 mod server;
+mod tencent;
 
 pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
+pub use tencent::{TencentEstate, TencentInstance, TencentKeys, TencentMetric, TencentObject};
 
 use aws::Aws;
 use clock::Clock;
@@ -20,6 +22,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tencent::Tencent;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -34,6 +37,10 @@ pub struct Options {
     pub seed: u64,
     /// The AWS account.
     pub aws: AwsEstate,
+    /// The port of Tencent Cloud; 0 is any.
+    pub tencent_port: u16,
+    /// The Tencent Cloud account.
+    pub tencent: TencentEstate,
     /// Told of every call.
     pub log: Option<fn(&str)>,
 }
@@ -46,6 +53,8 @@ impl Default for Options {
             latency: Duration::ZERO,
             seed: 1,
             aws: AwsEstate::default(),
+            tencent_port: 0,
+            tencent: TencentEstate::default(),
             log: None,
         }
     }
@@ -57,6 +66,8 @@ pub struct Simcloud {
     clock: Arc<Clock>,
     aws: Arc<Aws>,
     server: Server,
+    tencent: Arc<Tencent>,
+    tencent_server: Server,
     datakit: DataKit,
 }
 
@@ -69,13 +80,22 @@ impl Simcloud {
         let clock = Arc::new(Clock::default());
         let aws = Arc::new(Aws::new(clock.clone(), &options.aws, options.seed, options.latency, options.log));
         let server = Server::start(options.port, aws.clone()).await?;
+        let tencent = Arc::new(Tencent::new(
+            clock.clone(),
+            &options.tencent,
+            options.seed,
+            options.latency,
+            options.log,
+        ));
+        let tencent_server = Server::start(options.tencent_port, tencent.clone()).await?;
         let datakit = DataKit::start(options.datakit_port, clock.clone()).await?;
-        Ok(Self { clock, aws, server, datakit })
+        Ok(Self { clock, aws, server, tencent, tencent_server, datakit })
     }
 
     /// Ends all doubles.
     pub async fn stop(self) {
         self.server.stop();
+        self.tencent_server.stop();
         self.datakit.stop();
     }
 
@@ -101,7 +121,7 @@ impl Simcloud {
     #[must_use]
     pub fn calls(&self) -> BTreeMap<String, u64> {
         let mut calls = BTreeMap::new();
-        for ((_, action), count) in self.aws.calls().iter() {
+        for ((_, action), count) in &self.calls_by_region() {
             *calls.entry(action.clone()).or_default() += count;
         }
         calls
@@ -110,12 +130,15 @@ impl Simcloud {
     /// The same by region.
     #[must_use]
     pub fn calls_by_region(&self) -> BTreeMap<(String, String), u64> {
-        self.aws.calls().clone()
+        let mut calls = self.aws.calls().clone();
+        calls.extend(self.tencent.calls().clone());
+        calls
     }
 
     /// Counts from 0 again.
     pub fn reset_calls(&self) {
         self.aws.calls().clear();
+        self.tencent.calls().clear();
         self.aws.billed.store(0, Ordering::Relaxed);
     }
 
@@ -127,17 +150,20 @@ impl Simcloud {
 
     /// Makes something go wrong.
     pub fn fault(&self, fault: Fault) {
+        self.tencent.faults.add(fault.clone());
         self.aws.faults.add(fault);
     }
 
     /// Nothing goes wrong any more.
     pub fn clear_faults(&self) {
         self.aws.faults.clear();
+        self.tencent.faults.clear();
     }
 
     /// Refuses a permission from now on, such as `ec2:DescribeInstances`.
     pub fn deny(&self, permission: &str) {
         self.aws.denied().insert(permission.to_owned());
+        self.tencent.denied().insert(permission.to_owned());
     }
 
     /// Moves the servers' clock: signatures, `Date`, datapoints, DataKit.

@@ -3,10 +3,10 @@
 #![expect(clippy::print_stdout, reason = "a program whose output is what it prints")]
 
 use clap::Parser;
-use simcloud::{AwsEstate, Options, Simcloud};
+use simcloud::{AwsEstate, Options, Simcloud, TencentEstate};
 use std::time::Duration;
 
-/// A strict double of AWS (EC2, CloudWatch, STS) and of DataKit, on loopback only
+/// A strict double of AWS (EC2, CloudWatch, STS), Tencent Cloud (CVM, Monitor, STS) and of DataKit, on loopback only
 #[derive(Parser)]
 struct Arguments {
     /// Port of AWS; 0 is any
@@ -27,6 +27,15 @@ struct Arguments {
     /// Metrics of each instance, at most 23
     #[arg(long, default_value_t = 10)]
     aws_metrics: usize,
+    /// Port of Tencent Cloud; 0 is any
+    #[arg(long, default_value_t = 0)]
+    tencent_port: u16,
+    /// CVM instances of each region
+    #[arg(long, default_value_t = 12)]
+    tencent_instances: usize,
+    /// Metrics of CVM, at most 24
+    #[arg(long, default_value_t = 24)]
+    tencent_metrics: usize,
     /// Print no calls
     #[arg(long)]
     quiet: bool,
@@ -56,6 +65,12 @@ async fn main() -> std::io::Result<()> {
             metrics: arguments.aws_metrics,
             ..AwsEstate::default()
         },
+        tencent_port: arguments.tencent_port,
+        tencent: TencentEstate {
+            instances: arguments.tencent_instances,
+            metrics: arguments.tencent_metrics,
+            ..TencentEstate::default()
+        },
         log: (!arguments.quiet).then_some(|call: &str| println!("{call}")),
     })
     .await?;
@@ -71,6 +86,17 @@ async fn main() -> std::io::Result<()> {
         AwsEstate::default().regions.join(", "),
         clouds.aws_url(),
         clouds.datakit_url(),
+    );
+    let keys = clouds.tencent_keys();
+    println!(
+        "\nTencent  {}\n\nTENCENTCLOUD_AK_ID={}\nTENCENTCLOUD_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\ntencentcloud = \"{}\"",
+        clouds.tencent_url(),
+        keys.secret_id,
+        keys.secret_key,
+        keys.role_arn,
+        keys.external_id,
+        TencentEstate::default().regions.join(", "),
+        clouds.tencent_url(),
     );
     tokio::signal::ctrl_c().await?;
     println!("\ncalls");

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod python;
+pub(crate) mod tencent;
+
 use funchost::cli::Surroundings;
 use funchost_collectors::clock::{SECOND, ShiftedClock};
 use simcloud::{Options, Simcloud};
@@ -85,13 +88,16 @@ impl World {
         let variables = BTreeMap::from([
             ("AWS_AK_ID".to_owned(), keys.access_key),
             ("AWS_AK_SECRET".to_owned(), keys.secret_key),
+            ("TENCENTCLOUD_AK_ID".to_owned(), clouds.tencent_keys().secret_id),
+            ("TENCENTCLOUD_AK_SECRET".to_owned(), clouds.tencent_keys().secret_key),
         ]);
         let world = Self { folder, variables, clouds };
         let (aws, datakit) = (world.clouds.aws_url(), world.clouds.datakit_url());
         world.write(
             "funchost.toml",
             &format!(
-                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\n"
+                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\ntencentcloud = \"{}\"\n",
+                world.clouds.tencent_url()
             ),
         );
         world

@@ -4,13 +4,14 @@
 
 use super::namespaces::Namespace;
 use super::{DESCRIBE_BASE_METRICS, SHORTEST, VERSION};
+use crate::call::Fault;
 use crate::collector::Failure;
 use crate::point::Text;
 use crate::run::{Memory, Run};
 use crate::tencentcloud::client::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
@@ -50,12 +51,9 @@ pub(super) async fn known(
     Ok(remembered.map(|remembered| (remembered.metrics, valid)))
 }
 
-/// All metrics of a namespace: remembered, or listed; one answer holds them all.
-pub(super) async fn list(
-    run: &Run,
-    client: &Client<'_>,
-    namespace: &Namespace,
-) -> Result<Vec<Metric>, Failure> {
+/// All metrics of a namespace: remembered, or listed; one answer holds them all, and it is the same in every region. So a region that refuses (one
+/// that is misspelt) leaves it to the next.
+pub(super) async fn list(run: &Run, regions: &[Text], namespace: &Namespace) -> Result<Vec<Metric>, Failure> {
     let key = key(namespace);
     // A value that cannot be read is as good as none.
     let remembered =
@@ -64,7 +62,14 @@ pub(super) async fn list(
         return Ok(metrics);
     }
     let body = json!({ "Namespace": namespace.name });
-    let metrics = client.ask(&DESCRIBE_BASE_METRICS, VERSION, &body, &read).await?;
+    let mut regions = regions.iter();
+    let metrics = loop {
+        let Some(region) = regions.next() else { return Ok(Vec::new()) };
+        match Client::new(run, region).ask(&DESCRIBE_BASE_METRICS, VERSION, &body, &read).await {
+            Err(error) if error.fault == Fault::Refused && regions.len() > 0 => {}
+            result => break result?,
+        }
+    };
     if !metrics.is_empty() {
         let value = serde_json::to_vec(&Remembered { version: REMEMBERED, metrics: metrics.clone() })
             .map_err(|error| Failure::State(error.to_string()))?;
@@ -110,28 +115,34 @@ fn unsupported_key(namespace: &str) -> String {
     format!("tencentcloud_monitor\nunsupported\n{namespace}")
 }
 
+/// Until when each is left out, nanoseconds since 1970.
+type Until = BTreeMap<Text, i64>;
+
+/// `now`: see [`Until`].
+async fn left_out(memory: &dyn Memory, now: i64, namespace: &str) -> Result<Until, Failure> {
+    let value = memory.recall(&unsupported_key(namespace)).await?;
+    let mut until: Until = value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+    until.retain(|_, until| *until > now);
+    Ok(until)
+}
+
 /// Metrics that are listed and not supported.
 pub(super) async fn unsupported(
     memory: &dyn Memory,
+    now: i64,
     namespace: &Namespace,
 ) -> Result<BTreeSet<Text>, Failure> {
-    let value = memory.recall(&unsupported_key(namespace.name)).await?;
-    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
+    Ok(left_out(memory, now, namespace.name).await?.into_keys().collect())
 }
 
-/// Keeps them, beside those that are known.
-pub(super) async fn remember_unsupported(
-    run: &Run,
-    namespace: &str,
-    names: &BTreeSet<Text>,
-) -> Result<(), Failure> {
-    let key = unsupported_key(namespace);
-    let value = run.memory.recall(&key).await?;
-    let mut all: BTreeSet<Text> =
-        value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
-    all.extend(names.iter().cloned());
+/// Keeps them for a day, beside those that are known.
+pub(super) async fn remember_unsupported(run: &Run, namespace: &str, names: &[Text]) -> Result<(), Failure> {
+    let now = run.clock.now();
+    let mut all = left_out(run.memory.as_ref(), now, namespace).await?;
+    let until = now.saturating_add(i64::try_from(VALID.as_nanos()).unwrap_or(i64::MAX));
+    all.extend(names.iter().map(|name| (name.clone(), until)));
     let value = serde_json::to_vec(&all).map_err(|error| Failure::State(error.to_string()))?;
-    run.memory.remember(&key, &value, VALID).await
+    run.memory.remember(&unsupported_key(namespace), &value, VALID).await
 }
 
 #[cfg(test)]

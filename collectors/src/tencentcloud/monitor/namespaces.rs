@@ -20,6 +20,8 @@ pub(super) struct Namespace {
     pub(super) dimensions: &'static [Dimension],
     /// Only objects whose tag has this value; those that do not have the tag count.
     pub(super) only: Option<(&'static str, &'static str)>,
+    /// The one region that is asked, for a product that has none in Monitor.
+    pub(super) central: Option<&'static str>,
 }
 
 /// One dimension of a call.
@@ -40,17 +42,13 @@ pub(super) struct Dimension {
 pub(super) enum Part {
     /// All of it.
     Whole,
-    /// Before the last `-`: a bucket without the id of its owner.
-    Head,
     /// Behind the last `-`: the id of a bucket's owner.
     Tail,
 }
 
 impl Part {
     fn of(self, value: &str) -> Text {
-        let cut = value.rsplit_once('-');
-        match (self, cut) {
-            (Self::Head, Some((head, _))) => head.into(),
+        match (self, value.rsplit_once('-')) {
             (Self::Tail, Some((_, tail))) => tail.into(),
             _ => value.into(),
         }
@@ -68,6 +66,7 @@ pub(super) static NAMESPACES: &[Namespace] = &[
         class: "tencentcloud_cvm",
         dimensions: &[whole("InstanceId", "name", "InstanceId")],
         only: None,
+        central: None,
     },
     Namespace {
         name: "QCE/CDB",
@@ -77,44 +76,45 @@ pub(super) static NAMESPACES: &[Namespace] = &[
             whole("InstanceType", "InstanceType", "InstanceType"),
         ],
         only: None,
+        central: None,
     },
     Namespace {
         name: "QCE/COS",
         class: "tencentcloud_cos",
         dimensions: &[
             Dimension { call: "appid", tag: "name", part: Part::Tail, reported: None },
-            Dimension {
-                call: "bucket",
-                tag: "name",
-                part: Part::Head,
-                reported: Some(("BucketName", Part::Whole)),
-            },
+            whole("bucket", "name", "BucketName"),
         ],
         only: None,
+        central: Some("ap-guangzhou"),
     },
     Namespace {
         name: "QCE/LB_PUBLIC",
         class: "tencentcloud_clb",
         dimensions: &[whole("vip", "Address", "vip")],
         only: Some(("LoadBalancerType", "Public")),
+        central: None,
     },
     Namespace {
         name: "QCE/LB_PRIVATE",
         class: "tencentcloud_clb",
         dimensions: &[whole("vip", "Address", "vip"), whole("vpcId", "VpcId", "vpcId")],
         only: Some(("LoadBalancerType", "Private")),
+        central: None,
     },
     Namespace {
         name: "QCE/REDIS_MEM",
         class: "tencentcloud_redis",
         dimensions: &[whole("instanceid", "name", "InstanceId")],
         only: None,
+        central: None,
     },
     Namespace {
         name: "QCE/CMONGO",
         class: "tencentcloud_mongodb",
         dimensions: &[whole("target", "name", "InstanceId")],
         only: None,
+        central: None,
     },
 ];
 
@@ -144,7 +144,8 @@ impl Namespace {
         let objects = memory.objects(self.class, region).await?;
         let mut instances: Vec<Instance> = objects.iter().filter_map(|tags| self.instance(tags)).collect();
         instances.sort();
-        instances.dedup();
+        // A call names nothing twice.
+        instances.dedup_by(|one, other| one.call == other.call);
         Ok(instances)
     }
 
@@ -191,7 +192,7 @@ mod tests {
         assert_eq!(of("QCE/CDB", &[("name", "cdb-1")]), None, "the call wants both");
         assert_eq!(
             of("QCE/COS", &[("name", "my-logs-1250000000")]),
-            some("appid=1250000000 bucket=my-logs", "BucketName=my-logs-1250000000")
+            some("appid=1250000000 bucket=my-logs-1250000000", "BucketName=my-logs-1250000000")
         );
         let public =
             [("name", "lb-1"), ("Address", "1.2.3.4"), ("VpcId", "vpc-1"), ("LoadBalancerType", "Public")];
