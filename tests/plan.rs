@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use simcloud::{AwsEstate, Options};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{Ran, World, aws_script};
+use support::plan::{called, planned, the_plan_is_the_next_run};
+use support::{Ran, World, aws_script, tencent};
 
 const CHINA: &str = "cn-northwest-1";
 const MINUTE: i64 = 60;
@@ -41,62 +42,10 @@ async fn state_of(world: &World) -> Vec<u8> {
     std::fs::read(folder.join(FILE_NAME)).unwrap()
 }
 
-/// What every collector of a report called, by its name; those that were skipped called nothing.
-fn called(report: &Value) -> Vec<(String, Value)> {
-    let collectors = report["collectors"].as_array().unwrap();
-    collectors.iter().map(|one| (one["name"].as_str().unwrap().to_owned(), one["calls"].clone())).collect()
-}
-
-fn planned(plan: &Value) -> Vec<(String, Value)> {
-    let collectors = plan["collectors"].as_array().unwrap();
-    let next = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["next_run"]["calls"].clone());
-    collectors.iter().map(next).collect()
-}
-
-/// Runs a script once, then plans and runs it some times more: on an unchanged cloud each plan is the next run's first attempts, call for call.
-///
-/// Knows nothing of a cloud: `calls` tells what the doubles were asked.
-fn the_plan_is_the_next_run(world: &World, minutes: &[i64], calls: impl Fn(&World) -> BTreeMap<String, u64>) {
-    let run = |at: i64| {
-        world.clouds.set_clock_offset(at);
-        world.clouds.reset_calls();
-        let ran = world.run_at(at, &["run", SCRIPT, "--output", "json"]);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        ran.json()
-    };
-    run(0);
-    let mut at = 0;
-    for minutes in minutes {
-        world.clouds.reset_calls();
-        let plan = document(world, at, &["--every", &format!("{minutes}m")]);
-        assert!(calls(world).is_empty(), "a plan calls nothing");
-        for collector in plan["collectors"].as_array().unwrap() {
-            assert_eq!(collector["exact"], true, "{collector:#}");
-            assert_eq!(collector["at_least_because"], json!([]));
-        }
-        at += minutes * MINUTE;
-        let report = run(at);
-        assert_eq!(planned(&plan), called(&report), "{minutes} minutes later, at {at}: {plan:#}");
-        let sum = |plan: &Value| -> u64 {
-            let collectors = plan["collectors"].as_array().unwrap();
-            let of_one = |one: &Value| -> u64 {
-                one["next_run"]["calls"]
-                    .as_object()
-                    .unwrap()
-                    .values()
-                    .map(|count| count.as_u64().unwrap())
-                    .sum()
-            };
-            collectors.iter().map(of_one).sum()
-        };
-        assert_eq!(sum(&plan), calls(world).values().sum::<u64>(), "what the doubles counted");
-    }
-}
-
 /// Minutes on which objects are due and not, and lists remembered and not.
 const RHYTHM: &[i64] = &[1, 1, 15, 5, 61, 15];
 
-fn aws(world: &World) -> BTreeMap<String, u64> {
+fn calls(world: &World) -> BTreeMap<String, u64> {
     world.clouds.calls()
 }
 
@@ -122,7 +71,7 @@ async fn the_manuals_aws_script_before_and_after_a_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plan_of_the_manuals_aws_script_is_the_next_run() {
-    the_plan_is_the_next_run(&world().await, RHYTHM, aws);
+    the_plan_is_the_next_run(&world().await, SCRIPT, RHYTHM, calls);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -131,7 +80,7 @@ async fn the_plan_of_a_large_aws_estate_is_the_next_run() {
     let estate = AwsEstate { instances: 130, instances_page: 40, nasty: false, ..AwsEstate::default() };
     let world = World::new(Options { aws: estate, ..Options::default() }).await;
     world.write(SCRIPT, &aws_script(&["cn-north-1", CHINA], "[\"NOT\", \"Status*\"]"));
-    the_plan_is_the_next_run(&world, &[1, 15, 61], aws);
+    the_plan_is_the_next_run(&world, SCRIPT, &[1, 15, 61], calls);
     let plan = document(&world, 77 * MINUTE, &[]);
     let most = plan["collectors"][1]["calls"].as_array().unwrap();
     assert!(most.iter().all(|call| call["calls"].as_u64() > Some(2)), "the case is no small one: {plan:#}");
@@ -144,7 +93,7 @@ async fn roles_are_in_the_plan() {
     let role =
         format!("role_arn: {:?}, external_id: {:?},\n    extra_tags:", keys.role_arn, keys.external_id);
     world.write(SCRIPT, &aws_script(&[CHINA], "\"ALL\"").replace("extra_tags:", &role));
-    the_plan_is_the_next_run(&world, &[1, 15], aws);
+    the_plan_is_the_next_run(&world, SCRIPT, &[1, 15], calls);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,6 +157,18 @@ async fn a_cloud_that_refuses_the_lists_leaves_the_least() {
         ran.stdout
     );
     assert!(ran.stdout.contains("at least 0"), "{}", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_the_manuals_tencent_script_is_the_next_run() {
+    const SCRIPT: &str = "my_tencent/main.rhai";
+    // Three batches of fifty, metrics of one and of five minutes, one that is listed and not supported.
+    let world = World::new(tencent::plain(12)).await;
+    tencent::hurry(&world);
+    world.write(SCRIPT, &tencent::script(&[tencent::SHANGHAI], "\"ALL\""));
+    the_plan_is_the_next_run(&world, SCRIPT, RHYTHM, calls);
+    world.write(SCRIPT, &tencent::script(&[tencent::SHANGHAI, "ap-beijing"], "[\"*cpu*\", \"Wan*\"]"));
+    the_plan_is_the_next_run(&world, SCRIPT, &[1, 4, 1, 15], calls);
 }
 
 /// The script's own loops and conditions decide, and what it makes of a report does not break it.

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod plan;
 pub(crate) mod python;
 pub(crate) mod tencent;
 
