@@ -162,12 +162,20 @@ async fn a_cloud_that_refuses_the_lists_leaves_the_least() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_plan_of_the_manuals_tencent_script_is_the_next_run() {
     const SCRIPT: &str = "my_tencent/main.rhai";
-    // Three batches of fifty, metrics of one and of five minutes, one that is listed and not supported.
-    let world = World::new(tencent::plain(12)).await;
+    // Two batches, metrics of one and of five minutes, one that is listed and not supported.
+    let world = World::new(tencent::plain(55)).await;
     tencent::hurry(&world);
     world.write(SCRIPT, &tencent::script(&[tencent::SHANGHAI], "\"ALL\""));
     the_plan_is_the_next_run(&world, SCRIPT, RHYTHM, calls);
-    world.write(SCRIPT, &tencent::script(&[tencent::SHANGHAI, "ap-beijing"], "[\"*cpu*\", \"Wan*\"]"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_plan_of_two_regions_of_tencent_is_the_next_run() {
+    const SCRIPT: &str = "my_tencent/main.rhai";
+    let world = World::new(tencent::options(60)).await;
+    tencent::hurry(&world);
+    let regions = [tencent::SHANGHAI, "ap-beijing"];
+    world.write(SCRIPT, &tencent::script(&regions, "[\"*cpu*\", \"Wan*\"]"));
     the_plan_is_the_next_run(&world, SCRIPT, &[1, 4, 1, 15], calls);
 }
 

@@ -140,7 +140,8 @@ async fn the_manuals_script_names_its_metrics() {
     assert_eq!(second.code, 0, "{second:?}");
     assert_eq!(second.collector("tencentcloud_cvm")["status"], "skipped");
     assert_eq!(world.clouds.calls(), BTreeMap::from([("monitor:GetMonitorData".into(), 5)]));
-    assert_eq!(second.collector("tencentcloud_monitor")["warnings"], json!([]));
+    let warnings = second.collector("tencentcloud_monitor")["warnings"].to_string();
+    assert!(!warnings.contains("not supported"), "{warnings}");
     let later = world.clouds.datakit().take_points();
     let mut wanted = expected(&world, SHANGHAI, &chosen, now(offset), 660);
     wanted.retain(|key, _| !arrived.contains_key(key));
@@ -594,12 +595,12 @@ async fn temporary_keys_and_roles_work() {
 
     let wrong = with_account(&role.replace("roleName/funchost", "roleName/other"), "\"CPUUsage\"");
     world.write("my_tencent/main.rhai", &wrong);
-    let ran = world.run_at(2 * MINUTE, &["run", "my_tencent/main.rhai"]);
+    let ran = world.run_at(2 * MINUTE, &["run", "my_tencent/main.rhai", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("tencent_no_such_role", steady(&ran.stdout));
     let denied = with_account(&role.replace(&keys.external_id, "another-id"), "\"CPUUsage\"");
     world.write("my_tencent/main.rhai", &denied);
-    let ran = world.run_at(2 * MINUTE, &["run", "my_tencent/main.rhai"]);
+    let ran = world.run_at(2 * MINUTE, &["run", "my_tencent/main.rhai", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("tencent_role_denied", steady(&ran.stdout));
 }

@@ -449,14 +449,10 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], shared: &Shared)
             }
             outcome = outcomes.next() => outcome,
         };
-        let Some((namespace, metric, window, result)) = outcome else { break };
+        // Nothing may be waited for here: the other metrics stand still meanwhile, and one of them may hold the place in the way out.
+        let Some((namespace, metric, result)) = outcome else { break };
         match result {
-            Ok(Answered::Read) => {
-                read += 1;
-                // The clock may have been set right by an answer: what lies ahead of it has not been read.
-                let until = window.end.min(end(Client::new(run, region).now(), metric));
-                run.advance(window.mark, until).await;
-            }
+            Ok(Answered::Read) => read += 1,
             Ok(Answered::Unsupported) => {
                 unsupported.entry(namespace.name).or_default().insert(metric.name.clone());
             }
@@ -556,7 +552,7 @@ async fn tell_unsupported(
     Ok(())
 }
 
-type Outcome<'plan> = (&'static Namespace, &'plan Metric, Window, Result<Answered, Failure>);
+type Outcome<'plan> = (&'static Namespace, &'plan Metric, Result<Answered, Failure>);
 
 /// One metric of all instances. A batch that failed does not keep the others from being read, unless nothing works.
 #[expect(clippy::too_many_arguments, reason = "one metric's whole context, used once")]
@@ -590,7 +586,12 @@ async fn one<'plan>(
             Err(failure) => failed = failed.or(Some(failure)),
         }
     };
-    (namespace, metric, window, result)
+    if matches!(result, Ok(Answered::Read)) {
+        // The clock may have been set right by an answer: what lies ahead of it has not been read.
+        let until = window.end.min(end(client.now(), metric));
+        run.advance(window.mark, until).await;
+    }
+    (namespace, metric, result)
 }
 
 /// How far a refusal reaches.
