@@ -8,6 +8,7 @@ mod check;
 mod collectors;
 mod demo;
 mod list;
+mod outbox;
 mod run;
 mod table;
 
@@ -51,6 +52,8 @@ enum Command {
     List(list::ListArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
     Collectors(collectors::CollectorsArguments),
+    /// List, send or drop the points that DataKit has not taken yet
+    Outbox(outbox::OutboxArguments),
     /// Try a script against simulated clouds: no account, no configuration, nothing is kept
     Demo(demo::DemoArguments),
 }
@@ -189,6 +192,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::Outbox(arguments) => outbox::main(surroundings, &cli.common, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
 }

@@ -1,14 +1,15 @@
 //! `funchost run SCRIPT`: the product.
 
 use super::{Common, Format, MaskedLines, Surroundings, config_entries, script_settings};
-use crate::config::Config;
+use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
 use crate::script::{self, Ended, Fault, Report, RunOptions, RunOutcome};
-use crate::sink::datakit::DataKit;
+use crate::sink::datakit::{BadUrl, DataKit};
 use crate::state::{Sqlite, State};
 use clap::Args;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Options};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -166,14 +167,7 @@ async fn runner(
         Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
     let calls = CallPath::new(options, surroundings.clock.clone())
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
-    let datakits = config
-        .datakits
-        .iter()
-        .map(|(id, datakit)| {
-            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
-            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
-        })
-        .collect::<Result<_, _>>()
+    let datakits = datakits(surroundings, config, &calls)
         .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
     let stderr = surroundings.clone();
     let overlap = |cloud: Cloud| {
@@ -197,8 +191,21 @@ async fn runner(
     }))
 }
 
+/// Every configured DataKit.
+pub(super) fn datakits(
+    surroundings: &Surroundings,
+    config: &Config,
+    calls: &CallPath,
+) -> Result<BTreeMap<String, Arc<DataKit>>, BadUrl> {
+    let datakit = |(id, datakit): (&String, &DataKitConfig)| {
+        let made = DataKit::new(id, datakit.url.expose(), calls.http().clone())?;
+        Ok((id.clone(), Arc::new(made.with_clock(surroundings.clock.clone()))))
+    };
+    config.datakits.iter().map(datakit).collect()
+}
+
 /// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
-async fn interrupts(stop: CancellationToken) {
+pub(super) async fn interrupts(stop: CancellationToken) {
     let wait = async || {
         #[cfg(unix)]
         {
@@ -243,7 +250,7 @@ fn invalid(
     2
 }
 
-fn json(value: &impl serde::Serialize) -> String {
+pub(super) fn json(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value)
         .unwrap_or_else(|error| format!("{{\"status\": \"failed\", \"reason\": \"{error}\"}}"));
     text.push('\n');

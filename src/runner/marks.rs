@@ -3,6 +3,7 @@
 //! Owns the windows of one collector's run. A mark moves only through [`Marks::advance`], whose answer the delivery puts
 //! into the transaction that records the acknowledgement. Knows no cloud and no SQL.
 
+use crate::sink::{MARGIN, REACH as DATAKIT_REACH, oldest_writable};
 use crate::state::{Sent, State, StateError, Time};
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{MarkId, MarkKey, MetricPoint, Window};
@@ -12,23 +13,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::Xxh3;
 
-/// DataKit overwrites the time of a point that is further than this from its clock.
-pub(super) const DATAKIT_REACH: Time = 2 * 3600 * SECOND;
-
 /// Metrics that one warning names.
 const NAMED: usize = 10;
 
-/// How much earlier than DataKit's limit a point is already too old: it must still be in time when it arrives.
-const MARGIN: Time = 60 * SECOND;
-
 /// The first window of a metric.
 const FIRST_WINDOW: Time = 600 * SECOND;
-
-/// The oldest time that a point may have now and still be written.
-#[must_use]
-pub(super) fn oldest_writable(now: Time) -> Time {
-    now - DATAKIT_REACH + MARGIN
-}
 
 /// The marks of one collector's run.
 pub(super) struct Marks {

@@ -40,6 +40,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 /// A claim of a process that died is free again after this.
 const CLAIM: Time = 30 * SECOND;
 
+/// How often the calls made so far are added to the day's count: a killed process loses no more than these.
+const COUNTING: Duration = Duration::from_secs(1);
+
 /// How often a claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
 
@@ -71,6 +74,33 @@ pub struct Settings {
     pub lines: Lines,
     /// Told what happens while it happens.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Sends what waits for one DataKit, in order, until it takes no more or `stop` is cancelled: what every run does first, by itself.
+/// Answers with what became of it, and why DataKit took no more.
+///
+/// # Errors
+/// The state cannot be used.
+pub async fn send_outbox(
+    state: Arc<dyn State>,
+    (id, datakit): (&str, Arc<DataKit>),
+    clock: &dyn Clock,
+    limit: u64,
+    stop: CancellationToken,
+) -> Result<(OutboxReport, Option<String>), StateError> {
+    let mut target = Target::datakit(id.to_owned(), datakit, state.clone(), limit);
+    let ending = Ending::after(stop);
+    let _ended = ending.end.clone().drop_guard();
+    let mut report = delivery::send_outbox(&mut target, clock, &ending).await?;
+    report.evicted = target.evicted();
+    report.waiting = waiting(state.as_ref(), id).await?;
+    Ok((report, target.down().map(str::to_owned)))
+}
+
+/// Points that wait for a DataKit.
+async fn waiting(state: &dyn State, datakit: &str) -> Result<u64, StateError> {
+    let sizes = state.outbox_sizes().await?;
+    Ok(sizes.iter().filter(|(id, ..)| id == datakit).map(|(_, _, points, _)| points).sum())
 }
 
 /// Runs collectors and remembers what they did.
@@ -203,11 +233,17 @@ impl Inner {
             reports.push(report);
         }
         let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
-        if !debug && let Ok(sizes) = self.settings.state.outbox_sizes().await {
-            waiting.waiting =
-                sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
+        if !debug && let Ok(points) = self::waiting(self.settings.state.as_ref(), &request.datakit_id).await {
+            waiting.waiting = points;
         }
         let (status, reason) = RunReport::judge(&reports, &waiting);
+        if target.evicted() > 0 {
+            let (points, limit) = (target.evicted(), self.settings.outbox_limit);
+            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
+            self.lock().warnings.push(format!(
+                "{points} points are LOST: the outbox is full ({limit} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`"
+            ));
+        }
         if let Some(why) = target.down()
             && reports.iter().all(|report| report.kept == 0)
         {
@@ -348,8 +384,15 @@ impl Inner {
         let mut delivery =
             Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
         let renewing = self.renew(&gate);
-        let (stopped, ()) = tokio::select! {
-            both = async { tokio::join!(collecting, delivery.drain(pages, ending)) } => both,
+        let collected = CancellationToken::new();
+        let mut counting = Counting::new(&self.settings, &identity, &counts);
+        let work = async {
+            let both = tokio::join!(collecting, delivery.drain(pages, ending));
+            collected.cancel();
+            both
+        };
+        let ((stopped, ()), uncounted) = tokio::select! {
+            done = async { tokio::join!(work, counting.go_on(&collected)) } => done,
             () = renewing => unreachable!("renewing goes on until the collection ends"),
         };
         let mut outcome = delivery.finish();
@@ -412,7 +455,9 @@ impl Inner {
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
-        self.count(&identity, &mut report).await;
+        if let Err(error) = uncounted {
+            report.warnings.push(format!("the calls could not be counted: {error}"));
+        }
         (self.settings.progress)(&format!(
             "{}: {} points, {} calls",
             report.name,
@@ -507,14 +552,49 @@ impl Inner {
         };
         self.linker.forget(&scope, &seen.unwrap_or_default(), !debug).await
     }
+}
 
-    /// Adds the calls to the day's count: they were made, and perhaps billed, whatever came of them.
-    async fn count(&self, identity: &str, report: &mut CollectorReport) {
-        let day = rfc3339(self.settings.clock.now());
-        let day = day.get(..10).unwrap_or(&day);
-        if let Err(error) = self.settings.state.count_calls(day, identity, &report.calls).await {
-            report.warnings.push(format!("the calls could not be counted: {error}"));
+/// Calls on their way into the state's daily counts, part by part: what a killed process has called was made, and perhaps billed, too.
+struct Counting<'run> {
+    settings: &'run Settings,
+    account: &'run str,
+    counts: &'run Counts,
+    counted: BTreeMap<String, u64>,
+}
+
+impl<'run> Counting<'run> {
+    fn new(settings: &'run Settings, account: &'run str, counts: &'run Counts) -> Self {
+        Self { settings, account, counts, counted: BTreeMap::new() }
+    }
+
+    /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
+    async fn go_on(&mut self, end: &CancellationToken) -> Result<(), StateError> {
+        loop {
+            let ended = tokio::select! {
+                () = end.cancelled() => true,
+                () = tokio::time::sleep(COUNTING) => false,
+            };
+            let counted = self.add().await;
+            if ended {
+                return counted;
+            }
         }
+    }
+
+    /// Adds what was called since; what could not be added is, the next time.
+    async fn add(&mut self) -> Result<(), StateError> {
+        let made = self.counts.snapshot();
+        let mut new = made.clone();
+        for (action, count) in &mut new {
+            *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
+        }
+        new.retain(|_, count| *count > 0);
+        if !new.is_empty() {
+            let day = rfc3339(self.settings.clock.now());
+            self.settings.state.count_calls(day.get(..10).unwrap_or(&day), self.account, &new).await?;
+            self.counted = made;
+        }
+        Ok(())
     }
 }
 

@@ -117,7 +117,7 @@ impl Default for Options {
             answer: Duration::from_secs(30),
             attempts: 5,
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
-            answer_limit: 100 << 20,
+            answer_limit: 64 << 20,
         }
     }
 }
@@ -464,7 +464,8 @@ impl CallPath {
 }
 
 /// The time of an HTTP date, nanoseconds since 1970.
-fn date(value: Option<&http::HeaderValue>) -> Option<i64> {
+#[must_use]
+pub fn date(value: Option<&http::HeaderValue>) -> Option<i64> {
     let date = chrono::DateTime::parse_from_rfc2822(value?.to_str().ok()?).ok()?;
     Some(nanoseconds(date.to_utc().into()))
 }

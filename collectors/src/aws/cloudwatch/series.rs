@@ -120,6 +120,9 @@ struct Dimension {
     value: Text,
 }
 
+/// More pages than this are no list: a million metrics.
+const PAGES: usize = 2_000;
+
 /// How a list is remembered.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -166,7 +169,12 @@ async fn listed(
 ) -> Result<Vec<(Text, Vec<(Text, Text)>)>, Failure> {
     let mut metrics = BTreeSet::new();
     let mut token: Option<String> = None;
-    loop {
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "monitoring:ListMetrics in {region}: the list of {namespace} does not end: {PAGES} pages came"
+            )));
+        }
         let mut body = serde_json::json!({ "Namespace": &**namespace });
         if let Some(token) = &token {
             body["NextToken"] = serde_json::Value::from(token.as_str());

@@ -19,6 +19,9 @@ const VALID: Duration = Duration::from_secs(86_400);
 /// The shortest period that is asked for, seconds.
 const SHORTEST: i64 = 60;
 
+/// The longest that is believed, seconds: no metric is rarer than one point a day.
+const LONGEST: i64 = 86_400;
+
 /// A metric that is listed.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub(super) struct Metric {
@@ -45,10 +48,7 @@ pub(super) async fn list(
     namespace: &Namespace,
 ) -> Result<Vec<Metric>, Failure> {
     let key = format!("tencentcloud_monitor\nmetrics\n{}", namespace.name);
-    // A value that cannot be read is as good as none.
-    let remembered =
-        run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
-    if let Some(Remembered { version: REMEMBERED, metrics }) = remembered {
+    if let Some(metrics) = run.memory.recall(&key).await?.and_then(|value| remembered(&value)) {
         return Ok(metrics);
     }
     let body = json!({ "Namespace": namespace.name });
@@ -59,6 +59,13 @@ pub(super) async fn list(
         run.memory.remember(&key, &value, VALID).await?;
     }
     Ok(metrics)
+}
+
+/// A value that cannot be read, or cannot be true, is as good as none.
+fn remembered(value: &[u8]) -> Option<Vec<Metric>> {
+    let Remembered { version, metrics } = serde_json::from_slice(value).ok()?;
+    let true_periods = metrics.iter().all(|metric| (1..=LONGEST).contains(&metric.period));
+    (version == REMEMBERED && true_periods).then_some(metrics)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as the client hands it over")]
@@ -85,7 +92,7 @@ fn metric(item: &Json) -> Option<Metric> {
                 other => other.as_i64()?,
             };
             let statistic = period.get("StatType")?.as_array()?.iter().find_map(Json::as_str)?;
-            (seconds > 0).then_some((seconds, statistic))
+            (1..=LONGEST).contains(&seconds).then_some((seconds, statistic))
         })
         .collect();
     known.sort_unstable();
