@@ -298,8 +298,10 @@ async fn drop_parcels(
     let mut text = String::new();
     for (id, sum) in sums(&dropped) {
         text.push_str(&format!(
-            "{id}: {} points in {} parcels dropped: they are lost, and no run collects them again\n",
-            sum.points, sum.parcels
+            "{id}: {} points in {} parcel{} dropped: they are lost, and no run collects them again\n",
+            sum.points,
+            sum.parcels,
+            if sum.parcels == 1 { "" } else { "s" }
         ));
     }
     for id in &missing {

@@ -184,7 +184,7 @@ async fn runner(
         debug: arguments.debug,
         force: arguments.force,
         lines: Arc::new(Mutex::new(MaskedLines {
-            stdout: surroundings.stdout.clone(),
+            stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
         progress: Arc::new(move |text| stderr.say(text)),

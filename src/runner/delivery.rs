@@ -12,6 +12,8 @@ use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
 use crate::sink::line::{self, Notes};
 use crate::sink::oldest_writable;
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::CallPath;
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Failure, MarkId, MetricPoint, Output};
 use funchost_collectors::point::{Point, Text};
@@ -218,6 +220,8 @@ pub(super) struct Delivery<'run> {
     marks: Arc<Marks>,
     target: &'run mut Target,
     clock: Arc<dyn Clock>,
+    calls: Arc<CallPath>,
+    cloud: Cloud,
     debug: bool,
     batch: Batch,
     /// What is true once the batch is delivered or kept.
@@ -236,7 +240,7 @@ impl<'run> Delivery<'run> {
         linker: &'run Linker,
         marks: Arc<Marks>,
         target: &'run mut Target,
-        clock: Arc<dyn Clock>,
+        (clock, calls): (Arc<dyn Clock>, Arc<CallPath>),
         debug: bool,
     ) -> Self {
         let description = prepared.collector.description();
@@ -250,6 +254,8 @@ impl<'run> Delivery<'run> {
             marks,
             target,
             clock,
+            calls,
+            cloud: account.cloud,
             debug,
             batch: Batch::new(description.category),
             sent: BTreeMap::new(),
@@ -269,7 +275,7 @@ impl<'run> Delivery<'run> {
                 Output::Objects { region, points } => self.objects(region, points, ending).await,
                 Output::Metrics { points, .. } => self.metrics(points, ending).await,
                 Output::Advance { mark, until } => {
-                    self.moved.extend(self.marks.advance(mark, until));
+                    self.moved.extend(self.marks.advance(mark, until, self.calls.now(self.cloud)));
                     Ok(())
                 }
                 Output::Done { region, result } => {

@@ -166,12 +166,13 @@ impl Marks {
         self.lock().marks.get(mark.0).map(|open| open.key.clone())
     }
 
-    /// Where a mark moves when its window has been delivered up to `until`, and what may be forgotten then.
-    pub(super) fn advance(&self, mark: MarkId, until: Time) -> Option<(String, Time, Time)> {
+    /// Where a mark moves when its window has been delivered up to `until`, and what may be forgotten then. `now` is the cloud's time as
+    /// the answers told it: a window that was opened by a clock that is ahead ends in a future of which nothing was read.
+    pub(super) fn advance(&self, mark: MarkId, until: Time, now: Time) -> Option<(String, Time, Time)> {
         let opened = self.lock();
         let open = opened.marks.get(mark.0)?;
         // One period more than the overlap: the next window starts at a rounded time.
-        let until = until.min(open.window.end);
+        let until = until.min(open.window.end).min(round_down(now, open.period));
         let forget = until - self.overlap - 2 * open.period;
         Some((open.key.clone(), until, forget))
     }
@@ -352,7 +353,7 @@ mod tests {
         let state = state().await;
         let first = marks(&state);
         let opened = window(&first, START).await;
-        let moved = first.advance(opened.mark, opened.end).unwrap();
+        let moved = first.advance(opened.mark, opened.end, START).unwrap();
         state.commit(Commit { marks: vec![moved], ..Commit::default() }, u64::MAX).await.unwrap();
         let later = marks(&state);
         let now = START + 5 * 3600 * SECOND;
@@ -368,7 +369,7 @@ mod tests {
         let state = state().await;
         let first = marks(&state);
         let opened = window(&first, START).await;
-        let moved = first.advance(opened.mark, opened.end).unwrap();
+        let moved = first.advance(opened.mark, opened.end, START).unwrap();
         state.commit(Commit { marks: vec![moved], ..Commit::default() }, u64::MAX).await.unwrap();
         let window = window(&marks(&state), START + 20 * SECOND).await;
         assert!(window.start >= window.end, "{window:?}");
@@ -504,7 +505,7 @@ mod tests {
                         let key = marks.key(window.mark).unwrap();
                         let commit = Commit {
                             sent: vec![(key, sent)],
-                            marks: marks.advance(window.mark, window.end).into_iter().collect(),
+                            marks: marks.advance(window.mark, window.end, now).into_iter().collect(),
                             ..Commit::default()
                         };
                         state.commit(commit, u64::MAX).await.unwrap();
