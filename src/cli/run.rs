@@ -1,10 +1,10 @@
 //! `funchost run SCRIPT`: the product.
 
 use super::{Common, Format, MaskedLines, Surroundings, config_entries, script_settings};
-use crate::config::Config;
+use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
 use crate::script::{self, Ended, Fault, Report, RunOptions, RunOutcome};
-use crate::sink::datakit::DataKit;
+use crate::sink::datakit::{BadUrl, DataKit};
 use crate::state::{Sqlite, State, Time};
 use clap::Args;
 use funchost_collectors::account::Cloud;
@@ -186,14 +186,7 @@ async fn runner(
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
     let state: Arc<dyn State> = Arc::new(state);
     let calls = calls(surroundings, config)?;
-    let datakits = config
-        .datakits
-        .iter()
-        .map(|(id, datakit)| {
-            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
-            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
-        })
-        .collect::<Result<_, _>>()
+    let datakits = datakits(surroundings, config, &calls)
         .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
     let stderr = surroundings.clone();
     Ok(Runner::new(Settings {
@@ -207,7 +200,7 @@ async fn runner(
         debug: arguments.debug,
         force: arguments.force,
         lines: Arc::new(Mutex::new(MaskedLines {
-            stdout: surroundings.stdout.clone(),
+            stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
         progress: Arc::new(move |text| stderr.say(text)),
@@ -229,6 +222,19 @@ pub(super) fn overlaps(config: &Config) -> BTreeMap<Cloud, Time> {
         (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
     };
     [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into()
+}
+
+/// Every configured DataKit.
+pub(super) fn datakits(
+    surroundings: &Surroundings,
+    config: &Config,
+    calls: &CallPath,
+) -> Result<BTreeMap<String, Arc<DataKit>>, BadUrl> {
+    let datakit = |(id, datakit): (&String, &DataKitConfig)| {
+        let made = DataKit::new(id, datakit.url.expose(), calls.http().clone())?;
+        Ok((id.clone(), Arc::new(made.with_clock(surroundings.clock.clone()))))
+    };
+    config.datakits.iter().map(datakit).collect()
 }
 
 /// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.

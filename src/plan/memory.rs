@@ -4,7 +4,7 @@
 //! leaves the state as it was.
 
 use crate::link::Linker;
-use crate::runner::oldest_writable;
+use crate::sink::oldest_writable;
 use crate::state::{State, StateError, Time};
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{Failure, MarkId, MarkKey, Window};

@@ -13,7 +13,6 @@ mod delivery;
 mod marks;
 mod report;
 
-pub(crate) use marks::oldest_writable;
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
@@ -42,6 +41,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// A claim of a process that died is free again after this.
 const CLAIM: Time = 30 * SECOND;
+
+/// How often the calls made so far are added to the day's count: a killed process loses no more than these.
+const COUNTING: Duration = Duration::from_secs(1);
 
 /// How often a claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -76,6 +78,33 @@ pub struct Settings {
     pub lines: Lines,
     /// Told what happens while it happens.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Sends what waits for one DataKit, in order, until it takes no more or `stop` is cancelled: what every run does first, by itself.
+/// Answers with what became of it, and why DataKit took no more.
+///
+/// # Errors
+/// The state cannot be used.
+pub async fn send_outbox(
+    state: Arc<dyn State>,
+    (id, datakit): (&str, Arc<DataKit>),
+    clock: &dyn Clock,
+    limit: u64,
+    stop: CancellationToken,
+) -> Result<(OutboxReport, Option<String>), StateError> {
+    let mut target = Target::datakit(id.to_owned(), datakit, state.clone(), limit);
+    let ending = Ending::after(stop);
+    let _ended = ending.end.clone().drop_guard();
+    let mut report = delivery::send_outbox(&mut target, clock, &ending).await?;
+    report.evicted = target.evicted();
+    report.waiting = waiting(state.as_ref(), id).await?;
+    Ok((report, target.down().map(str::to_owned)))
+}
+
+/// Points that wait for a DataKit.
+async fn waiting(state: &dyn State, datakit: &str) -> Result<u64, StateError> {
+    let sizes = state.outbox_sizes().await?;
+    Ok(sizes.iter().filter(|(id, ..)| id == datakit).map(|(_, _, points, _)| points).sum())
 }
 
 /// Runs collectors and remembers what they did.
@@ -212,11 +241,17 @@ impl Inner {
             reports.push(report);
         }
         let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
-        if !debug && let Ok(sizes) = self.settings.state.outbox_sizes().await {
-            waiting.waiting =
-                sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
+        if !debug && let Ok(points) = self::waiting(self.settings.state.as_ref(), &request.datakit_id).await {
+            waiting.waiting = points;
         }
         let (status, reason) = RunReport::judge(&reports, &waiting);
+        if target.evicted() > 0 {
+            let (points, limit) = (target.evicted(), self.settings.outbox_limit);
+            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
+            self.lock().warnings.push(format!(
+                "{points} points are LOST: the outbox is full ({limit} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`"
+            ));
+        }
         if let Some(why) = target.down()
             && reports.iter().all(|report| report.kept == 0)
         {
@@ -287,6 +322,7 @@ impl Inner {
 
         let account = &prepared.account;
         let identity = account.identity();
+        self.recall_clock(account.cloud).await;
         let marks = Arc::new(Marks::new(
             self.settings.state.clone(),
             datakit_id,
@@ -338,11 +374,18 @@ impl Inner {
                 }
             }
         };
-        let mut delivery =
-            Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
+        let clocks = (self.settings.clock.clone(), self.settings.calls.clone());
+        let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
-        let (stopped, ()) = tokio::select! {
-            both = async { tokio::join!(collecting, delivery.drain(pages, ending)) } => both,
+        let collected = CancellationToken::new();
+        let mut counting = Counting::new(&self.settings, &identity, &counts);
+        let work = async {
+            let both = tokio::join!(collecting, delivery.drain(pages, ending));
+            collected.cancel();
+            both
+        };
+        let ((stopped, ()), uncounted) = tokio::select! {
+            done = async { tokio::join!(work, counting.go_on(&collected)) } => done,
             () = renewing => unreachable!("renewing goes on until the collection ends"),
         };
         let mut outcome = delivery.finish();
@@ -405,10 +448,14 @@ impl Inner {
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
-        let counted = money::counted(&counts);
-        self.count(&identity, &counted, &mut report).await;
+        if !debug {
+            self.remember_clock(account.cloud).await;
+        }
         if let Some(watch) = &watch {
-            self.lock().budget.insert(identity, watch.after(&counted));
+            self.lock().budget.insert(identity.clone(), watch.after(&money::counted(&counts)));
+        }
+        if let Err(error) = uncounted {
+            report.warnings.push(format!("the calls could not be counted: {error}"));
         }
         (self.settings.progress)(&format!(
             "{}: {}, {}",
@@ -448,6 +495,34 @@ impl Inner {
             return Err(format!("{why}\nhint: {}", budget::WAY_OUT));
         }
         Ok(Some(watch))
+    }
+
+    /// How far this machine's clock is off, as an earlier process was told. What cannot be remembered is told by the first answer.
+    async fn recall_clock(&self, cloud: Cloud) {
+        let remembered = self.settings.state.recall(&clock_key(cloud), self.settings.clock.now()).await;
+        if let Ok(Some(value)) = remembered
+            && let Ok(offset) = <[u8; 8]>::try_from(&value[..])
+        {
+            self.settings.calls.believe(cloud, Time::from_le_bytes(offset));
+        }
+    }
+
+    async fn remember_clock(&self, cloud: Cloud) {
+        const VALID: Time = 24 * 3600 * SECOND;
+        let (key, now) = (clock_key(cloud), self.settings.clock.now());
+        let offset = self.settings.calls.offset(cloud).to_le_bytes();
+        let known = self.settings.state.recall(&key, now).await;
+        // A clock that is right, as most are, costs no write.
+        let news = match known {
+            Ok(Some(known)) => known != offset,
+            Ok(None) => offset != [0; 8],
+            Err(_) => false,
+        };
+        if news
+            && let Err(error) = self.settings.state.remember(&key, &offset, now.saturating_add(VALID)).await
+        {
+            tracing::warn!(%error, "the clock's offset could not be remembered");
+        }
     }
 
     /// Which regions are due, claimed for this process.
@@ -535,13 +610,49 @@ impl Inner {
         };
         self.linker.forget(&scope, &seen.unwrap_or_default(), !debug).await
     }
+}
 
-    /// Adds the calls to the day's count: they were made, and perhaps billed, whatever came of them.
-    async fn count(&self, identity: &str, counted: &BTreeMap<String, u64>, report: &mut CollectorReport) {
-        let day = money::day(self.settings.clock.now());
-        if let Err(error) = self.settings.state.count_calls(&day, identity, counted).await {
-            report.warnings.push(format!("the calls could not be counted: {error}"));
+/// Calls on their way into the state's daily counts, part by part: what a killed process has called was made, and perhaps billed, too.
+struct Counting<'run> {
+    settings: &'run Settings,
+    account: &'run str,
+    counts: &'run Counts,
+    counted: BTreeMap<String, u64>,
+}
+
+impl<'run> Counting<'run> {
+    fn new(settings: &'run Settings, account: &'run str, counts: &'run Counts) -> Self {
+        Self { settings, account, counts, counted: BTreeMap::new() }
+    }
+
+    /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
+    async fn go_on(&mut self, end: &CancellationToken) -> Result<(), StateError> {
+        loop {
+            let ended = tokio::select! {
+                () = end.cancelled() => true,
+                () = tokio::time::sleep(COUNTING) => false,
+            };
+            let counted = self.add().await;
+            if ended {
+                return counted;
+            }
         }
+    }
+
+    /// Adds what was called since; what could not be added is, the next time.
+    async fn add(&mut self) -> Result<(), StateError> {
+        let made = money::counted(self.counts);
+        let mut new = made.clone();
+        for (action, count) in &mut new {
+            *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
+        }
+        new.retain(|_, count| *count > 0);
+        if !new.is_empty() {
+            let day = money::day(self.settings.clock.now());
+            self.settings.state.count_calls(&day, self.account, &new).await?;
+            self.counted = made;
+        }
+        Ok(())
     }
 }
 
@@ -586,6 +697,10 @@ impl Memory for HostMemory {
         self.linker.load(&self.identity, &Text::from(class)).await.map_err(state_failure)?;
         Ok(self.linker.objects(&self.identity, class, region))
     }
+}
+
+fn clock_key(cloud: Cloud) -> String {
+    format!("clock\n{}", cloud.key())
 }
 
 /// What may be collected now.

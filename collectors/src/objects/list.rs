@@ -162,8 +162,8 @@ enum Position {
     End,
 }
 
-/// More pages than this are no list.
-const PAGES: usize = 100_000;
+/// More pages than this are no list: 200,000 items where a page holds a hundred.
+const PAGES: usize = 2_000;
 
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.

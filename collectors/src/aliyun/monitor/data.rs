@@ -46,8 +46,15 @@ impl Size {
 /// The sizes that were remembered, by namespace and metric. One of no series was asked for and had no datapoints.
 pub(super) async fn sizes(memory: &dyn Memory) -> Result<BTreeMap<String, Size>, Failure> {
     // A value that cannot be read is as good as none.
-    let value = memory.recall(SIZES).await?;
-    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
+    Ok(memory.recall(SIZES).await?.map(|value| remembered_sizes(&value)).unwrap_or_default())
+}
+
+/// Sizes that no cloud has would be reckoned with all the same: they are as good as none, too.
+fn remembered_sizes(value: &[u8]) -> BTreeMap<String, Size> {
+    const LARGEST: i64 = 1_000_000_000;
+    let mut sizes: BTreeMap<String, Size> = serde_json::from_slice(value).unwrap_or_default();
+    sizes.retain(|_, size| (0..LARGEST).contains(&size.series) && (0..LARGEST).contains(&size.lag));
+    sizes
 }
 
 /// Keeps them.
@@ -97,7 +104,13 @@ pub(super) async fn collect(
             run.send(Output::Metrics { region: Text::from(""), points }).await;
         }
         let Some(next) = next else { break };
-        if !tokens.insert(next.clone()) || tokens.len() > PAGES {
+        if tokens.len() >= PAGES {
+            return Err(Failure::Answer(format!(
+                "cms:DescribeMetricList: the answer to {} {} does not end: {PAGES} pages came",
+                chosen.namespace, chosen.metric
+            )));
+        }
+        if !tokens.insert(next.clone()) {
             run.warn(format!(
                 "{} {}: CloudMonitor gave the same page token twice: the pages up to there were taken",
                 chosen.namespace, chosen.metric

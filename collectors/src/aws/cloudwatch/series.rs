@@ -123,6 +123,9 @@ struct Dimension {
     value: Text,
 }
 
+/// More pages than this are no list: a million metrics.
+const PAGES: usize = 2_000;
+
 /// How a list is remembered.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
@@ -206,7 +209,12 @@ async fn listed(
     let mut metrics = BTreeSet::new();
     let mut token: Option<String> = None;
     let mut pages = 0;
-    loop {
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "monitoring:ListMetrics in {region}: the list of {namespace} does not end: {PAGES} pages came"
+            )));
+        }
         pages += 1;
         let mut body = serde_json::json!({ "Namespace": &**namespace });
         if let Some(token) = &token {

@@ -17,6 +17,9 @@ use std::time::Duration;
 /// How long a list is remembered.
 pub(super) const VALID: Duration = Duration::from_secs(86_400);
 
+/// The longest that is believed, seconds: no metric is rarer than one point a day.
+const LONGEST: i64 = 86_400;
+
 /// A metric that is listed.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
 pub(super) struct Metric {
@@ -46,19 +49,14 @@ pub(super) async fn known(
     namespace: &Namespace,
 ) -> Result<Option<(Vec<Metric>, bool)>, Failure> {
     let Some((value, valid)) = memory.known(&key(namespace)).await? else { return Ok(None) };
-    let remembered = serde_json::from_slice::<Remembered>(&value).ok();
-    let remembered = remembered.filter(|remembered| remembered.version == REMEMBERED);
-    Ok(remembered.map(|remembered| (remembered.metrics, valid)))
+    Ok(remembered(&value).map(|metrics| (metrics, valid)))
 }
 
 /// All metrics of a namespace: remembered, or listed; one answer holds them all, and it is the same in every region. So a region that refuses (one
 /// that is misspelt) leaves it to the next.
 pub(super) async fn list(run: &Run, regions: &[Text], namespace: &Namespace) -> Result<Vec<Metric>, Failure> {
     let key = key(namespace);
-    // A value that cannot be read is as good as none.
-    let remembered =
-        run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
-    if let Some(Remembered { version: REMEMBERED, metrics }) = remembered {
+    if let Some(metrics) = run.memory.recall(&key).await?.and_then(|value| remembered(&value)) {
         return Ok(metrics);
     }
     let body = json!({ "Namespace": namespace.name });
@@ -76,6 +74,13 @@ pub(super) async fn list(run: &Run, regions: &[Text], namespace: &Namespace) -> 
         run.memory.remember(&key, &value, VALID).await?;
     }
     Ok(metrics)
+}
+
+/// A value that cannot be read, or cannot be true, is as good as none.
+fn remembered(value: &[u8]) -> Option<Vec<Metric>> {
+    let Remembered { version, metrics } = serde_json::from_slice(value).ok()?;
+    let true_periods = metrics.iter().all(|metric| (1..=LONGEST).contains(&metric.period));
+    (version == REMEMBERED && true_periods).then_some(metrics)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as the client hands it over")]
@@ -102,7 +107,7 @@ fn metric(item: &Json) -> Option<Metric> {
                 other => other.as_i64()?,
             };
             let statistic = period.get("StatType")?.as_array()?.iter().find_map(Json::as_str)?;
-            (seconds > 0).then_some((seconds, statistic))
+            (1..=LONGEST).contains(&seconds).then_some((seconds, statistic))
         })
         .collect();
     known.sort_unstable();
