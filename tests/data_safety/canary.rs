@@ -1,6 +1,7 @@
 //! Secrets: every failure that is known is provoked with canaries in every place that may hold a secret, and everything that the program wrote is
 //! searched for them: both streams at the most verbose log level, every file of the state, and what DataKit got.
 
+use crate::network::{answering, http};
 use crate::support::{World, aws_script, ran};
 use funchost::cli::Surroundings;
 use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, Options};
@@ -266,6 +267,149 @@ async fn no_refusal_of_a_cloud_shows_a_secret() {
     stage.play("a wrong clock", RUN);
 }
 
+/// A request with all that is in it, as a cloud's error tells it: in the shape of every cloud and protocol at once, so that each client finds its own.
+fn echo(request: &str, message: &str) -> String {
+    let xml = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    let code = "SignatureDoesNotMatch";
+    let lower = request.to_lowercase();
+    if lower.contains("x-tc-action") {
+        let error = serde_json::json!({ "Response": { "Error": { "Code": "AuthFailure.SignatureFailure", "Message": message }, "RequestId": message } });
+        return http(200, "", &error.to_string());
+    }
+    if lower.contains("x-acs-action") {
+        let error = serde_json::json!({ "Code": code, "Message": message, "RequestId": message, "Recommend": message, "HostId": message });
+        return http(400, "", &error.to_string());
+    }
+    if lower.contains("x-amz-target") {
+        let error = serde_json::json!({ "__type": format!("x#{code}"), "message": message });
+        return http(403, "", &error.to_string());
+    }
+    let message = xml(message);
+    if lower.contains("x-oss-date") {
+        let error = format!(
+            "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{message}</RequestId><StringToSign>{message}</StringToSign></Error>"
+        );
+        return http(403, "", &error);
+    }
+    if lower.contains("action=assumerole") {
+        return http(
+            403,
+            "",
+            &format!(
+                "<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error><RequestId>{message}</RequestId></ErrorResponse>"
+            ),
+        );
+    }
+    http(
+        403,
+        "",
+        &format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors><RequestID>{message}</RequestID></Response>"
+        ),
+    )
+}
+
+/// What an error may say, in every spelling, of secrets that the cloud got.
+fn messages(secrets: &[&str]) -> Vec<(String, String)> {
+    let all = secrets.join(" and ");
+    // Cut in its middle, a secret would no longer be found as a whole.
+    let at_the_edge = |secret: &str| format!("{}{secret}", "x".repeat(290));
+    let mut messages: Vec<(String, String)> = vec![
+        ("as it is".into(), all.clone()),
+        ("percent".into(), percent(&all, true)),
+        ("json".into(), serde_json::to_string(&all).unwrap()),
+        ("base64".into(), base64(all.as_bytes())),
+        ("base64 beside others".into(), base64(format!("ab{TOKEN}").as_bytes())),
+        ("the whole request".into(), String::new()),
+        (
+            "canonical".into(),
+            format!("The canonical request should have been\nGET\nx-amz-security-token:{TOKEN}\n{SECRET}"),
+        ),
+    ];
+    for secret in secrets {
+        for (index, spelling) in spellings(secret).into_iter().enumerate() {
+            messages.push((format!("at the edge, {index}"), at_the_edge(&spelling)));
+        }
+    }
+    messages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cloud_can_make_the_program_show_what_was_signed() {
+    for (cloud, collectors) in [
+        ("aws", &["guance_aws_ec2", "guance_aws_cloudwatch"][..]),
+        (
+            "aliyun",
+            &[
+                "guance_aliyun_ecs",
+                "guance_aliyun_rds",
+                "guance_aliyun_slb",
+                "guance_aliyun_oss",
+                "guance_aliyun_monitor",
+            ],
+        ),
+        ("tencentcloud", &["guance_tencentcloud_cvm", "guance_tencentcloud_monitor"]),
+    ] {
+        let said = Arc::new(Mutex::new(String::new()));
+        let words = said.clone();
+        let (port, seen) = answering(
+            Arc::new(move |request| {
+                let message = words.lock().unwrap().clone();
+                echo(request, if message.is_empty() { request } else { &message })
+            }),
+            None,
+        );
+        let mut imports = String::from("import \"guance_integration__runner\" as integration;\n");
+        let mut list = String::new();
+        for (index, package) in collectors.iter().enumerate() {
+            imports.push_str(&format!("import \"{package}__main\" as c{index};\n"));
+            let regions =
+                if package.ends_with("aliyun_monitor") { "" } else { "regions: [\"cn-north-1\"], " };
+            let targets = match *package {
+                "guance_aws_cloudwatch" => "targets: [#{ namespace: \"AWS/EC2\", metrics: \"ALL\" }]",
+                "guance_aliyun_monitor" => {
+                    "targets: [#{ namespace: \"acs_ecs_dashboard\", metrics: \"ALL\" }]"
+                }
+                "guance_tencentcloud_monitor" => "targets: [#{ namespace: \"QCE/CVM\", metrics: \"ALL\" }]",
+                _ => "",
+            };
+            list.push_str(&format!("c{index}::DataCollector(account, #{{ {regions}{targets} }}), "));
+        }
+        for role in ["", "role_arn: \"acs:ram::1:role/reader\", external_id: DFF.ENV(\"EXTERNAL_ID\"),"] {
+            let mut stage = Stage::refused().await;
+            stage.script = format!(
+                "{imports}
+let account = #{{ ak_id: \"AKIDPLAIN\", ak_secret: DFF.ENV(\"AWS_AK_SECRET\"), security_token: DFF.ENV(\"SESSION_TOKEN\"), {role} endpoint: \"http://127.0.0.1:{port}\" }};
+@DFF.API(\"x\")
+fn run() {{ Runner([{list}]).run(); }}
+"
+            );
+            // An external id is only known, and only sent, where a role is assumed.
+            let secrets = if role.is_empty() { &[SECRET, TOKEN][..] } else { &[SECRET, TOKEN, EXTERNAL] };
+            for (name, message) in &messages(secrets) {
+                // What is cut, and where, is the same for all clouds.
+                if name.contains("edge") && (cloud != "aws" || role.is_empty()) {
+                    continue;
+                }
+                said.lock().unwrap().clone_from(message);
+                let (code, text) =
+                    stage.play(&format!("{cloud}: {name}"), &[RUN, &["--output", "json"]].concat());
+                assert_eq!(code, 1, "{cloud}: {name}: {text}");
+            }
+            // The token was really sent, and with a role the external id: otherwise nothing was shown here.
+            let seen = seen.lock().unwrap();
+            assert!(seen.iter().any(|request| request.contains(TOKEN)), "{cloud}");
+            let external =
+                [EXTERNAL.to_owned(), percent(EXTERNAL, true), percent(EXTERNAL, true).replace("%20", "+")];
+            assert!(
+                role.is_empty()
+                    || seen.iter().any(|request| external.iter().any(|one| request.contains(one))),
+                "{cloud}"
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn no_trouble_of_a_cloud_shows_a_secret() {
     let stage = Stage::welcome().await.run_body(SAYS);
@@ -341,7 +485,7 @@ async fn neither_a_proxy_nor_a_datakit_shows_its_password() {
             stage.world.variables.insert(variable.into(), proxy.clone());
             stage.world.variables.insert(variable.to_lowercase(), proxy.clone());
         }
-        let (code, text) = stage.play(name, &["run", "my_aws/main.rhai", "--force", "--timeout", "5"]);
+        let (code, text) = stage.play(name, &["run", "my_aws/main.rhai", "--force", "--timeout", "2"]);
         assert_ne!(code, 2, "{name}: {text}");
     }
 }

@@ -6,6 +6,7 @@ mod canary;
 mod deadlines;
 mod kills;
 mod marks;
+mod network;
 mod state_file;
 #[path = "../support/mod.rs"]
 mod support;

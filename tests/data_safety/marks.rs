@@ -5,6 +5,7 @@ use crate::support::{World, aws_script};
 use funchost::state::FILE_NAME;
 use funchost_collectors::clock::{Clock as _, SystemClock};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, FieldValue, Options, Statistics};
 use sqlx::ConnectOptions as _;
 use std::collections::BTreeMap;
@@ -327,12 +328,22 @@ fn judge(
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 60, ..ProptestConfig::default() })]
-
-    #[test]
-    fn every_point_arrives_once_as_it_is(steps in prop::collection::vec(step(), 4..10), delay in 0..240_i64) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(play(steps, delay))?;
+#[test]
+fn every_point_arrives_once_as_it_is() {
+    // By hand: the macro would take the number of cases from the environment as it stands there.
+    let config = ProptestConfig {
+        cases: cases(),
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let strategy = (prop::collection::vec(step(), 4..10), 0..240_i64);
+    let tested = TestRunner::new(config).run(&strategy, |(steps, delay)| {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(play(steps, delay))
+    });
+    if let Err(error) = tested {
+        panic!("{error}");
     }
 }

@@ -65,11 +65,14 @@ pub type Answer = (u16, Vec<u8>);
 /// Answers a call by its action and by how many came before of it.
 pub type Answering = dyn Fn(&str, usize) -> Answer + Send + Sync;
 
+/// What answers now, and how many calls of each action came.
+type Answers = Arc<Mutex<(Arc<Answering>, BTreeMap<String, usize>)>>;
+
 /// What everything shares: a runtime, and a server whose answers are set for each input.
 pub struct World {
     pub runtime: tokio::runtime::Runtime,
     url: String,
-    answering: Arc<Mutex<(Arc<Answering>, BTreeMap<String, usize>)>>,
+    answering: Answers,
     folder: PathBuf,
     /// One input at a time: tests run on several threads.
     turn: Mutex<()>,
@@ -123,7 +126,7 @@ fn action(head: &str, body: &str) -> String {
     }
 }
 
-async fn serve(mut connection: TcpStream, answers: Arc<Mutex<(Arc<Answering>, BTreeMap<String, usize>)>>) {
+async fn serve(mut connection: TcpStream, answers: Answers) {
     let _ = connection.set_nodelay(true);
     let mut bytes = Vec::new();
     loop {

@@ -21,7 +21,7 @@ use std::time::Duration;
 use transport::{chain, refuse};
 
 pub use session::Credentials;
-pub use text::{cut, hide};
+pub use text::{cut, hide, spellings};
 
 pub(crate) use session::Sessions;
 pub(crate) use text::{encode, foreign, without_echo};
