@@ -112,7 +112,7 @@ async fn the_registry_is_shown() {
     let ran = world.run(&["collectors"]);
     assert_eq!(ran.code, 0);
     insta::assert_snapshot!("collectors", ran.stdout);
-    for name in ["aws_ec2", "guance_aws_cloudwatch"] {
+    for name in ["aws_ec2", "guance_aws_cloudwatch", "tencentcloud_cvm", "guance_tencentcloud_monitor"] {
         let ran = world.run(&["collectors", name]);
         assert_eq!(ran.code, 0, "{ran:?}");
         insta::assert_snapshot!(format!("collectors_{name}"), ran.stdout);

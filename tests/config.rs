@@ -439,7 +439,6 @@ fn the_registry_names_the_limits() {
         fn description(&self) -> &'static Description {
             static PRODUCT: Description = Description {
                 package: "guance_aws_queue",
-                aliases: &[],
                 name: "aws_queue",
                 title: "Queues",
                 title_zh: "队列",

@@ -136,7 +136,8 @@ fn cms_target() -> Value {
 #[tokio::test]
 async fn every_collector_says_the_least_before_anything_is_known() {
     for collector in COLLECTORS {
-        let name = collector.description().name;
+        let description = collector.description();
+        let name = description.name;
         let configs = match name {
             "aliyun_monitor" => cms_target(),
             "aws_cloudwatch" => {
@@ -145,11 +146,13 @@ async fn every_collector_says_the_least_before_anything_is_known() {
             "tencentcloud_monitor" => {
                 json!({ "regions": ["ap-shanghai"], "targets": [{ "namespace": "QCE/CVM", "metrics": "ALL" }] })
             }
+            // A product without regions takes none.
+            _ if !description.configuration.iter().any(|key| key.name == "regions") => json!({}),
             _ => json!({ "regions": ["cn-north-1"] }),
         };
         let estimate = estimate(name, json!({}), configs, &Fake::new(1), false).await;
         let first = estimate.calls.first().unwrap_or_else(|| panic!("{name} says nothing"));
-        assert!(first.calls == 1 && first.due, "{name}: its list, to begin with");
+        assert!(first.calls >= 1 && first.due, "{name}: its list, to begin with");
         assert!(
             estimate.calls.iter().all(|expected| expected.at_least.is_some()),
             "{name}: nothing is certain yet: {:#?}",
@@ -225,7 +228,7 @@ async fn monitor_asks_for_fifty_instances_at_once() {
     let key = "tencentcloud_monitor\nmetrics\nQCE/CVM";
     let memory = Fake::new(1)
         .with(key, metrics(&[("A", 60), ("B", 60), ("Five", 300), ("Gone", 60)]))
-        .with("tencentcloud_monitor\nunsupported\nQCE/CVM", json!(["Gone"]))
+        .with("tencentcloud_monitor\nunsupported\nQCE/CVM", json!({ "Gone": NOW + 60 * MINUTE }))
         .objects("tencentcloud_cvm", "ap-shanghai", 101, &[]);
     let of = estimate("tencentcloud_monitor", json!({}), configs.clone(), &memory, false).await;
     assert_eq!(
@@ -249,8 +252,8 @@ async fn monitor_asks_for_fifty_instances_at_once() {
 async fn objects_cost_what_their_last_collection_did() {
     let configs = json!({ "regions": ["cn-hangzhou"] });
     let calls = json!({ "version": 1, "calls": {
-        "DescribeInstances": 3, "DescribeDisks": 2, "DescribeNetworkInterfaces": 1, "DescribeInstancesFullStatus": 3,
-        "DescribeInstanceAutoRenewAttribute": 5,
+        "ecs:DescribeInstances": 3, "ecs:DescribeDisks": 2, "ecs:DescribeNetworkInterfaces": 1, "ecs:DescribeInstancesFullStatus": 3,
+        "ecs:DescribeInstanceAutoRenewAttribute": 5,
     } });
     let memory = Fake::new(15).with("aliyun_ecs\ncalls\ncn-hangzhou", calls);
     let of = estimate("aliyun_ecs", json!({}), configs.clone(), &memory, false).await;

@@ -3,18 +3,23 @@
 //! Owns the truth that tests compare with, and the faults that they switch on. Written from the documents; shares no code with the program that
 //! is tested against it.
 
+mod aliyun;
 mod aws;
 mod clock;
 mod datakit;
 mod faults;
+mod market;
 mod server;
 mod tencent;
 
+pub use aliyun::{AliyunEstate, AliyunFault, AliyunKeys, AliyunObject, AliyunProduct, AliyunSeries};
 pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
+pub use market::{MarketCall, MarketItems, MarketPaging};
 pub use tencent::{TencentEstate, TencentInstance, TencentKeys, TencentMetric, TencentObject};
 
+use aliyun::Aliyun;
 use aws::Aws;
 use clock::Clock;
 use server::Server;
@@ -41,6 +46,10 @@ pub struct Options {
     pub tencent_port: u16,
     /// The Tencent Cloud account.
     pub tencent: TencentEstate,
+    /// The port of Alibaba Cloud; 0 is any.
+    pub aliyun_port: u16,
+    /// The account of Alibaba Cloud.
+    pub aliyun: AliyunEstate,
     /// Told of every call.
     pub log: Option<fn(&str)>,
 }
@@ -55,6 +64,8 @@ impl Default for Options {
             aws: AwsEstate::default(),
             tencent_port: 0,
             tencent: TencentEstate::default(),
+            aliyun_port: 0,
+            aliyun: AliyunEstate::default(),
             log: None,
         }
     }
@@ -68,6 +79,8 @@ pub struct Simcloud {
     server: Server,
     tencent: Arc<Tencent>,
     tencent_server: Server,
+    aliyun: Arc<Aliyun>,
+    aliyun_server: Server,
     datakit: DataKit,
 }
 
@@ -88,14 +101,18 @@ impl Simcloud {
             options.log,
         ));
         let tencent_server = Server::start(options.tencent_port, tencent.clone()).await?;
+        let aliyun = Aliyun::new(clock.clone(), &options.aliyun, options.seed, options.latency, options.log);
+        let aliyun = Arc::new(aliyun);
+        let aliyun_server = Server::start(options.aliyun_port, aliyun.clone()).await?;
         let datakit = DataKit::start(options.datakit_port, clock.clone()).await?;
-        Ok(Self { clock, aws, server, tencent, tencent_server, datakit })
+        Ok(Self { clock, aws, server, aliyun, aliyun_server, tencent, tencent_server, datakit })
     }
 
     /// Ends all doubles.
     pub async fn stop(self) {
         self.server.stop();
         self.tencent_server.stop();
+        self.aliyun_server.stop();
         self.datakit.stop();
     }
 
@@ -103,6 +120,13 @@ impl Simcloud {
     #[must_use]
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.server.address)
+    }
+
+    /// Answers these calls beside those that the doubles know themselves.
+    pub fn set_market(&self, aws: Vec<MarketCall>, aliyun: Vec<MarketCall>, tencent: Vec<MarketCall>) {
+        self.aws.market.set(aws);
+        self.aliyun.market.set(aliyun);
+        self.tencent.market.set(tencent);
     }
 
     /// Where DataKit answers.

@@ -15,7 +15,7 @@ use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::CallPath;
 use funchost_collectors::clock::Clock;
-use funchost_collectors::collector::{Failure, MarkId, MetricPoint, Output};
+use funchost_collectors::collector::{Collector, Failure, MarkId, MetricPoint, Output};
 use funchost_collectors::point::{Point, Text};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -213,7 +213,7 @@ pub(super) struct Delivered {
 /// One collector's delivery.
 pub(super) struct Delivery<'run> {
     account: String,
-    class: Text,
+    collector: &'static dyn Collector,
     provider: (Text, Text),
     extra_tags: Vec<(Text, Text)>,
     linker: &'run Linker,
@@ -247,7 +247,7 @@ impl<'run> Delivery<'run> {
         let account = &prepared.account;
         Self {
             account: account.identity(),
-            class: description.measurement.into(),
+            collector: prepared.collector,
             provider: ("cloud_provider".into(), account.cloud.provider().into()),
             extra_tags: account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             linker,
@@ -336,12 +336,19 @@ impl<'run> Delivery<'run> {
         mut points: Vec<Point>,
         ending: &Ending,
     ) -> Result<(), StateError> {
-        let scope = ObjectScope {
-            account: self.account.clone(),
-            class: self.class.to_string(),
-            region: region.to_string(),
-        };
-        let kept = self.linker.keep(&scope, &points, !self.debug, self.clock.now()).await;
+        let mut kept = Ok(());
+        for class in self.collector.classes() {
+            let scope = ObjectScope {
+                account: self.account.clone(),
+                class: class.into(),
+                region: self.collector.description().shelf(&region),
+            };
+            let (own, others): (Vec<Point>, Vec<Point>) =
+                points.into_iter().partition(|point| *point.measurement == *class);
+            kept = kept.and(self.linker.keep(&scope, &own, !self.debug, self.clock.now()).await);
+            points = others;
+            points.extend(own);
+        }
         let seen = self.result.seen.entry(region).or_default();
         seen.extend(points.iter().filter_map(|point| point.tag("name").map(Text::from)));
         for point in &mut points {

@@ -603,12 +603,16 @@ impl Inner {
         seen: Option<HashSet<Text>>,
         debug: bool,
     ) -> Result<(), StateError> {
-        let scope = ObjectScope {
-            account: prepared.account.identity(),
-            class: prepared.collector.description().measurement.into(),
-            region: region.to_string(),
-        };
-        self.linker.forget(&scope, &seen.unwrap_or_default(), !debug).await
+        let seen = seen.unwrap_or_default();
+        for class in prepared.collector.classes() {
+            let scope = ObjectScope {
+                account: prepared.account.identity(),
+                class: class.into(),
+                region: prepared.collector.description().shelf(region),
+            };
+            self.linker.forget(&scope, &seen, !debug).await?;
+        }
+        Ok(())
     }
 }
 

@@ -111,6 +111,13 @@ fn secret_literals(source: &str) -> Vec<(String, Range<usize>)> {
         }
     }
     found.extend(secret_literals_of_code(source));
+    // A quote that is never closed turns code and texts around: each line once more by itself.
+    let mut at = 0;
+    for line in source.split_inclusive('\n') {
+        let literals = secret_literals_of_code(line);
+        found.extend(literals.into_iter().map(|(name, range)| (name, at + range.start..at + range.end)));
+        at += line.len();
+    }
     found
 }
 

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod aliyun;
+pub(crate) mod market;
 pub(crate) mod plan;
 pub(crate) mod python;
 pub(crate) mod tencent;
@@ -85,19 +87,22 @@ impl World {
     pub(crate) async fn new(options: Options) -> Self {
         let clouds = Simcloud::start(options).await.expect("simcloud listens on loopback");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let keys = clouds.keys();
+        let (keys, aliyun) = (clouds.keys(), clouds.aliyun_keys());
         let variables = BTreeMap::from([
             ("AWS_AK_ID".to_owned(), keys.access_key),
             ("AWS_AK_SECRET".to_owned(), keys.secret_key),
             ("TENCENTCLOUD_AK_ID".to_owned(), clouds.tencent_keys().secret_id),
             ("TENCENTCLOUD_AK_SECRET".to_owned(), clouds.tencent_keys().secret_key),
+            ("ALIYUN_AK_ID".to_owned(), aliyun.access_key),
+            ("ALIYUN_AK_SECRET".to_owned(), aliyun.secret_key),
         ]);
         let world = Self { folder, variables, clouds };
         let (aws, datakit) = (world.clouds.aws_url(), world.clouds.datakit_url());
+        let aliyun = world.clouds.aliyun_url();
         world.write(
             "funchost.toml",
             &format!(
-                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\ntencentcloud = \"{}\"\n",
+                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\naliyun = \"{aliyun}\"\ntencentcloud = \"{}\"\n",
                 world.clouds.tencent_url()
             ),
         );

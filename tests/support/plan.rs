@@ -32,6 +32,7 @@ pub(crate) fn the_plan_is_the_next_run(
     let run = |at: i64| {
         world.clouds.set_clock_offset(at);
         world.clouds.reset_calls();
+        world.clouds.reset_aliyun_calls();
         let ran = world.run_at(at, &["run", script, "--output", "json"]);
         assert_eq!(ran.code, 0, "{ran:?}");
         ran.json()
@@ -43,6 +44,7 @@ pub(crate) fn the_plan_is_the_next_run(
     run(clock(at));
     for minutes in minutes {
         world.clouds.reset_calls();
+        world.clouds.reset_aliyun_calls();
         let every = format!("{minutes}m");
         let plan = world.run_at(clock(at), &["plan", script, "--every", &every, "--output", "json"]);
         assert_eq!(plan.code, 0, "{plan:?}");

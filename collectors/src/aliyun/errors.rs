@@ -91,7 +91,8 @@ pub(super) fn inside(action: &Action, region: &str, answer: &Json) -> Option<Ref
         Json::Number(code) => code.to_string(),
         _ => return None,
     };
-    if code == "200" || code.is_empty() {
+    // Some products say in words that all went well.
+    if ["200", "", "OK", "Success"].contains(&code.as_str()) {
         return None;
     }
     let status = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
@@ -298,6 +299,7 @@ mod tests {
         let of = |answer: Json| inside(&ACTION, "", &answer).map(|refusal| refusal.fault);
         assert_eq!(of(json!({ "Code": "200", "Success": true })), None);
         assert_eq!(of(json!({ "Code": 200 })), None);
+        assert_eq!(of(json!({ "Code": "Success" })), None);
         assert_eq!(of(json!({ "Datapoints": "[]" })), None);
         assert_eq!(
             of(json!({ "Code": "400", "Success": false, "Message": "parse param" })),

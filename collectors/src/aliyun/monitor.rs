@@ -15,6 +15,7 @@ use crate::collector::{
     Action, Collector, Description, Failure, Key, MarkKey, Reported, Source, Spec, Type, Window,
 };
 use crate::estimate::{self, Ahead, Estimate, Expected};
+use crate::link::{Row, classes, row};
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::{Run, WindowRequest};
@@ -65,7 +66,6 @@ const AT_ONCE: usize = 16;
 pub static MONITOR: Monitor = Monitor {
     description: Description {
         package: "guance_aliyun_monitor",
-        aliases: &["integration_aliyun_monitor", "integration_alibabacloud_monitor"],
         name: "aliyun_monitor",
         title: "Alibaba Cloud CloudMonitor metrics",
         title_zh: "阿里云云监控指标",
@@ -118,11 +118,31 @@ pub static MONITOR: Monitor = Monitor {
 };
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
-const LINKS: &[(&str, &str, &str)] = &[
-    ("acs_ecs_dashboard", "aliyun_ecs", "instanceId"),
-    ("acs_rds_dashboard", "aliyun_rds", "instanceId"),
-    ("acs_slb_dashboard", "aliyun_slb", "instanceId"),
-    ("acs_oss_dashboard", "aliyun_oss", "BucketName"),
+static LINKS: &[Row] = &[
+    row("acs_ecs_dashboard", "instanceId", "aliyun_ecs"),
+    row("acs_rds_dashboard", "instanceId", "aliyun_rds"),
+    row("acs_slb_dashboard", "instanceId", "aliyun_slb"),
+    row("acs_oss_dashboard", "BucketName", "aliyun_oss"),
+    row("acs_vpc_eip", "instanceId", "aliyun_eip"),
+    row("acs_nat_gateway", "instanceId", "aliyun_nat"),
+    row("acs_alb", "loadBalancerId", "aliyun_alb"),
+    row("acs_kvstore", "instanceId", "aliyun_redis"),
+    row("acs_mongodb", "instanceId", "aliyun_mongodb"),
+    row("acs_polardb", "clusterId", "aliyun_polardb"),
+    row("acs_elasticsearch", "clusterId", "aliyun_elasticsearch"),
+    row("acs_cdn", "instanceId", "aliyun_cdn"),
+    row("acs_dcdn", "instanceId", "aliyun_dcdn"),
+    row("acs_kafka", "instanceId", "aliyun_kafka"),
+    row("acs_rocketmq", "instanceId", "aliyun_rocketmq"),
+    row("acs_nas", "fileSystemId", "aliyun_nas"),
+    row("acs_vpn", "instanceId", "aliyun_vpn"),
+    row("waf", "instanceId", "aliyun_waf"),
+    row("acs_newbgpddos", "InstanceId", "aliyun_ddoscoo"),
+    row("acs_ddosdip", "InstanceId", "aliyun_ddoscoo"),
+    row("acs_lindorm", "instanceId", "aliyun_lindorm"),
+    row("acs_hybriddb", "instanceId", "aliyun_analyticdb_postgresql"),
+    Row { begins: "drds", ..row("acs_drds", "instanceId", "aliyun_polardbx_1") },
+    Row { begins: "pxc-", tag: "DBInstanceName", ..row("acs_drds", "instanceId", "aliyun_polardbx_2") },
 ];
 
 /// The collector's type.
@@ -214,10 +234,7 @@ impl Spec for MonitorSpec {
     }
 
     fn links(&self) -> Vec<Text> {
-        let linked = |target: &Target| LINKS.iter().find(|(namespace, ..)| **namespace == *target.namespace);
-        let classes: BTreeSet<&str> =
-            self.targets.iter().filter_map(|target| linked(target).map(|(_, class, _)| *class)).collect();
-        classes.into_iter().map(Text::from).collect()
+        classes(LINKS, self.targets.iter().map(|target| &*target.namespace))
     }
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
@@ -275,6 +292,7 @@ impl MonitorSpec {
         let mut outcomes = stream::iter(asked).buffer_unordered(AT_ONCE);
         let (mut failure, mut failed) = (None, BTreeSet::new());
         let mut silent: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
+        // Nothing is awaited in here: the calls under way are polled by this loop alone, and one of them may hold what would be waited for.
         while let Some(outcome) = outcomes.next().await {
             let Outcome { chosen, result, window, size } = outcome;
             match result {
@@ -283,7 +301,6 @@ impl MonitorSpec {
                     if size.newest.is_none() && !known && window.end - window.start >= 600 * SECOND {
                         silent.entry(chosen.namespace.clone()).or_default().insert(chosen.metric.clone());
                     }
-                    run.advance(window.mark, until_of(&chosen, window, size)).await;
                     if size.newest.is_some() || !known {
                         sizes.insert(chosen.key(), size);
                     }
@@ -475,6 +492,9 @@ async fn one(
                 break;
             }
         }
+    }
+    if result.is_ok() {
+        run.advance(window.mark, until_of(&chosen, window, size)).await;
     }
     Outcome { chosen, result, window, size }
 }

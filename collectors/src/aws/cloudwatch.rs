@@ -16,6 +16,7 @@ use crate::collector::{
     Action, Collector, Description, Failure, Key, MarkId, Reported, Source, Spec, Type, regions,
 };
 use crate::estimate::{self, Ahead, Estimate, Expected};
+use crate::link::{Row, classes, row};
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::Run;
@@ -74,7 +75,6 @@ const AT_ONCE: usize = 8;
 pub static CLOUDWATCH: CloudWatch = CloudWatch {
     description: Description {
         package: "guance_aws_cloudwatch",
-        aliases: &["integration_aws_cloudwatch"],
         name: "aws_cloudwatch",
         title: "Amazon CloudWatch metrics",
         title_zh: "亚马逊 CloudWatch 指标",
@@ -151,7 +151,25 @@ const DIMENSIONS: &[(&str, Option<&str>)] = &[
 ];
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
-const LINKS: &[(&str, &str, &str)] = &[("AWS/EC2", "aws_ec2", "InstanceId")];
+static LINKS: &[Row] = &[
+    row("AWS/EC2", "InstanceId", "aws_ec2"),
+    row("AWS/RDS", "DBInstanceIdentifier", "aws_rds"),
+    row("AWS/DocDB", "DBInstanceIdentifier", "aws_documentdb"),
+    row("AWS/ApplicationELB", "LoadBalancer", "aws_aelb"),
+    row("AWS/NetworkELB", "LoadBalancer", "aws_nelb"),
+    row("AWS/GatewayELB", "LoadBalancer", "aws_gelb"),
+    row("AWS/ELB", "LoadBalancerName", "aws_elb"),
+    row("AWS/S3", "BucketName", "aws_s3"),
+    row("AWS/ElastiCache", "CacheClusterId", "aws_elasticache"),
+    row("AWS/ES", "DomainName", "aws_opensearch"),
+    row("AWS/DynamoDB", "TableName", "aws_dynamodb"),
+    row("AWS/Redshift", "ClusterIdentifier", "aws_redshift"),
+    row("AWS/Kinesis", "StreamName", "aws_kinesis"),
+    row("AWS/ECS", "ClusterName", "aws_ecs"),
+    row("AWS/MemoryDB", "ClusterName", "aws_memorydb"),
+    row("AWS/ApiGateway", "ApiId", "aws_gateway"),
+    row("AWS/ElasticMapReduce", "JobFlowId", "aws_emr"),
+];
 
 /// The collector's type.
 #[derive(Debug)]
@@ -244,10 +262,7 @@ impl Spec for CloudWatchSpec {
     }
 
     fn links(&self) -> Vec<Text> {
-        let linked = |target: &&Target| LINKS.iter().find(|(namespace, ..)| **namespace == *target.namespace);
-        let classes: BTreeSet<&str> =
-            self.targets.iter().filter_map(|target| linked(&target).map(|(_, class, _)| *class)).collect();
-        classes.into_iter().map(Text::from).collect()
+        classes(LINKS, self.targets.iter().map(|target| &*target.namespace))
     }
 
     async fn collect(&self, run: &Run, regions: &[Text]) {

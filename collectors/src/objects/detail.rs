@@ -55,14 +55,16 @@ pub enum How {
     Batch {
         /// The list.
         list: List,
-        /// The parameter of the ids, joined by commas.
+        /// The parameter of the ids.
         ids: &'static str,
+        /// How it holds them.
+        form: Ids,
         /// Ids of one call.
         most: usize,
         /// Where the id stands in the object's item.
         id: &'static str,
-        /// Only objects whose member has this value.
-        only: (&'static str, &'static str),
+        /// Only objects whose member has this value; none is all.
+        only: Option<(&'static str, &'static str)>,
         /// Codes by which one id refuses the whole call: it is asked again in halves.
         split: &'static [&'static str],
     },
@@ -72,11 +74,27 @@ pub enum How {
         list: List,
         /// The parameter of the id, and where it stands in the object's item.
         id: (&'static str, &'static str),
+        /// Only for objects whose member has this value; none is all.
+        only: Option<(&'static str, &'static str)>,
         /// The only members that are kept; none is all. For answers that hold what nobody may see.
         keep: &'static [&'static str],
         /// Members of this value are as good as missing.
         nothing: Option<i64>,
     },
+}
+
+/// How a parameter holds ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// As one text, commas between them.
+    Commas,
+    /// As a list.
+    List,
+}
+
+/// Has an item this member with this value? Without a condition every item has.
+pub(super) fn is(item: &Json, only: Option<(&'static str, &'static str)>) -> bool {
+    only.is_none_or(|(path, wanted)| at(item, path).and_then(text).is_some_and(|value| value == wanted))
 }
 
 /// How a region's list is joined to its objects.
@@ -88,6 +106,8 @@ pub enum Join {
     Many(&'static [&'static str]),
     /// The whole list belongs to every object.
     All,
+    /// The same, as a list whose members are reported one by one.
+    Tree,
 }
 
 /// Calls of one detail that are under way at once; the limiter spaces them.
@@ -174,7 +194,7 @@ impl<'run> Details<'run> {
                 continue;
             }
             let found = listed.get_mut(detail.name).and_then(|listed| match join {
-                Join::All => listed.get("").cloned(),
+                Join::All | Join::Tree => listed.get("").cloned(),
                 // A disk can be attached to several.
                 Join::One(_) | Join::Many(_) => listed.remove(id),
             });
@@ -193,9 +213,11 @@ impl<'run> Details<'run> {
     pub(super) async fn ask_each(&self, objects: &mut [Object], which: impl Fn(&Detail) -> bool) {
         let mut wanted: Vec<(&'static Detail, usize, String)> = Vec::new();
         for detail in self.details.iter().filter(|detail| which(detail)) {
-            if let How::Item { id: (_, path), .. } = &detail.how {
+            if let How::Item { id: (_, path), only, .. } = &detail.how {
                 for (index, object) in objects.iter().enumerate() {
-                    if let Some(id) = at(&object.item, path).and_then(text) {
+                    if is(&object.item, *only)
+                        && let Some(id) = at(&object.item, path).and_then(text)
+                    {
                         wanted.push((*detail, index, id));
                     }
                 }
@@ -225,7 +247,7 @@ impl<'run> Details<'run> {
     }
 
     async fn one(&self, detail: &'static Detail, id: &str) -> Option<Found> {
-        let How::Item { list, id: (parameter, _), keep, nothing } = &detail.how else { return None };
+        let How::Item { list, id: (parameter, _), keep, nothing, .. } = &detail.how else { return None };
         let hopeless = self.with_luck(detail, |luck| {
             let hopeless = luck.answered == 0 && luck.denied >= HOPELESS;
             luck.skipped += u64::from(hopeless);
@@ -234,7 +256,7 @@ impl<'run> Details<'run> {
         if hopeless {
             return None;
         }
-        let parameters = [((*parameter).to_owned(), id.to_owned())];
+        let parameters = [((*parameter).to_owned(), Json::from(id))];
         match Walk::new(list, &self.region, &parameters, &self.tally).all(self.run).await {
             Ok(mut items) => {
                 self.with_luck(detail, |luck| luck.answered += 1);
@@ -258,12 +280,16 @@ impl<'run> Details<'run> {
 
     /// Asks for one batch.
     pub(super) async fn ask_batch(&self, detail: &'static Detail, objects: &mut [Object]) {
-        let How::Batch { list, ids, id, split, .. } = &detail.how else { return };
+        let How::Batch { list, ids, form, id, split, .. } = &detail.how else { return };
         let id_of = |object: &Object| at(&object.item, id).and_then(text);
         let mut left: Vec<Vec<String>> = vec![objects.iter().filter_map(id_of).collect()];
         let mut found: HashMap<String, Json> = HashMap::new();
         while let Some(mut batch) = left.pop().filter(|batch| !batch.is_empty()) {
-            let parameters = [((*ids).to_owned(), batch.join(","))];
+            let value = match form {
+                Ids::Commas => Json::from(batch.join(",")),
+                Ids::List => Json::from(batch.as_slice()),
+            };
+            let parameters = [((*ids).to_owned(), value)];
             match Walk::new(list, &self.region, &parameters, &self.tally).all(self.run).await {
                 Ok(items) => {
                     self.with_luck(detail, |luck| luck.answered += 1);
@@ -361,15 +387,21 @@ fn comes_from(from: &Source, detail: &str) -> bool {
     match from {
         Source::Detail(name, _) => *name == detail,
         Source::First(sources) => sources.iter().any(|from| comes_from(from, detail)),
+        Source::Mapped(from, _) | Source::Behind(from, _) | Source::Epoch(from) => comes_from(from, detail),
         _ => false,
     }
 }
 
 /// Is a key lost without this detail?
 fn only_from(reported: &Reported, detail: &str) -> bool {
-    match &reported.from {
+    is_lost(&reported.from, detail)
+}
+
+fn is_lost(from: &Source, detail: &str) -> bool {
+    match from {
         Source::Detail(name, _) => *name == detail,
-        Source::First(sources) => sources.iter().all(|from| comes_from(from, detail)),
+        Source::First(sources) => sources.iter().all(|from| is_lost(from, detail)),
+        Source::Mapped(from, _) | Source::Behind(from, _) | Source::Epoch(from) => is_lost(from, detail),
         _ => false,
     }
 }
@@ -381,6 +413,7 @@ fn joined(items: Vec<Json>, join: &Join) -> HashMap<String, Found> {
             let whole = if items.is_empty() { String::new() } else { Json::Array(items).to_string() };
             HashMap::from([(String::new(), Found::Text(whole.into()))])
         }
+        Join::Tree => HashMap::from([(String::new(), Found::Tree(Json::Array(items)))]),
         Join::One(path) => items
             .into_iter()
             .filter_map(|item| Some((at(&item, path).and_then(text)?, Found::Text(item.to_string().into()))))

@@ -21,6 +21,69 @@ pub trait Api: Sync + Send + std::fmt::Debug {
         action: &'static Action,
         parameters: &[(String, Json)],
     ) -> Result<Json, CallError>;
+
+    /// How a call looks on the wire, for those who compare it with the vendor's descriptions or answer it.
+    fn wire(&self) -> Wire;
+}
+
+/// A call on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// Alibaba Cloud's gateway, RPC style: all in the query.
+    Rpc {
+        /// Of the API.
+        version: &'static str,
+    },
+    /// Alibaba Cloud's gateway, ROA style: a path of its own.
+    Roa {
+        /// Of the API.
+        version: &'static str,
+        /// `/instances/{instanceId}`.
+        path: &'static str,
+    },
+    /// Tencent Cloud's API 3.0.
+    Tencent {
+        /// Of the API.
+        version: &'static str,
+    },
+    /// AWS's Query protocol: a form in, XML out.
+    Query {
+        /// Of the API.
+        version: &'static str,
+        /// The service, as the SDKs call it.
+        model: &'static str,
+    },
+    /// AWS's JSON protocol with a target.
+    Target {
+        /// Of the API.
+        version: &'static str,
+        /// Before the action: `DynamoDB_20120810`.
+        prefix: &'static str,
+        /// Of the protocol: `1.0`, `1.1`.
+        json: &'static str,
+        /// The service, as the SDKs call it.
+        model: &'static str,
+    },
+    /// AWS's REST protocol with JSON.
+    Rest {
+        /// Of the API.
+        version: &'static str,
+        /// `GET`, `POST`.
+        method: &'static str,
+        /// `/v2/apis`.
+        path: &'static str,
+        /// Are members written small on the wire that the SDKs write with a capital?
+        small: bool,
+        /// The service, as the SDKs call it.
+        model: &'static str,
+    },
+    /// An object store: XML below this root element.
+    Store {
+        /// `ListAllMyBucketsResult`.
+        root: &'static str,
+    },
+    /// A protocol of one product alone, in its own file.
+    Own,
 }
 
 /// What is asked.
@@ -51,6 +114,17 @@ pub enum Paging {
         most: usize,
         /// Where an answer says how many items there are; none where it does not.
         total: Option<&'static str>,
+    },
+    /// Pages by number, from 0.
+    FromZero {
+        /// The parameter of the number.
+        number: &'static str,
+        /// The parameter of the size.
+        size: &'static str,
+        /// The largest size.
+        most: usize,
+        /// Where an answer says how many items there are.
+        total: &'static str,
     },
     /// So many are left out, so many are asked for.
     Offsets {
@@ -83,7 +157,7 @@ pub struct List {
     pub paging: Paging,
     /// Where the items stand in an answer; empty is the whole answer as the only item.
     pub items: &'static str,
-    /// Where the id stands in an item; an item without one is never taken for another.
+    /// Where the id stands in an item; an item without one is never taken for another. Items that are bare texts are ids: they get this member.
     pub id: &'static str,
 }
 
@@ -118,6 +192,11 @@ fn count(value: &Json) -> Option<u64> {
     text(value)?.parse().ok()
 }
 
+/// `service:Action`.
+pub(super) fn name(action: &Action) -> String {
+    format!("{}:{}", action.service, action.action)
+}
+
 /// The calls that a collection needed, by action; attempts of one call are one.
 #[derive(Debug, Default)]
 pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
@@ -125,12 +204,12 @@ pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
 impl Tally {
     /// These may be called; none were yet.
     pub(super) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
-        Self(Mutex::new(actions.into_iter().map(|action| (action.action.to_owned(), 0)).collect()))
+        Self(Mutex::new(actions.into_iter().map(|action| (name(action), 0)).collect()))
     }
 
     fn add(&self, action: &Action) {
         let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *calls.entry(action.action.to_owned()).or_default() += 1;
+        *calls.entry(name(action)).or_default() += 1;
     }
 
     pub(super) fn calls(&self) -> BTreeMap<String, u64> {
@@ -170,7 +249,7 @@ impl<'list> Walk<'list> {
     pub(super) fn new(
         list: &'list List,
         region: &Text,
-        parameters: &[(String, String)],
+        parameters: &[(String, Json)],
         tally: &'list Tally,
     ) -> Self {
         let mut all: Vec<(String, Json)> = Vec::new();
@@ -180,7 +259,7 @@ impl<'list> Walk<'list> {
         all.extend(
             list.request.parameters.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))),
         );
-        all.extend(parameters.iter().map(|(name, value)| (name.clone(), Json::from(value.as_str()))));
+        all.extend(parameters.iter().cloned());
         Self {
             list,
             tally,
@@ -219,6 +298,10 @@ impl<'list> Walk<'list> {
                 parameters.push((name.to_owned(), Json::from(number)));
                 parameters.push((size.to_owned(), Json::from(most)));
             }
+            Paging::FromZero { number: name, size, most, .. } => {
+                parameters.push((name.to_owned(), Json::from(number - 1)));
+                parameters.push((size.to_owned(), Json::from(most)));
+            }
             Paging::Offsets { offset, limit, most, .. } => {
                 parameters.push((offset.to_owned(), Json::from((number - 1) * most)));
                 parameters.push((limit.to_owned(), Json::from(most)));
@@ -241,15 +324,15 @@ impl<'list> Walk<'list> {
         }
         let next = match list.paging {
             Paging::Tokens { next, .. } => at(&answer, next).and_then(text),
-            Paging::Whole | Paging::Numbers { .. } | Paging::Offsets { .. } => None,
+            Paging::Whole | Paging::Numbers { .. } | Paging::FromZero { .. } | Paging::Offsets { .. } => None,
         };
         let total = match list.paging {
-            Paging::Numbers { total: Some(total), .. } | Paging::Offsets { total, .. } => {
-                at(&answer, total).and_then(count)
-            }
+            Paging::Numbers { total: Some(total), .. }
+            | Paging::FromZero { total, .. }
+            | Paging::Offsets { total, .. } => at(&answer, total).and_then(count),
             _ => None,
         };
-        let items = items(&mut answer, list.items);
+        let items = items(&mut answer, list.items, list.id);
         let came = items.len();
         let items: Vec<Json> = items
             .into_iter()
@@ -267,7 +350,7 @@ impl<'list> Walk<'list> {
                 }
                 Some(token) => Position::Token(token),
             },
-            Paging::Numbers { most, .. } | Paging::Offsets { most, .. } => {
+            Paging::Numbers { most, .. } | Paging::FromZero { most, .. } | Paging::Offsets { most, .. } => {
                 self.after(number, came, items.len(), most, total)
             }
         };
@@ -311,13 +394,26 @@ impl<'list> Walk<'list> {
 }
 
 /// Takes the items out of an answer. A list of one that came from XML is a single value.
-fn items(answer: &mut Json, path: &str) -> Vec<Json> {
+fn items(answer: &mut Json, path: &str, id: &str) -> Vec<Json> {
     if path.is_empty() {
-        return vec![answer.take()];
+        let mut answer = answer.take();
+        // The call's own id says nothing of what was asked for, and differs every time.
+        if let Some(members) = answer.as_object_mut() {
+            members.remove("RequestId");
+        }
+        return vec![answer];
     }
     let found = path.split('.').try_fold(answer, |value, name| value.get_mut(name));
     match found.map(Json::take) {
-        Some(Json::Array(items)) => items,
+        Some(Json::Array(items)) => {
+            let named = |item| match item {
+                Json::String(text) if !id.is_empty() => {
+                    Json::Object([(id.to_owned(), text.into())].into_iter().collect())
+                }
+                item => item,
+            };
+            items.into_iter().map(named).collect()
+        }
         Some(item @ Json::Object(_)) => vec![item],
         _ => Vec::new(),
     }

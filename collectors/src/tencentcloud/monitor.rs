@@ -69,7 +69,6 @@ const AT_ONCE: usize = 16;
 pub static MONITOR: Monitor = Monitor {
     description: Description {
         package: "guance_tencentcloud_monitor",
-        aliases: &["integration_tencentcloud_monitor"],
         name: "tencentcloud_monitor",
         title: "Tencent Cloud Monitor metrics",
         title_zh: "腾讯云云监控指标",

@@ -4,6 +4,7 @@
 //! An error is an answer with status 200.
 
 mod api;
+mod cos;
 mod cvm;
 mod estate;
 mod monitor;
@@ -14,6 +15,7 @@ pub use estate::{TencentInstance, TencentMetric, TencentObject};
 
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
+use crate::market::{self, Market};
 use crate::server::{Asked, Reply, Service};
 use estate::Estate;
 use serde_json::{Map, Value, json};
@@ -108,6 +110,7 @@ pub(crate) struct Tencent {
     used_up: Mutex<&'static str>,
     /// Does `GetMonitorData` hold to the older limits?
     narrow: std::sync::atomic::AtomicBool,
+    pub(crate) market: Market,
 }
 
 /// A refusal.
@@ -249,6 +252,7 @@ impl Tencent {
             free: AtomicI64::new(-1),
             used_up: Mutex::new("FailedOperation.ErrNotOpen"),
             narrow: std::sync::atomic::AtomicBool::new(false),
+            market: Market::default(),
         }
     }
 
@@ -297,6 +301,9 @@ impl Tencent {
     }
 
     fn handle(&self, asked: &Asked) -> Reply {
+        if asked.header("authorization").is_some_and(|header| header.starts_with("q-sign-algorithm=")) {
+            return self.store(asked);
+        }
         let claimed = tc3::claim(asked);
         let service = claimed.as_ref().map_or("", |claim| claim.service.as_str());
         let action = asked.header("x-tc-action").unwrap_or_default();
@@ -318,6 +325,38 @@ impl Tencent {
                 Reply::Cut { status, headers, body }
             }
             (_, reply) => reply,
+        }
+    }
+
+    /// A call of the object store's service.
+    fn store(&self, asked: &Asked) -> Reply {
+        *self.calls().entry((String::new(), "cos:GetService".to_owned())).or_default() += 1;
+        let refused = |status: u16, code: &str, message: &str| {
+            let body = format!(
+                "<?xml version='1.0' encoding='utf-8' ?>\n<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{REQUEST_ID}</RequestId></Error>"
+            );
+            Reply::new(status, "application/xml", body)
+        };
+        let query = cos::pairs(asked.uri.query().unwrap_or_default());
+        let secret = |id: &str| {
+            let keys = lock(&self.signing).get(id).cloned()?;
+            let token = asked.header("x-cos-security-token");
+            keys.iter().find(|key| key.token.as_deref() == token).map(|key| key.secret.clone())
+        };
+        if let Err((code, message)) = cos::check(asked, &query, self.clock.now(), secret) {
+            return refused(403, code, message);
+        }
+        if self.denied().contains("cos:GetService") {
+            return refused(403, "AccessDenied", "Access Denied.");
+        }
+        let Some((call, _)) = self.market.find(asked, "cos", "GetService", "") else {
+            return refused(404, "NoSuchBucket", "nothing is stored here");
+        };
+        match call.answer("", market::texts(query)) {
+            Ok(answer) => {
+                Reply::new(200, "application/xml", market::xml(&call.element, &answer, &call, true))
+            }
+            Err(why) => refused(400, "InvalidArgument", &why),
         }
     }
 
@@ -343,11 +382,10 @@ impl Tencent {
             "cvm" => "2017-03-12",
             "monitor" => "2018-07-24",
             "sts" => "2018-08-13",
-            _ => {
-                return Err(refuse(
-                    "NoSuchProduct",
-                    format!("the product `{}` does not exist", claim.service),
-                ));
+            service => {
+                let no_product =
+                    || refuse("NoSuchProduct", format!("the product `{service}` does not exist"));
+                &self.market.version(service).ok_or_else(no_product)?
             }
         };
         if version != known {
@@ -374,7 +412,15 @@ impl Tencent {
         match claim.service.as_str() {
             "cvm" => cvm::answer(&context, &parameters),
             "monitor" => monitor::answer(&context, &parameters),
-            _ => sts::answer(&context, &parameters),
+            "sts" => sts::answer(&context, &parameters),
+            service => {
+                let (call, _) = self
+                    .market
+                    .find(asked, service, action, version)
+                    .ok_or_else(|| context.no_such_action())?;
+                let given = parameters.0.into_iter().collect();
+                call.answer(region, given).map_err(|why| refuse("InvalidParameter", why))
+            }
         }
     }
 
@@ -606,6 +652,7 @@ mod tests {
 
     fn data(tencent: &Tencent, body: Value) -> Request {
         let mut all = json!({ "Namespace": "QCE/CVM", "MetricName": "CPUUsage", "Period": 60, "Instances": named(tencent, 1) });
+        all["StartTime"] = crate::clock::time(tencent.clock.now() - 600).to_rfc3339().into();
         for (key, value) in body.as_object().unwrap() {
             all[key] = value.clone();
         }

@@ -5,7 +5,8 @@
 use super::{Chosen, DESCRIBE_METRIC_LIST, LINKS, PAGE, VERSION};
 use crate::aliyun::client::Client;
 use crate::clock::SECOND;
-use crate::collector::{Failure, Link, MetricPoint, Output, Part, Window};
+use crate::collector::{Failure, MetricPoint, Output, Part, Window};
+use crate::link;
 use crate::point::{Category, Point, Text, Value};
 use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
@@ -184,12 +185,7 @@ fn point(chosen: &Chosen, window: Window, datapoint: Datapoint) -> Option<Metric
     if point.fields.is_empty() {
         return None;
     }
-    let link = LINKS.iter().find(|(namespace, ..)| **namespace == *chosen.namespace).and_then(
-        |(_, class, dimension)| {
-            let value = point.tag(dimension)?;
-            Some(Link { class: (*class).into(), tag: "name".into(), value: value.into(), with_name: false })
-        },
-    );
+    let link = link::find(LINKS, &chosen.namespace, |dimension| point.tag(dimension));
     let parts = vec![Part { mark: window.mark, first_field: 0, fields: point.fields.len() }];
     Some(MetricPoint { point, link, parts })
 }

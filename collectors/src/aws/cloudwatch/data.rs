@@ -6,7 +6,8 @@ use super::series::{Asked, Batch};
 use super::{Client, GET_METRIC_DATA, LINKS, PERIOD};
 use crate::call::cut;
 use crate::clock::SECOND;
-use crate::collector::{Failure, Link, MarkId, MetricPoint, Output, Part};
+use crate::collector::{Failure, MarkId, MetricPoint, Output, Part};
+use crate::link;
 use crate::point::{Category, Point, Text, Value};
 use crate::run::Run;
 use serde::Deserialize;
@@ -263,12 +264,9 @@ fn points(batch: &Batch, queries: &[[Query; 5]]) -> Vec<MetricPoint> {
 
 fn empty(asked: &Asked, time: i64) -> MetricPoint {
     let series = &asked.series;
-    let link = LINKS.iter().find(|(namespace, ..)| **namespace == *series.namespace).and_then(
-        |(_, class, dimension)| {
-            let (_, value) = series.dimensions.iter().find(|(name, _)| **name == **dimension)?;
-            Some(Link { class: (*class).into(), tag: "name".into(), value: value.clone(), with_name: false })
-        },
-    );
+    let link = link::find(LINKS, &series.namespace, |dimension| {
+        series.dimensions.iter().find(|(name, _)| **name == *dimension).map(|(_, value)| &**value)
+    });
     MetricPoint {
         point: Point {
             category: Category::Metric,
