@@ -10,6 +10,7 @@ mod client;
 pub mod clock;
 pub mod collector;
 mod digest;
+pub mod estimate;
 mod link;
 pub mod mistake;
 pub mod objects;

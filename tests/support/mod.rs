@@ -5,6 +5,7 @@
 
 pub(crate) mod aliyun;
 pub(crate) mod market;
+pub(crate) mod plan;
 pub(crate) mod python;
 pub(crate) mod tencent;
 

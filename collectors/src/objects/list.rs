@@ -7,7 +7,8 @@ use crate::collector::{Action, Failure};
 use crate::point::Text;
 use crate::run::Run;
 use serde_json::Value as Json;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 /// How a cloud is asked: parameters in, JSON out, spelled as the vendor's SDKs spell it.
 #[async_trait::async_trait]
@@ -191,9 +192,35 @@ fn count(value: &Json) -> Option<u64> {
     text(value)?.parse().ok()
 }
 
+/// `service:Action`.
+pub(super) fn name(action: &Action) -> String {
+    format!("{}:{}", action.service, action.action)
+}
+
+/// The calls that a collection needed, by action; attempts of one call are one.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
+
+impl Tally {
+    /// These may be called; none were yet.
+    pub(super) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
+        Self(Mutex::new(actions.into_iter().map(|action| (name(action), 0)).collect()))
+    }
+
+    fn add(&self, action: &Action) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(name(action)).or_default() += 1;
+    }
+
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A list being read.
 pub(super) struct Walk<'list> {
     list: &'list List,
+    tally: &'list Tally,
     region: Text,
     parameters: Vec<(String, Json)>,
     position: Position,
@@ -218,12 +245,17 @@ enum Position {
     End,
 }
 
-/// More pages than this are no list.
-const PAGES: usize = 100_000;
+/// More pages than this are no list: 200,000 items where a page holds a hundred.
+const PAGES: usize = 2_000;
 
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.
-    pub(super) fn new(list: &'list List, region: &Text, parameters: &[(String, Json)]) -> Self {
+    pub(super) fn new(
+        list: &'list List,
+        region: &Text,
+        parameters: &[(String, Json)],
+        tally: &'list Tally,
+    ) -> Self {
         let mut all: Vec<(String, Json)> = Vec::new();
         if let Some(name) = list.request.region {
             all.push((name.to_owned(), Json::from(&**region)));
@@ -234,6 +266,7 @@ impl<'list> Walk<'list> {
         all.extend(parameters.iter().cloned());
         Self {
             list,
+            tally,
             region: region.clone(),
             parameters: all,
             position: Position::First,
@@ -289,6 +322,7 @@ impl<'list> Walk<'list> {
             }
         }
         let request = &list.request;
+        self.tally.add(request.action);
         let mut answer = request.api.ask(run, &self.region, request.action, &parameters).await?;
         self.pages += 1;
         if self.pages > PAGES {

@@ -3,6 +3,7 @@
 //! Owns what all of them do alike. A product is one literal: how its list is asked for and paged, which details belong to each object and how they are
 //! found, and which members become tags and fields. Knows no product and no protocol: an [`Api`] turns a request into JSON.
 
+mod ahead;
 mod collect;
 pub mod declare;
 mod detail;
@@ -14,7 +15,8 @@ pub use list::{Api, List, Paging, Request, Wire, text};
 pub use project::{Found, Object, point};
 
 use crate::account::Account;
-use crate::collector::{Collector, Description, Spec, regions};
+use crate::collector::{Collector, Description, Failure, Spec, regions};
+use crate::estimate::{Ahead, Estimate};
 use crate::mistake::{Argument, Mistake, nearest};
 use crate::point::{Point, Text};
 use crate::run::Run;
@@ -242,5 +244,13 @@ impl Spec for ObjectSpec {
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
         collect::collect(self.collector, &self.details, run, regions).await;
+    }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
+        ahead::estimate(self.collector, &self.details, ahead, regions).await
+    }
+
+    async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
+        ahead::discover(self.collector, run, regions).await
     }
 }

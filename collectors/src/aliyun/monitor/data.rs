@@ -8,7 +8,7 @@ use crate::clock::SECOND;
 use crate::collector::{Failure, MetricPoint, Output, Part, Window};
 use crate::link;
 use crate::point::{Category, Point, Text, Value};
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -65,11 +65,18 @@ impl Read {
     }
 }
 
-/// The sizes that were remembered, by namespace and metric.
-pub(super) async fn sizes(run: &Run) -> Result<BTreeMap<String, Size>, Failure> {
+/// The sizes that were remembered, by namespace and metric. One of no series was asked for and had no datapoints.
+pub(super) async fn sizes(memory: &dyn Memory) -> Result<BTreeMap<String, Size>, Failure> {
     // A value that cannot be read is as good as none.
-    let value = run.memory.recall(SIZES).await?;
-    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
+    Ok(memory.recall(SIZES).await?.map(|value| remembered_sizes(&value)).unwrap_or_default())
+}
+
+/// Sizes that no cloud has would be reckoned with all the same: they are as good as none, too.
+fn remembered_sizes(value: &[u8]) -> BTreeMap<String, Size> {
+    const LARGEST: i64 = 1_000_000_000;
+    let mut sizes: BTreeMap<String, Size> = serde_json::from_slice(value).unwrap_or_default();
+    sizes.retain(|_, size| (0..LARGEST).contains(&size.series) && (0..LARGEST).contains(&size.lag));
+    sizes
 }
 
 /// Keeps them.
@@ -120,7 +127,13 @@ pub(super) async fn collect(
             run.send(Output::Metrics { region: Text::from(""), points }).await;
         }
         let Some(next) = next else { break };
-        if !tokens.insert(next.clone()) || tokens.len() > PAGES {
+        if tokens.len() >= PAGES {
+            return Err(Failure::Answer(format!(
+                "cms:DescribeMetricList: the answer to {} {} does not end: {PAGES} pages came",
+                chosen.namespace, chosen.metric
+            )));
+        }
+        if !tokens.insert(next.clone()) {
             // A token behind the last page leads to an empty one: then nothing is missing.
             repeated = came > 0;
             break;
