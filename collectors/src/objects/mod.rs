@@ -122,7 +122,8 @@ impl ObjectCollector {
     }
 
     /// Does a user name the regions?
-    fn takes_regions(&self) -> bool {
+    #[must_use]
+    pub fn takes_regions(&self) -> bool {
         matches!(self.scope, Scope::Region | Scope::Account { .. })
     }
 }
