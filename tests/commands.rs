@@ -53,7 +53,7 @@ async fn every_example_runs() {
     world.variables.insert("STAGING_AK_ID".into(), keys.access_key.clone());
     world.variables.insert("STAGING_AK_SECRET".into(), keys.secret_key.clone());
     for script in scripts("examples").iter().filter(|script| !script.ends_with("accounts.rhai")) {
-        // The example names a role that is not simcloud's: it is refused, and that is said.
+        // The examples name roles that are not simcloud's: they are refused, and that is said.
         let role = script.ends_with("role.rhai");
         let ran = world.run(&["run", script, "--force"]);
         assert_eq!(ran.code, u8::from(role), "{script}: {ran:?}");
@@ -112,7 +112,7 @@ async fn the_registry_is_shown() {
     let ran = world.run(&["collectors"]);
     assert_eq!(ran.code, 0);
     insta::assert_snapshot!("collectors", ran.stdout);
-    for name in ["aws_ec2", "guance_aws_cloudwatch"] {
+    for name in ["aws_ec2", "guance_aws_cloudwatch", "tencentcloud_cvm", "guance_tencentcloud_monitor"] {
         let ran = world.run(&["collectors", name]);
         assert_eq!(ran.code, 0, "{ran:?}");
         insta::assert_snapshot!(format!("collectors_{name}"), ran.stdout);
@@ -131,6 +131,18 @@ async fn the_demo_shows_how_a_metric_got_its_name() {
         {
             assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
         }
+    }
+    let arguments = ["demo", "my_tencent/main.rhai"];
+    let ran = support::in_process(empty.path(), &std::collections::BTreeMap::new(), 0, &arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for words in [
+        "custom_object  tencentcloud_cvm",
+        "metric         tencentcloud_QCE/CVM",
+        "tencentcloud_cvm had listed ins-",
+        "export TENCENTCLOUD_AK_ID=… TENCENTCLOUD_AK_SECRET=…",
+        "funchost run scripts/my_tencent/main.rhai --debug",
+    ] {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
     }
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is left behind");
     let ran = support::in_process(

@@ -338,7 +338,9 @@ async fn details_are_chosen_and_go_by_the_object() {
     });
     world.clouds.set_market(Vec::new(), Vec::new(), estate.tables());
     let calls = |arguments: &str| {
-        one(&world, "TENCENTCLOUD", "guance_tencentcloud_clb", arguments).collector("tencentcloud_clb")["calls"].clone()
+        let ran = one(&world, "TENCENTCLOUD", "guance_tencentcloud_clb", arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.collector("tencentcloud_clb")["calls"].clone()
     };
     assert_eq!(
         calls(", #{ regions: [\"ap-shanghai\"] }"),
@@ -364,7 +366,8 @@ async fn filters_see_raw_members_and_what_details_say() {
         points.into_iter().map(|point| point.tags["name"].clone()).collect::<BTreeSet<String>>()
     };
     let filter = ", #{ regions: [\"cn-hangzhou\"] }, #{ filters: [|it| it.Name == \"gate\"] }";
-    assert_eq!(one(&world, "ALIYUN", "guance_aliyun_eip", filter).code, 0);
+    let ran = one(&world, "ALIYUN", "guance_aliyun_eip", filter);
+    assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(names(), BTreeSet::from(["eip-named".to_owned()]));
     // A tag that comes from a batch of details.
     let filter =

@@ -11,14 +11,14 @@ use funchost_collectors::objects::{Object, point};
 use funchost_collectors::point::{Category, Value};
 use funchost_collectors::tencentcloud::cvm::CVM;
 use serde_json::json;
-use simcloud::{FieldValue, Options, ReceivedPoint};
+use simcloud::{FaultKind, FieldValue, Options, ReceivedPoint};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use support::World;
 use support::python::{environment, run};
-use support::tencent::{RUN, SHANGHAI, choice, cvm, monitor, options, plain, script};
+use support::tencent::{RUN, SHANGHAI, choice, cvm, fault, monitor, options, plain, script};
 
 /// The published sample of the contract, key for key.
 #[test]
@@ -309,6 +309,28 @@ async fn every_namespace_works_as_soon_as_its_objects_are_remembered() {
             assert!(seen >= 5, "{} has {seen} datapoints", object.tags["name"]);
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_whose_list_fails_keeps_no_other_from_being_read() {
+    let world = World::new(plain(2)).await;
+    let keys = world.clouds.tencent_keys();
+    remember(&world, &keys.secret_id, SHANGHAI, &world.clouds.tencent_objects(SHANGHAI)).await;
+    let targets =
+        r##"#{ namespace: "QCE/CMONGO", metrics: "ALL" }, #{ namespace: "QCE/CDB", metrics: "ALL" }"##;
+    world.write("my_tencent/main.rhai", &monitor(&[SHANGHAI], targets));
+    // The first of the two lists.
+    world.clouds.fault(fault("DescribeBaseMetrics", 1, FaultKind::Denied));
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let report = ran.collector("tencentcloud_monitor");
+    assert_eq!(report["regions"][SHANGHAI], "failed");
+    assert!(
+        report["error"].as_str().is_some_and(|error| error.contains("monitor:DescribeBaseMetrics")),
+        "{report:#}"
+    );
+    let points = world.clouds.datakit().points();
+    assert!(!points.is_empty() && points.iter().all(|point| point.measurement == "tencentcloud_QCE/CDB"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

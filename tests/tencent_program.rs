@@ -129,8 +129,8 @@ async fn the_manuals_script_names_its_metrics() {
     assert_eq!(report["calls"], json!({ "cvm:DescribeInstances": 1 }));
     let report = first.collector("tencentcloud_monitor");
     assert_eq!((&report["collected"], &report["linked"]), (&json!(linked.len()), &json!(linked.len())));
-    // Two of the metrics are listed and cannot be fetched: that is found out by one call each.
-    assert_eq!(report["calls"], json!({ "monitor:DescribeBaseMetrics": 1, "monitor:GetMonitorData": 7 }));
+    // One of the metrics is listed and cannot be fetched: that is found out by a call.
+    assert_eq!(report["calls"], json!({ "monitor:DescribeBaseMetrics": 1, "monitor:GetMonitorData": 6 }));
 
     // A minute later: CVM is not due, Monitor is; its list and what is not supported are remembered.
     let offset = offset + MINUTE;
@@ -140,7 +140,8 @@ async fn the_manuals_script_names_its_metrics() {
     assert_eq!(second.code, 0, "{second:?}");
     assert_eq!(second.collector("tencentcloud_cvm")["status"], "skipped");
     assert_eq!(world.clouds.calls(), BTreeMap::from([("monitor:GetMonitorData".into(), 5)]));
-    assert_eq!(second.collector("tencentcloud_monitor")["warnings"], json!([]));
+    let warnings = second.collector("tencentcloud_monitor")["warnings"].to_string();
+    assert!(!warnings.contains("not supported"), "{warnings}");
     let later = world.clouds.datakit().take_points();
     let mut wanted = expected(&world, SHANGHAI, &chosen, now(offset), 660);
     wanted.retain(|key, _| !arrived.contains_key(key));
@@ -273,8 +274,7 @@ async fn a_released_instance_is_left_out_and_the_others_are_read() {
     let world = world(plain(40), "[\"CPUUsage\", \"MemUsage\"]").await;
     let offset = aligned();
     world.clouds.set_clock_offset(offset);
-    // One after the other, so that the second metric knows what the first found out.
-    limits(&world, "\"tencentcloud.monitor.GetMonitorData\" = 5000\n");
+    hurry(&world);
     let mut ids: Vec<String> =
         world.clouds.tencent_instances(SHANGHAI).into_iter().map(|instance| instance.id).collect();
     ids.sort();
@@ -293,6 +293,23 @@ async fn a_released_instance_is_left_out_and_the_others_are_read() {
         "tencent_released",
         steady(&ran.stdout).replace(&format!("GetMonitorData {calls}"), "GetMonitorData N")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_metric_found_out_spares_the_others_the_search() {
+    let world = world(plain(40), "\"ALL\"").await;
+    hurry(&world);
+    let mut ids: Vec<String> =
+        world.clouds.tencent_instances(SHANGHAI).into_iter().map(|instance| instance.id).collect();
+    ids.sort();
+    world.clouds.tencent_release(SHANGHAI, &ids[17], true);
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // 40 → 20 20 → 10 10 → 5 5 → 2 3 → 1 1: eleven calls. Sixteen metrics search at once, five find it done; two are not supported.
+    let calls = world.clouds.calls()["monitor:GetMonitorData"];
+    assert!(calls <= 16 * 11 + 5 + 2, "{calls}");
+    let warnings = ran.collector("tencentcloud_monitor")["warnings"].to_string();
+    assert_eq!(warnings.matches(&ids[17]).count(), 1, "{warnings}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -344,7 +361,8 @@ async fn a_used_up_quota_is_one_message_and_no_more_calls() {
         assert_eq!(ran.code, 1, "{ran:?}");
         let calls = world.clouds.calls_by_region();
         assert_eq!(calls[&(SHANGHAI.to_owned(), "monitor:GetMonitorData".to_owned())], 1);
-        insta::assert_snapshot!(name, steady(&ran.stdout));
+        // The other region's first call may have been under way.
+        insta::assert_snapshot!(name, steady(&ran.stdout).replace("; 3 calls", "; 2 calls"));
         assert_eq!(objects(&world.clouds.datakit().points()).len(), 4, "the other collector did its work");
     }
 }
@@ -352,7 +370,7 @@ async fn a_used_up_quota_is_one_message_and_no_more_calls() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_read_before_the_quota_ended_is_delivered() {
     let world = world(plain(2), "[\"Wan*\"]").await;
-    limits(&world, "\"tencentcloud.monitor.GetMonitorData\" = 2\n");
+    limits(&world, "\"tencentcloud.monitor.GetMonitorData\" = 0.5\n");
     world.clouds.set_tencent_free_calls(2, "FailedOperation.ErrNotOpen");
     let ran = world.run(RUN);
     assert_eq!(ran.code, 1, "{ran:?}");
@@ -383,7 +401,10 @@ async fn a_clock_that_is_wrong_is_corrected_once() {
         ]),
         "signed again once; the offset is remembered"
     );
-    insta::assert_snapshot!("tencent_clock", steady(&ran.stdout));
+    let seconds =
+        ran.stdout.split("clock is ").nth(1).and_then(|rest| rest.split(' ').next()).expect("it is said");
+    assert!((1190..=1200).contains(&seconds.parse().unwrap_or(0)), "{ran:?}");
+    insta::assert_snapshot!("tencent_clock", steady(&ran.stdout).replace(seconds, "N"));
 }
 
 /// The list of metrics is remembered, so that the first call is the one whose window the wrong clock chose.
@@ -556,9 +577,10 @@ async fn temporary_keys_and_roles_work() {
     // Expired: said once, with the way out.
     world.write("my_tencent/main.rhai", &temporary(&keys.expired_token));
     world.clouds.reset_calls();
-    let ran = world.run(&["run", "my_tencent/main.rhai", "--force"]);
+    world.clouds.set_clock_offset(MINUTE);
+    let ran = world.run_at(MINUTE, &["run", "my_tencent/main.rhai", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert_eq!(world.clouds.calls()["cvm:DescribeInstances"], 1);
+    assert_eq!(world.clouds.calls().into_values().collect::<Vec<_>>(), [1, 1]);
     assert!(!ran.stdout.contains(&keys.expired_token), "{ran:?}");
     insta::assert_snapshot!("tencent_expired", steady(&ran.stdout));
 
@@ -566,7 +588,7 @@ async fn temporary_keys_and_roles_work() {
     world.variables.insert("TENCENTCLOUD_AK_SECRET".into(), keys.secret_key.clone());
     let role = format!("role_arn: {:?}, external_id: {:?},", keys.role_arn, keys.external_id);
     world.write("my_tencent/main.rhai", &with_account(&role, "\"CPUUsage\""));
-    let ran = world.run(RUN);
+    let ran = world.run_at(MINUTE, RUN);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.collector("tencentcloud_cvm")["calls"]["sts:AssumeRole"], 1);
     assert!(
@@ -579,18 +601,23 @@ async fn temporary_keys_and_roles_work() {
         service: Some("monitor".into()),
         ..fault("GetMonitorData", 1, FaultKind::ExpiredToken)
     });
-    let ran = world.run(&["run", "my_tencent/main.rhai", "--force", "--output", "json"]);
+    world.clouds.set_clock_offset(2 * MINUTE);
+    let ran = world.run_at(2 * MINUTE, RUN);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert_eq!(ran.collector("tencentcloud_monitor")["calls"]["sts:AssumeRole"], 1);
+    // The first keys by the collector itself, as CVM is not due; the second in place of those that were refused.
+    assert_eq!(
+        ran.collector("tencentcloud_monitor")["calls"],
+        json!({ "monitor:GetMonitorData": 2, "sts:AssumeRole": 2 })
+    );
 
     let wrong = with_account(&role.replace("roleName/funchost", "roleName/other"), "\"CPUUsage\"");
     world.write("my_tencent/main.rhai", &wrong);
-    let ran = world.run(&["run", "my_tencent/main.rhai"]);
+    let ran = world.run_at(2 * MINUTE, &["run", "my_tencent/main.rhai", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("tencent_no_such_role", steady(&ran.stdout));
     let denied = with_account(&role.replace(&keys.external_id, "another-id"), "\"CPUUsage\"");
     world.write("my_tencent/main.rhai", &denied);
-    let ran = world.run(&["run", "my_tencent/main.rhai"]);
+    let ran = world.run_at(2 * MINUTE, &["run", "my_tencent/main.rhai", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("tencent_role_denied", steady(&ran.stdout));
 }
@@ -638,7 +665,9 @@ async fn seven_hundred_instances_and_twenty_metrics_need_the_documented_minimum_
     hurry(&world);
     let offset = aligned();
     world.clouds.set_clock_offset(offset);
-    let ran = world.run_at(offset, RUN);
+    // Most of the window is not published yet: what is asked for is the same, and there is less to compare.
+    world.clouds.set_tencent_publication_delay(6 * MINUTE);
+    let ran = world.run_at(offset, &["run", "my_tencent/main.rhai", "--output", "json", "--timeout", "600"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(
         world.clouds.calls(),
@@ -650,13 +679,12 @@ async fn seven_hundred_instances_and_twenty_metrics_need_the_documented_minimum_
     );
     let points = world.clouds.datakit().points();
     assert_eq!(objects(&points).len(), 700);
-    let chosen = metrics(&world, |name| name != "GpuUtil");
-    assert_eq!(chosen.len(), 19);
-    let mut arrived = fields(&points);
-    let listed = arrived.len();
-    arrived.retain(|key, _| key.2 != "GpuUtil_max");
-    assert!(listed > arrived.len());
-    assert_eq!(arrived, expected(&world, SHANGHAI, &chosen, now(offset), 600));
+    let chosen = metrics(&world, |_| true);
+    assert_eq!(chosen.len(), 20);
+    let arrived = fields(&points);
+    assert!(arrived.len() > 20_000, "{}", arrived.len());
+    let wanted = expected(&world, SHANGHAI, &chosen, now(offset), 600);
+    assert!(arrived == wanted, "{} fields arrived, {} are there", arrived.len(), wanted.len());
     assert!(world.clouds.datakit().hidden().is_empty());
 }
 

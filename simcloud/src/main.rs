@@ -94,6 +94,17 @@ async fn main() -> std::io::Result<()> {
         AliyunEstate::default().regions.join(", "),
         clouds.aliyun_url(),
     );
+    let keys = clouds.tencent_keys();
+    println!(
+        "Tencent  {}\n\nTENCENTCLOUD_AK_ID={}\nTENCENTCLOUD_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\ntencentcloud = \"{}\"\n",
+        clouds.tencent_url(),
+        keys.secret_id,
+        keys.secret_key,
+        keys.role_arn,
+        keys.external_id,
+        TencentEstate::default().regions.join(", "),
+        clouds.tencent_url(),
+    );
     let keys = clouds.keys();
     println!(
         "AWS      {}\nDataKit  {}\n\nAWS_AK_ID={}\nAWS_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naws = \"{}\"\n[datakits.datakit]\nurl = \"{}\"\n\nCtrl-C ends it.",
@@ -106,17 +117,6 @@ async fn main() -> std::io::Result<()> {
         AwsEstate::default().regions.join(", "),
         clouds.aws_url(),
         clouds.datakit_url(),
-    );
-    let keys = clouds.tencent_keys();
-    println!(
-        "\nTencent  {}\n\nTENCENTCLOUD_AK_ID={}\nTENCENTCLOUD_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\ntencentcloud = \"{}\"",
-        clouds.tencent_url(),
-        keys.secret_id,
-        keys.secret_key,
-        keys.role_arn,
-        keys.external_id,
-        TencentEstate::default().regions.join(", "),
-        clouds.tencent_url(),
     );
     tokio::signal::ctrl_c().await?;
     println!("\ncalls");

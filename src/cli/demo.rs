@@ -14,7 +14,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The scripts that ship with the program.
-const SHIPPED: &[(&str, &str)] = &[("my_aws/main.rhai", include_str!("../../scripts/my_aws/main.rhai"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("my_aws/main.rhai", include_str!("../../scripts/my_aws/main.rhai")),
+    ("my_tencent/main.rhai", include_str!("../../scripts/my_tencent/main.rhai")),
+];
 
 /// Rows of a table: enough to see, few enough to read.
 const ROWS: usize = 8;
@@ -69,9 +72,13 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
         .collect();
     variables.insert("AWS_AK_ID".into(), keys.access_key.clone());
     variables.insert("AWS_AK_SECRET".into(), keys.secret_key.clone());
+    let tencent = clouds.tencent_keys();
+    variables.insert("TENCENTCLOUD_AK_ID".into(), tencent.secret_id);
+    variables.insert("TENCENTCLOUD_AK_SECRET".into(), tencent.secret_key);
     let mut inside = Surroundings { variables, ..surroundings.clone() };
     inside.variables.insert("FUNCHOST_STATE".into(), folder.path().join("state").display().to_string());
     inside.variables.insert("FUNCHOST_ENDPOINTS__AWS".into(), clouds.aws_url());
+    inside.variables.insert("FUNCHOST_ENDPOINTS__TENCENTCLOUD".into(), clouds.tencent_url());
     inside.variables.insert("FUNCHOST_DATAKITS__DATAKIT__URL".into(), clouds.datakit_url());
     // Read from the demo's folder, which has no file: the user's own configuration stays out of it.
     let request = LoadRequest {
@@ -88,11 +95,14 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
     }
     runtime.block_on(clouds.stop());
     if ran.code == 0 {
-        surroundings.out(
+        let keys = points.iter().find_map(|point| point.tags.get("cloud_provider"));
+        let keys = keys.map_or_else(|| "AWS".to_owned(), |provider| provider.to_uppercase());
+        surroundings.out(&format!(
             "\nNext: the same with your own account.\n  \
-             export AWS_AK_ID=… AWS_AK_SECRET=…\n  \
-             funchost run scripts/my_aws/main.rhai --debug    # collects for real, writes nothing\n",
-        );
+             export {keys}_AK_ID=… {keys}_AK_SECRET=…\n  \
+             funchost run {} --debug    # collects for real, writes nothing\n",
+            script.shown
+        ));
     }
     Ok(ran.code)
 }
@@ -185,10 +195,12 @@ fn show(points: &[ReceivedPoint]) -> String {
         ));
     }
     if let Some(named) = metrics.iter().find(|point| point.tags.contains_key("InstanceName")) {
+        let id = tag(named, "InstanceId");
+        let object = objects.iter().find(|object| tag(object, "InstanceId") == id);
         text.push_str(&format!(
-            "\nHow a metric got its name\n  CloudWatch said only InstanceId={id}. The EC2 collector had listed {id} before, with the name\n  \
-             {name}; so every metric of {id} carries InstanceName, State, InstanceType and the rest.\n",
-            id = tag(named, "InstanceId"),
+            "\nHow a metric got its name\n  The metric knows only InstanceId={id}. {class} had listed {id} before, with the name\n  \
+             {name}; so every metric of {id} carries InstanceName, InstanceType, RegionId and the rest.\n",
+            class = object.map_or("Its object's collector", |object| &object.measurement),
             name = short(&tag(named, "InstanceName"), 60)
         ));
     }

@@ -191,6 +191,12 @@ impl Provider for Client<'_> {
                     if account.external_id.is_some() { " with this external id" } else { "" }
                 ));
             }
+            if error.code.ends_with("RoleNotFound") {
+                error.hint = Some(
+                    "copy `role_arn` from the role's page in CAM: qcs::cam::uin/<account>:roleName/<name>"
+                        .into(),
+                );
+            }
             error
         })
     }

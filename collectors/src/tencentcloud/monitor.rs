@@ -9,6 +9,7 @@ mod meta;
 mod namespaces;
 
 use super::client::{ASSUME_ROLE, Client};
+use super::endpoint::region_hint;
 use crate::account::{Account, Cloud};
 use crate::call::Fault;
 use crate::clock::SECOND;
@@ -186,10 +187,8 @@ impl Spec for MonitorSpec {
     }
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
-        let Some(first) = regions.first() else { return };
-        // The list of metrics is the same everywhere: it is asked for once.
         let prepared = async {
-            let chosen = self.choose(run, &Client::new(run, first)).await?;
+            let chosen = self.choose(run, regions).await?;
             Ok((chosen, Batches::recall(run).await?))
         };
         let ((chosen, unlisted), batches) = match prepared.await {
@@ -232,18 +231,14 @@ type Chosen = (&'static Namespace, Metric);
 
 impl MonitorSpec {
     /// The metrics that the targets choose, of all namespaces, and why a namespace's are not known.
-    async fn choose(
-        &self,
-        run: &Run,
-        client: &Client<'_>,
-    ) -> Result<(Vec<Chosen>, Option<Failure>), Failure> {
+    async fn choose(&self, run: &Run, regions: &[Text]) -> Result<(Vec<Chosen>, Option<Failure>), Failure> {
         let mut namespaces: Vec<&'static Namespace> = Vec::new();
         for target in &self.targets {
             if !namespaces.iter().any(|known| known.name == target.namespace.name) {
                 namespaces.push(target.namespace);
             }
         }
-        let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, client, namespace))).await;
+        let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, regions, namespace))).await;
         let (mut chosen, mut unlisted) = (Vec::new(), None);
         for (namespace, list) in namespaces.into_iter().zip(lists) {
             let mut list = match list {
@@ -319,14 +314,10 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], shared: &Shared)
             }
             outcome = outcomes.next() => outcome,
         };
-        let Some((namespace, metric, window, result)) = outcome else { break };
+        // Nothing may be waited for here: the other metrics stand still meanwhile, and one of them may hold the place in the way out.
+        let Some((namespace, metric, result)) = outcome else { break };
         match result {
-            Ok(Answered::Read) => {
-                read += 1;
-                // The clock may have been set right by an answer: what lies ahead of it has not been read.
-                let until = window.end.min(end(Client::new(run, region).now(), metric));
-                run.send(Output::Advance { mark: window.mark, until }).await;
-            }
+            Ok(Answered::Read) => read += 1,
             Ok(Answered::Unsupported) => {
                 unsupported.entry(namespace.name).or_default().insert(metric.name.clone());
             }
@@ -383,8 +374,9 @@ async fn instances(
         }
         let found = namespace.instances(run, region).await?;
         if found.is_empty() {
+            let misspelt = region_hint(region).map_or_else(String::new, |hint| format!(" ({hint})"));
             run.warn(format!(
-                "{region}: {} is asked for by the objects of {class}, and none is known there: run {class} for this account and region first, in this script (before this collector) or in another",
+                "{region}: {} is asked for by the objects of {class}, and none is known there{misspelt}: run {class} for this account and region first, in this script (before this collector) or in another",
                 namespace.name,
                 class = namespace.class
             ))
@@ -425,7 +417,7 @@ async fn tell_unsupported(
     Ok(())
 }
 
-type Outcome<'plan> = (&'static Namespace, &'plan Metric, Window, Result<Answered, Failure>);
+type Outcome<'plan> = (&'static Namespace, &'plan Metric, Result<Answered, Failure>);
 
 /// One metric of all instances. A batch that failed does not keep the others from being read, unless nothing works.
 #[expect(clippy::too_many_arguments, reason = "one metric's whole context, used once")]
@@ -461,7 +453,12 @@ async fn one<'plan>(
             Err(failure) => failed = failed.or(Some(failure)),
         }
     };
-    (namespace, metric, window, result)
+    if matches!(result, Ok(Answered::Read)) {
+        // The clock may have been set right by an answer: what lies ahead of it has not been read.
+        let until = window.end.min(end(client.now(), metric));
+        run.send(Output::Advance { mark: window.mark, until }).await;
+    }
+    (namespace, metric, result)
 }
 
 /// How far a refusal reaches.

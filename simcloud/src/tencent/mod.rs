@@ -555,3 +555,276 @@ fn broken(fault: &FaultKind) -> Option<Reply> {
     };
     Some(shaped(Err(refusal)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    use sha2::{Digest as _, Sha256};
+
+    /// A request, as a client of its own makes it.
+    struct Request {
+        service: &'static str,
+        action: &'static str,
+        version: &'static str,
+        region: &'static str,
+        body: Value,
+        time: i64,
+        id: String,
+        secret: String,
+        token: Option<String>,
+    }
+
+    impl Request {
+        fn send(&self, tencent: &Tencent, change: impl FnOnce(&mut Asked)) -> Value {
+            let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let mac = |key: &[u8], text: &str| {
+                let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+                mac.update(text.as_bytes());
+                mac.finalize().into_bytes().to_vec()
+            };
+            let body = self.body.to_string();
+            let date = crate::clock::time(self.time).format("%Y-%m-%d").to_string();
+            let scope = format!("{date}/{}/tc3_request", self.service);
+            let canonical = format!(
+                "POST\n/\n\ncontent-type:application/json\nhost:127.0.0.1\n\ncontent-type;host\n{}",
+                hex(&Sha256::digest(body.as_bytes()))
+            );
+            let text = format!(
+                "TC3-HMAC-SHA256\n{}\n{scope}\n{}",
+                self.time,
+                hex(&Sha256::digest(canonical.as_bytes()))
+            );
+            let key = [date.as_str(), self.service, "tc3_request"]
+                .iter()
+                .fold(format!("TC3{}", self.secret).into_bytes(), |key, part| mac(&key, part));
+            let mut headers = http::HeaderMap::new();
+            let authorization = format!(
+                "TC3-HMAC-SHA256 Credential={}/{scope}, SignedHeaders=content-type;host, Signature={}",
+                self.id,
+                hex(&mac(&key, &text))
+            );
+            for (name, value) in [
+                ("host", "127.0.0.1"),
+                ("content-type", "application/json"),
+                ("authorization", &authorization),
+                ("x-tc-action", self.action),
+                ("x-tc-version", self.version),
+                ("x-tc-region", self.region),
+                ("x-tc-timestamp", &self.time.to_string()),
+            ] {
+                headers.insert(name, value.parse().unwrap());
+            }
+            if let Some(token) = &self.token {
+                headers.insert("x-tc-token", token.parse().unwrap());
+            }
+            let mut asked =
+                Asked { method: http::Method::POST, uri: "/".parse().unwrap(), headers, body: body.into() };
+            change(&mut asked);
+            let Reply::Answer { status: 200, body, .. } = tencent.handle(&asked) else { panic!("no answer") };
+            serde_json::from_slice::<Value>(&body).unwrap()["Response"].take()
+        }
+
+        fn code(&self, tencent: &Tencent) -> String {
+            let answer = self.send(tencent, |_| {});
+            answer["Error"]["Code"].as_str().unwrap_or("ok").to_owned()
+        }
+    }
+
+    fn cloud() -> Tencent {
+        let options = TencentEstate { instances: 60, gaps: false, ..TencentEstate::default() };
+        Tencent::new(Arc::default(), &options, 1, Duration::ZERO, None)
+    }
+
+    fn list(tencent: &Tencent) -> Request {
+        Request {
+            service: "cvm",
+            action: "DescribeInstances",
+            version: "2017-03-12",
+            region: "ap-shanghai",
+            body: json!({}),
+            time: tencent.clock.now(),
+            id: tencent.keys.secret_id.clone(),
+            secret: tencent.keys.secret_key.clone(),
+            token: None,
+        }
+    }
+
+    fn data(tencent: &Tencent, body: Value) -> Request {
+        let mut all = json!({ "Namespace": "QCE/CVM", "MetricName": "CPUUsage", "Period": 60, "Instances": named(tencent, 1) });
+        all["StartTime"] = crate::clock::time(tencent.clock.now() - 600).to_rfc3339().into();
+        for (key, value) in body.as_object().unwrap() {
+            all[key] = value.clone();
+        }
+        let list = list(tencent);
+        Request { service: "monitor", action: "GetMonitorData", version: "2018-07-24", body: all, ..list }
+    }
+
+    fn named(tencent: &Tencent, many: usize) -> Value {
+        let estate = tencent.estate();
+        let instances = estate.instances("ap-shanghai").iter().take(many);
+        instances.map(|one| json!({ "Dimensions": [{ "Name": "InstanceId", "Value": one.id }] })).collect()
+    }
+
+    #[test]
+    fn who_asks_must_be_known_and_in_time() {
+        let tencent = cloud();
+        let keys = tencent.keys.clone();
+        let now = tencent.clock.now();
+        let temporary = |token: Option<&str>| Request {
+            id: keys.temporary_secret_id.clone(),
+            secret: keys.temporary_secret_key.clone(),
+            token: token.map(str::to_owned),
+            ..list(&tencent)
+        };
+        for (request, code) in [
+            (list(&tencent), "ok"),
+            (Request { time: now - 299, ..list(&tencent) }, "ok"),
+            (Request { time: now - 310, ..list(&tencent) }, "AuthFailure.SignatureExpire"),
+            (Request { time: now + 310, ..list(&tencent) }, "AuthFailure.SignatureExpire"),
+            (Request { secret: "wrong".into(), ..list(&tencent) }, "AuthFailure.SignatureFailure"),
+            (Request { id: "AKIDother".into(), ..list(&tencent) }, "AuthFailure.SecretIdNotFound"),
+            (Request { token: Some("t".into()), ..list(&tencent) }, "AuthFailure.TokenFailure"),
+            (temporary(Some(&keys.token)), "ok"),
+            (temporary(Some(&keys.expired_token)), "AuthFailure.TokenFailure"),
+            (temporary(None), "AuthFailure.TokenFailure"),
+        ] {
+            assert_eq!(request.code(&tencent), code, "{} at {}", request.id, request.time - now);
+        }
+        let answer = list(&tencent).send(&tencent, |asked| drop(asked.headers.remove("authorization")));
+        assert_eq!(answer["Error"]["Code"], "AuthFailure.InvalidAuthorization");
+        let answer = list(&tencent).send(&tencent, |asked| asked.body = "{ }".into());
+        assert_eq!(answer["Error"]["Code"], "AuthFailure.SignatureFailure", "the body is signed");
+    }
+
+    #[test]
+    fn what_is_asked_must_exist_and_be_allowed() {
+        let tencent = cloud();
+        for (request, code) in [
+            (Request { region: "ap-nowhere", ..list(&tencent) }, "UnsupportedRegion"),
+            (Request { region: "", ..list(&tencent) }, "MissingParameter"),
+            (Request { version: "2018-03-12", ..list(&tencent) }, "NoSuchVersion"),
+            (Request { service: "cbs", ..list(&tencent) }, "NoSuchProduct"),
+            (Request { action: "DescribeImages", ..list(&tencent) }, "InvalidAction"),
+            (Request { body: json!({ "limit": 1 }), ..list(&tencent) }, "UnknownParameter"),
+            (Request { body: json!({ "Limit": "1" }), ..list(&tencent) }, "InvalidParameter"),
+            (
+                Request { body: json!({ "Limit": 101 }), ..list(&tencent) },
+                "InvalidParameterValue.LimitExceeded",
+            ),
+            (Request { body: json!({ "Offset": -1 }), ..list(&tencent) }, "InvalidParameterValue.Range"),
+            (
+                Request { body: json!({ "InstanceIds": ["ins-none"] }), ..list(&tencent) },
+                "InvalidInstanceId.NotFound",
+            ),
+        ] {
+            assert_eq!(request.code(&tencent), code, "{} {}", request.action, request.body);
+        }
+        let page =
+            Request { body: json!({ "Offset": 50, "Limit": 100 }), ..list(&tencent) }.send(&tencent, |_| {});
+        assert_eq!(
+            (&page["TotalCount"], page["InstanceSet"].as_array().map(Vec::len)),
+            (&json!(60), Some(10))
+        );
+        tencent.denied().insert("cvm:DescribeInstances".into());
+        assert_eq!(list(&tencent).code(&tencent), "UnauthorizedOperation");
+    }
+
+    #[test]
+    fn datapoints_are_asked_for_within_the_limits() {
+        let tencent = cloud();
+        let twice = json!([named(&tencent, 1)[0], named(&tencent, 1)[0]]);
+        let other = json!([{ "Dimensions": [{ "Name": "InstanceId", "Value": "ins-none" }] }]);
+        let misspelt = json!([{ "Dimensions": [{ "Name": "instanceid", "Value": "ins-none" }] }]);
+        for (body, code, words) in [
+            (json!({}), "ok", ""),
+            (json!({ "Instances": named(&tencent, 50) }), "ok", ""),
+            (json!({ "Instances": named(&tencent, 51) }), "InvalidParameterValue", "51 are asked for"),
+            (json!({ "Instances": [] }), "InvalidParameterValue", "0 are asked for"),
+            (json!({ "Instances": twice }), "InvalidParameterValue", "twice"),
+            (
+                json!({ "Instances": other }),
+                "InvalidParameterValue",
+                "does not belong to the developer 1250000000",
+            ),
+            (json!({ "Instances": misspelt }), "InvalidParameterValue", "Param dimensions error"),
+            (
+                json!({ "MetricName": "DccCpuUsage" }),
+                "InvalidParameterValue",
+                "cannot find metricName=DccCpuUsage configure",
+            ),
+            (
+                json!({ "MetricName": "cpuusage" }),
+                "InvalidParameterValue",
+                "cannot find metricName=cpuusage configure",
+            ),
+            (json!({ "Namespace": "QCE/CVN" }), "InvalidParameterValue", "QCE/CVN"),
+            (json!({ "Period": 30 }), "InvalidParameterValue", "period=30"),
+            (json!({ "StartTime": "2026-01-01 00:00:00" }), "InvalidParameterValue", "StartTime"),
+            (
+                json!({ "StartTime": "2026-01-02T00:00:00+08:00", "EndTime": "2026-01-01T00:00:00+08:00" }),
+                "InvalidParameterValue",
+                "before",
+            ),
+            (
+                json!({ "StartTime": "2026-01-01T00:00:00Z", "EndTime": "2026-01-07T00:00:00Z" }),
+                "LimitExceeded",
+                "7200",
+            ),
+            (json!({ "SpecifyStatistics": 2 }), "InvalidParameterValue", "no valid statistics type"),
+            (json!({ "SpecifyStatistics": 1 }), "ok", ""),
+            (json!({ "Statistics": 1 }), "UnknownParameter", "Statistics"),
+        ] {
+            let answer = data(&tencent, body.clone()).send(&tencent, |_| {});
+            assert_eq!(answer["Error"]["Code"].as_str().unwrap_or("ok"), code, "{body}: {answer}");
+            assert!(answer["Error"]["Message"].as_str().unwrap_or_default().contains(words), "{answer}");
+        }
+        tencent.narrow.store(true, Ordering::Relaxed);
+        assert_eq!(
+            data(&tencent, json!({ "Instances": named(&tencent, 11) })).code(&tencent),
+            "InvalidParameterValue"
+        );
+        assert_eq!(data(&tencent, json!({ "Instances": named(&tencent, 1) })).code(&tencent), "ok");
+        tencent.free.store(1, Ordering::Relaxed);
+        assert_eq!(data(&tencent, json!({})).code(&tencent), "ok");
+        assert_eq!(data(&tencent, json!({})).code(&tencent), "FailedOperation.ErrNotOpen");
+    }
+
+    #[test]
+    fn windows_are_floored_and_their_end_belongs_to_them() {
+        let tencent = cloud();
+        let minute = tencent.clock.now() / 60 * 60;
+        let shown = |time: i64| crate::clock::time(time).to_rfc3339();
+        let answer =
+            data(&tencent, json!({ "StartTime": shown(minute - 541), "EndTime": shown(minute - 121) }))
+                .send(&tencent, |_| {});
+        let times: Vec<i64> = (0..8).map(|number| minute - 600 + number * 60).collect();
+        assert_eq!(answer["DataPoints"][0]["Timestamps"], json!(times));
+        assert_eq!(answer["Period"], 60);
+        let start = chrono::DateTime::parse_from_rfc3339(answer["StartTime"].as_str().unwrap()).unwrap();
+        assert_eq!((start.timestamp(), start.offset().local_minus_utc()), (minute - 600, 8 * 3600));
+    }
+
+    #[test]
+    fn calls_beyond_the_rate_are_refused_by_region_and_action() {
+        let tencent = cloud();
+        tencent.rate.store(3, Ordering::Relaxed);
+        // Enough for every second that this takes.
+        let codes: BTreeSet<String> = (0..200).map(|_| list(&tencent).code(&tencent)).collect();
+        assert_eq!(
+            codes,
+            BTreeSet::from(["RequestLimitExceeded.UinLimitExceeded".to_owned(), "ok".to_owned()])
+        );
+        assert_eq!(Request { region: "ap-beijing", ..list(&tencent) }.code(&tencent), "ok");
+    }
+
+    #[test]
+    fn the_same_seed_makes_the_same_estate() {
+        let ids = |tencent: &Tencent| -> Vec<String> {
+            tencent.estate().instances("ap-shanghai").iter().map(|one| one.id.clone()).collect()
+        };
+        assert_eq!(ids(&cloud()), ids(&cloud()));
+        let other = Tencent::new(Arc::default(), &TencentEstate::default(), 2, Duration::ZERO, None);
+        assert_ne!(ids(&cloud())[0], ids(&other)[0]);
+    }
+}

@@ -91,7 +91,9 @@ fn data(context: &Context<'_>, parameters: &Parameters) -> Result<Value, Refusal
             .map(|time| time.timestamp())
             .map_err(|_| invalid(format!("{name} is no time such as 2018-09-22T19:51:23+08:00"))),
     };
-    let day = now - now.rem_euclid(86_400) - 8 * 3600;
+    // Without a start it is midnight in Beijing.
+    let beijing = now + 8 * 3600;
+    let day = beijing - beijing.rem_euclid(86_400) - 8 * 3600;
     let floor = |time: i64| time - time.rem_euclid(period);
     let (start, end) = (floor(time("StartTime", day)?), floor(time("EndTime", now)?));
     if end < start {

@@ -95,6 +95,9 @@ impl Gone {
     }
 
     fn add(&self, namespace: &Namespace, instances: Vec<Instance>) {
+        if instances.is_empty() {
+            return;
+        }
         let mut gone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         gone.entry(namespace.name).or_default().extend(instances);
     }

@@ -4,6 +4,7 @@
 
 use super::namespaces::Namespace;
 use super::{DESCRIBE_BASE_METRICS, VERSION};
+use crate::call::Fault;
 use crate::collector::Failure;
 use crate::point::Text;
 use crate::run::Run;
@@ -38,12 +39,9 @@ struct Remembered {
 
 const REMEMBERED: u32 = 1;
 
-/// All metrics of a namespace: remembered, or listed; one answer holds them all.
-pub(super) async fn list(
-    run: &Run,
-    client: &Client<'_>,
-    namespace: &Namespace,
-) -> Result<Vec<Metric>, Failure> {
+/// All metrics of a namespace: remembered, or listed; one answer holds them all, and it is the same in every region. So a region that refuses (one
+/// that is misspelt) leaves it to the next.
+pub(super) async fn list(run: &Run, regions: &[Text], namespace: &Namespace) -> Result<Vec<Metric>, Failure> {
     let key = format!("tencentcloud_monitor\nmetrics\n{}", namespace.name);
     // A value that cannot be read is as good as none.
     let remembered =
@@ -52,7 +50,14 @@ pub(super) async fn list(
         return Ok(metrics);
     }
     let body = json!({ "Namespace": namespace.name });
-    let metrics = client.ask(&DESCRIBE_BASE_METRICS, VERSION, &body, &read).await?;
+    let mut regions = regions.iter();
+    let metrics = loop {
+        let Some(region) = regions.next() else { return Ok(Vec::new()) };
+        match Client::new(run, region).ask(&DESCRIBE_BASE_METRICS, VERSION, &body, &read).await {
+            Err(error) if error.fault == Fault::Refused && regions.len() > 0 => {}
+            result => break result?,
+        }
+    };
     if !metrics.is_empty() {
         let value = serde_json::to_vec(&Remembered { version: REMEMBERED, metrics: metrics.clone() })
             .map_err(|error| Failure::State(error.to_string()))?;

@@ -18,7 +18,7 @@ pub(super) struct Namespace {
     pub(super) class: &'static str,
     /// What a call names an instance by.
     pub(super) dimensions: &'static [Dimension],
-    /// Only objects whose tag has this value; those that do not have the tag count.
+    /// Only objects whose tag has this value. Load balancers are reported as `Public` and `Private`, though the API says `OPEN` and `INTERNAL`.
     pub(super) only: Option<(&'static str, &'static str)>,
     /// The one region that is asked, for a product that has none in Monitor.
     pub(super) central: Option<&'static str>,
@@ -175,7 +175,7 @@ impl Namespace {
 
     fn instance(&self, tags: &BTreeMap<Text, Text>) -> Option<Instance> {
         if let Some((tag, wanted)) = self.only
-            && tags.get(tag).is_some_and(|value| **value != *wanted)
+            && tags.get(tag).is_none_or(|value| **value != *wanted)
         {
             return None;
         }
@@ -229,7 +229,12 @@ mod tests {
             some("vip=10.0.0.4 vpcId=vpc-1", "vip=10.0.0.4 vpcId=vpc-1")
         );
         assert_eq!(of("QCE/LB_PUBLIC", &private), None);
-        assert_eq!(of("QCE/LB_PUBLIC", &[("name", "lb-1")]), None, "a balancer with a domain name alone");
+        assert_eq!(
+            of("QCE/LB_PUBLIC", &[("name", "lb-1"), ("LoadBalancerType", "Public")]),
+            None,
+            "a balancer with a domain name alone"
+        );
+        assert_eq!(of("QCE/LB_PUBLIC", &public[..3]), None, "nobody says that it is public");
         assert_eq!(of("QCE/REDIS_MEM", &[("name", "crs-1")]), some("instanceid=crs-1", "InstanceId=crs-1"));
         assert_eq!(of("QCE/CMONGO", &[("name", "cmgo-1")]), some("target=cmgo-1", "InstanceId=cmgo-1"));
     }
