@@ -201,6 +201,9 @@ async fn every_package_of_aws() {
     let database = metric(&points, "aws_AWS/RDS", "DBInstanceIdentifier", "orders");
     assert_eq!(database.tags.get("Engine").map(String::as_str), Some("mysql"), "{database:?}");
     assert!(!database.tags.contains_key("name"));
+    // A listener's answer holds a secret: no point does.
+    let shown = points.iter().find(|point| format!("{point:?}").contains("hunter2"));
+    assert!(shown.is_none(), "{shown:?}");
     let balancer = metric(&points, "aws_AWS/ApplicationELB", "LoadBalancer", "app/web/1");
     assert_eq!(balancer.tags.get("LoadBalancerName").map(String::as_str), Some("openway"), "{balancer:?}");
 }
@@ -266,8 +269,13 @@ async fn every_package_of_alibaba_cloud() {
     let world = World::new(Options::default()).await;
     let estate = Estate::new(Cloud::Aliyun);
     world.clouds.set_market(Vec::new(), estate.tables(), Vec::new());
-    let (objects, _) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
+    let (objects, points) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
     assert_eq!(objects, estate.classes(1));
+    // The file systems' answer holds a password: no point does.
+    let shown = points.iter().find(|point| format!("{point:?}").contains("hunter2"));
+    assert!(shown.is_none(), "{shown:?}");
+    let listed = points.iter().find(|point| point.measurement == "aliyun_nas").expect("a file system");
+    assert!(format!("{listed:?}").contains("ClientMasterNode"), "{listed:?}");
 }
 
 /// A script of one package.
@@ -386,4 +394,12 @@ async fn a_product_without_regions_takes_none() {
     let ran = one(&world, "ALIYUN", "guance_aliyun_domain", ", #{ regions: [\"cn-hangzhou\"] }");
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!("market_regions_refused", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_declaration_has_a_page() {
+    let world = World::new(Options::default()).await;
+    let page = world.run(&["collectors", "integration_tencentcloud_clb__main"]);
+    assert_eq!(page.code, 0);
+    insta::assert_snapshot!("market_page", page.stdout);
 }

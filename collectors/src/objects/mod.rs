@@ -80,6 +80,8 @@ pub struct ObjectCollector {
     pub quiet: &'static [&'static str],
     /// The class by a member's value; the description's measurement where none fits.
     pub class: Option<(&'static str, &'static [(&'static str, &'static str)])>,
+    /// Members that nobody may see, at whatever depth: they are taken out as soon as an answer is there.
+    pub hide: &'static [&'static str],
     /// Objects of another API that belong to the same package.
     pub also: &'static [&'static ObjectCollector],
     /// JSON: an `item` of the list, what `details` found, and the published `point` that both make.
@@ -97,6 +99,7 @@ impl ObjectCollector {
         skip: None,
         quiet: &[],
         class: None,
+        hide: &[],
         also: &[],
         sample: "",
     };
