@@ -54,7 +54,8 @@ impl Object {
 fn without(value: &mut Json, names: &[&str]) {
     match value {
         Json::Object(members) => {
-            members.retain(|name, _| !names.contains(&name.as_str()));
+            // A member that says nothing gives nothing away.
+            members.retain(|name, value| value.is_null() || !names.contains(&name.as_str()));
             members.values_mut().for_each(|value| without(value, names));
         }
         Json::Array(items) => items.iter_mut().for_each(|item| without(item, names)),
