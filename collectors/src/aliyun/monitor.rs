@@ -118,7 +118,7 @@ pub static MONITOR: Monitor = Monitor {
 };
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
-static LINKS: &[Row] = &[
+pub(crate) static LINKS: &[Row] = &[
     row("acs_ecs_dashboard", "instanceId", "aliyun_ecs"),
     row("acs_rds_dashboard", "instanceId", "aliyun_rds"),
     row("acs_slb_dashboard", "instanceId", "aliyun_slb"),

@@ -151,7 +151,7 @@ const DIMENSIONS: &[(&str, Option<&str>)] = &[
 ];
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
-static LINKS: &[Row] = &[
+pub(crate) static LINKS: &[Row] = &[
     row("AWS/EC2", "InstanceId", "aws_ec2"),
     row("AWS/RDS", "DBInstanceIdentifier", "aws_rds"),
     row("AWS/DocDB", "DBInstanceIdentifier", "aws_documentdb"),

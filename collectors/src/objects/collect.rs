@@ -254,7 +254,9 @@ impl<'run> Collection<'run> {
         let mut objects = Vec::with_capacity(items.len());
         for item in items {
             if at(&item, self.collector.list.id).and_then(text).is_some() {
-                objects.push(Object::new(item));
+                let mut object = Object::new(item);
+                object.hide(self.collector.hide);
+                objects.push(object);
             } else {
                 self.nameless += 1;
             }
@@ -267,16 +269,19 @@ impl<'run> Collection<'run> {
                     self.details.ask_batch(batch, chunk).await;
                 }
             }
+            self.hide(&mut objects);
             let instances = objects.iter().map(|object| self.instance(object)).collect();
             let mut keep = filter.keep(instances).await?.into_iter();
             objects.retain(|_| keep.next().unwrap_or(false));
             self.details.ask_each(&mut objects, |detail| !self.details.makes_tags(detail)).await;
             if batch.is_some() {
+                self.hide(&mut objects);
                 return self.send(objects).await;
             }
         } else {
             self.details.ask_each(&mut objects, |_| true).await;
         }
+        self.hide(&mut objects);
         let Some((batch, most)) = self.details.batch() else { return self.send(objects).await };
         let How::Batch { only, .. } = &batch.how else { return self.send(objects).await };
         let (eligible, others): (Vec<Object>, Vec<Object>) =
@@ -290,6 +295,10 @@ impl<'run> Collection<'run> {
             self.send(full).await?;
         }
         Ok(())
+    }
+
+    fn hide(&self, objects: &mut [Object]) {
+        objects.iter_mut().for_each(|object| object.hide(self.collector.hide));
     }
 
     /// What still waits, and what a person should know.

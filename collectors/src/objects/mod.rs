@@ -82,6 +82,8 @@ pub struct ObjectCollector {
     pub quiet: &'static [&'static str],
     /// The class by a member's value; the description's measurement where none fits.
     pub class: Option<(&'static str, &'static [(&'static str, &'static str)])>,
+    /// Members that nobody may see, at whatever depth: they are taken out as soon as an answer is there.
+    pub hide: &'static [&'static str],
     /// Objects of another API that belong to the same package.
     pub also: &'static [&'static ObjectCollector],
     /// JSON: an `item` of the list, what `details` found, and the published `point` that both make.
@@ -99,6 +101,7 @@ impl ObjectCollector {
         skip: None,
         quiet: &[],
         class: None,
+        hide: &[],
         also: &[],
         sample: "",
     };
@@ -124,7 +127,8 @@ impl ObjectCollector {
     }
 
     /// Does a user name the regions?
-    fn takes_regions(&self) -> bool {
+    #[must_use]
+    pub fn takes_regions(&self) -> bool {
         matches!(self.scope, Scope::Region | Scope::Account { .. })
     }
 }

@@ -120,6 +120,16 @@ pub static MONITOR: Monitor = Monitor {
     },
 };
 
+/// The classes and tags that supply instances.
+#[cfg(test)]
+pub(crate) fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    namespaces::NAMESPACES.iter().flat_map(|namespace| {
+        let only = namespace.only.map(|(tag, _)| tag);
+        let tags = namespace.dimensions.iter().map(|dimension| dimension.tag).chain(only);
+        tags.map(|tag| (namespace.class, tag))
+    })
+}
+
 /// The collector's type.
 #[derive(Debug)]
 pub struct Monitor {
