@@ -322,7 +322,6 @@ impl Inner {
 
         let account = &prepared.account;
         let identity = account.identity();
-        self.recall_clock(account.cloud).await;
         let marks = Arc::new(Marks::new(
             self.settings.state.clone(),
             datakit_id,
@@ -448,9 +447,6 @@ impl Inner {
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
-        if !debug {
-            self.remember_clock(account.cloud).await;
-        }
         if let Some(watch) = &watch {
             self.lock().budget.insert(identity.clone(), watch.after(&money::counted(&counts)));
         }
@@ -495,34 +491,6 @@ impl Inner {
             return Err(format!("{why}\nhint: {}", budget::WAY_OUT));
         }
         Ok(Some(watch))
-    }
-
-    /// How far this machine's clock is off, as an earlier process was told. What cannot be remembered is told by the first answer.
-    async fn recall_clock(&self, cloud: Cloud) {
-        let remembered = self.settings.state.recall(&clock_key(cloud), self.settings.clock.now()).await;
-        if let Ok(Some(value)) = remembered
-            && let Ok(offset) = <[u8; 8]>::try_from(&value[..])
-        {
-            self.settings.calls.believe(cloud, Time::from_le_bytes(offset));
-        }
-    }
-
-    async fn remember_clock(&self, cloud: Cloud) {
-        const VALID: Time = 24 * 3600 * SECOND;
-        let (key, now) = (clock_key(cloud), self.settings.clock.now());
-        let offset = self.settings.calls.offset(cloud).to_le_bytes();
-        let known = self.settings.state.recall(&key, now).await;
-        // A clock that is right, as most are, costs no write.
-        let news = match known {
-            Ok(Some(known)) => known != offset,
-            Ok(None) => offset != [0; 8],
-            Err(_) => false,
-        };
-        if news
-            && let Err(error) = self.settings.state.remember(&key, &offset, now.saturating_add(VALID)).await
-        {
-            tracing::warn!(%error, "the clock's offset could not be remembered");
-        }
     }
 
     /// Which regions are due, claimed for this process.
@@ -701,10 +669,6 @@ impl Memory for HostMemory {
         self.linker.load(&self.identity, &Text::from(class)).await.map_err(state_failure)?;
         Ok(self.linker.objects(&self.identity, class, region))
     }
-}
-
-fn clock_key(cloud: Cloud) -> String {
-    format!("clock\n{}", cloud.key())
 }
 
 /// What may be collected now.

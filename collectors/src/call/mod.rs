@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use limiter::{Limiter, Scope};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use transport::{chain, refuse};
@@ -306,8 +306,6 @@ pub struct CallPath {
     limiter: Limiter,
     /// Nanoseconds from our clock to the cloud's, by cloud.
     offsets: [AtomicI64; 3],
-    /// Has a cloud told its time in this process?
-    told: [AtomicBool; 3],
     random: AtomicU64,
     /// The keys of assumed roles.
     pub(crate) sessions: Sessions,
@@ -354,7 +352,6 @@ impl CallPath {
             http,
             limiter: Limiter::default(),
             offsets: Default::default(),
-            told: Default::default(),
             random: AtomicU64::new(seed),
             sessions: Sessions::default(),
         })
@@ -370,13 +367,6 @@ impl CallPath {
     #[must_use]
     pub fn offset(&self, cloud: Cloud) -> i64 {
         self.offsets[cloud as usize].load(Ordering::Relaxed)
-    }
-
-    /// Believes an offset that an earlier process was told, until the cloud tells its time itself: windows are opened before the first answer.
-    pub fn believe(&self, cloud: Cloud, offset: i64) {
-        if !self.told[cloud as usize].load(Ordering::Relaxed) {
-            self.offsets[cloud as usize].store(offset, Ordering::Relaxed);
-        }
     }
 
     /// The time at a cloud, nanoseconds since 1970.
@@ -553,7 +543,6 @@ impl CallPath {
         let offset = theirs.saturating_sub(self.clock.now());
         // `Date` is cut to the second: an offset within the tolerance is none.
         let offset = if offset.saturating_abs() <= TOLERATED { 0 } else { offset };
-        self.told[cloud as usize].store(true, Ordering::Relaxed);
         let known = self.offset(cloud);
         if offset.saturating_sub(known).saturating_abs() > TOLERATED {
             self.offsets[cloud as usize].store(offset, Ordering::Relaxed);

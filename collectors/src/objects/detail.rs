@@ -340,6 +340,10 @@ impl<'run> Details<'run> {
                 hint,
             });
             trouble.objects += 1;
+            // Calls end in any order; the example is the same in every run.
+            if *id < *trouble.first {
+                id.clone_into(&mut trouble.first);
+            }
         });
     }
 
