@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 pub mod link;
 pub mod runner;
+pub mod schedule;
 pub mod script;
 pub mod sink;
 pub mod state;

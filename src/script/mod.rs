@@ -11,7 +11,7 @@
 //! - `explain`, `habits`, `locate` and `lint` make messages; `diagnostic` is their shape; `secrets` keeps secrets out of them.
 
 mod convert;
-mod crontab;
+pub(crate) mod crontab;
 mod dff;
 mod diagnostic;
 mod dialect;
