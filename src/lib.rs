@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod link;
 pub mod runner;
 pub mod schedule;

@@ -8,13 +8,20 @@ mod check;
 mod collectors;
 mod demo;
 mod list;
+mod remote;
 mod run;
+mod runs;
+mod serve;
 mod table;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
+use crate::schedule::Tools;
 use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
+use crate::sink::datakit::DataKit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::{CallPath, Options};
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -47,6 +54,12 @@ enum Command {
     Run(run::RunArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
+    /// Run scripts by their crontabs, answer calls and show what happens, until it is stopped
+    Serve(serve::ServeArguments),
+    /// What ran, what did not, and why: the list, or one run
+    Runs(runs::RunsArguments),
+    /// What a run said
+    Logs(runs::LogsArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
@@ -138,7 +151,8 @@ impl Surroundings {
     }
 }
 
-/// Turns the log on: what the program itself says, on stderr, from the level in `FUNCHOST_LOG` on (default `warn`).
+/// Turns the log on: what the program itself says, on stderr, from the level in `FUNCHOST_LOG` on (default `warn`, for a service
+/// `info`), as text or, with `FUNCHOST_LOG_FORMAT=json`, as one JSON object a line.
 ///
 /// Only this program's own events: a library's may hold what was signed.
 ///
@@ -149,15 +163,28 @@ pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
     let level = match surroundings.variables.get("FUNCHOST_LOG") {
+        // A service tells what it does; all else only what is wrong.
+        None if surroundings.arguments.iter().any(|word| word == "serve") => LevelFilter::INFO,
         None => LevelFilter::WARN,
         Some(level) => level.parse().map_err(|_| {
             format!("error: FUNCHOST_LOG is `{level}`\nhint: write error, warn, info, debug, trace or off")
         })?,
     };
+    let json = match surroundings.variables.get("FUNCHOST_LOG_FORMAT").map(String::as_str) {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => {
+            return Err(format!("error: FUNCHOST_LOG_FORMAT is `{other}`\nhint: write text or json"));
+        }
+    };
     let own = Targets::new().with_target("funchost", level).with_target("funchost_collectors", level);
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
     // A process that has a log already keeps it.
-    drop(tracing_subscriber::registry().with(lines).with(own).try_init());
+    drop(if json {
+        tracing_subscriber::registry().with(lines.json().flatten_event(true)).with(own).try_init()
+    } else {
+        tracing_subscriber::registry().with(lines).with(own).try_init()
+    });
     Ok(())
 }
 
@@ -186,6 +213,9 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     };
     match cli.command {
         Command::Run(arguments) => run::main(surroundings, &cli.common, &arguments),
+        Command::Serve(arguments) => serve::main(surroundings, &cli.common, &arguments),
+        Command::Runs(arguments) => runs::main(surroundings, &cli.common, &arguments),
+        Command::Logs(arguments) => runs::logs(surroundings, &cli.common, &arguments),
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
@@ -228,6 +258,46 @@ impl ScriptOutput for Said {
     fn line(&self, line: &Line) {
         self.0.say(&line.to_string());
     }
+}
+
+/// Why nothing can be done.
+#[derive(Debug)]
+struct Refusal {
+    message: String,
+    code: u8,
+}
+
+/// What runs are made with, from the configuration.
+fn tools(surroundings: &Surroundings, config: &Config) -> Result<Tools, Refusal> {
+    let options =
+        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
+    let calls = CallPath::new(options, surroundings.clock.clone())
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
+    let datakits = config
+        .datakits
+        .iter()
+        .map(|(id, datakit)| {
+            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
+            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
+        })
+        .collect::<Result<_, _>>()
+        .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
+    let overlap = |cloud: Cloud| {
+        let nanoseconds = config.overlap.of(cloud).as_nanos();
+        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+    };
+    Ok(Tools {
+        calls: Arc::new(calls),
+        datakits,
+        overlap: [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into(),
+        outbox_limit: config.outbox_limit,
+    })
+}
+
+/// The time zone of crontabs and logs: the configured one, else the machine's.
+fn zone(config: &Config) -> chrono_tz::Tz {
+    let machine = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());
+    config.service.timezone.or_else(machine).unwrap_or(chrono_tz::Tz::UTC)
 }
 
 /// What the script host needs of a configuration.

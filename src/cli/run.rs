@@ -1,21 +1,18 @@
 //! `funchost run SCRIPT`: the product.
 
-use super::{Common, Format, MaskedLines, Surroundings, config_entries, script_settings};
+use super::{Common, Format, MaskedLines, Refusal, Surroundings, config_entries, script_settings};
 use crate::config::Config;
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
-use crate::script::{self, Ended, Fault, Report, RunOptions, RunOutcome};
-use crate::sink::datakit::DataKit;
+use crate::script::{self, Ended, Fault, RunOptions, RunOutcome};
 use crate::state::{Sqlite, State};
 use clap::Args;
-use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// The script: a file ending in .rhai
+    /// The script: a file ending in .rhai. With --remote, the id of a function: my_aws__main.run
     script: PathBuf,
     /// The function to run, where the script registers several
     #[arg(long, value_name = "NAME")]
@@ -29,6 +26,12 @@ pub(super) struct RunArguments {
     /// Stop after this many seconds (1 to 3600), whatever the script says
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: Option<u64>,
+    /// Let a service run it (`funchost serve`), and show its log and its report; at the address of `[service]`, or at this one
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    remote: Option<String>,
+    /// The function's arguments, a JSON object; with --remote
+    #[arg(long, value_name = "JSON", requires = "remote")]
+    kwargs: Option<String>,
     /// How the report is written
     #[arg(long, value_enum, default_value_t)]
     output: Format,
@@ -41,6 +44,27 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
             return invalid(surroundings, arguments, &error.to_string(), config_entries(&error));
         }
     };
+    if let Some(url) = &arguments.remote {
+        let request = super::remote::Request {
+            func: arguments.script.to_string_lossy().into_owned(),
+            url: url.clone(),
+            kwargs: arguments.kwargs.clone(),
+            timeout: arguments.timeout,
+            output: arguments.output,
+        };
+        let refused = [
+            ("--func", arguments.func.is_some()),
+            ("--debug", arguments.debug),
+            ("--force", arguments.force),
+        ];
+        if let Some((flag, _)) = refused.iter().find(|(_, given)| *given) {
+            let text = format!(
+                "error: {flag} cannot be used with --remote\nhint: name the function by its id, such as my_aws__main.run"
+            );
+            return invalid(surroundings, arguments, &text, Vec::new());
+        }
+        return super::remote::main(surroundings, &config, &request);
+    }
     run(surroundings, &config, arguments).code
 }
 
@@ -53,7 +77,16 @@ pub(super) struct Ran {
 impl RunArguments {
     /// What the demo runs.
     pub(super) fn of_script(script: PathBuf) -> Self {
-        Self { script, func: None, debug: false, force: false, timeout: None, output: Format::Text }
+        Self {
+            script,
+            func: None,
+            debug: false,
+            force: false,
+            timeout: None,
+            remote: None,
+            kwargs: None,
+            output: Format::Text,
+        }
     }
 }
 
@@ -64,7 +97,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     let opened = match script::open(&path, &script_settings(surroundings, config)) {
         Ok(opened) => opened,
         Err(report) => {
-            let code = invalid(surroundings, arguments, &report.render(surroundings.color), entries(&report));
+            let code = invalid(surroundings, arguments, &report.render(surroundings.color), report.entries());
             return refuse(code);
         }
     };
@@ -92,8 +125,12 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     };
     let stop = CancellationToken::new();
     let interrupted = runtime.spawn(interrupts(stop.clone()));
-    let options =
-        RunOptions { function: arguments.func.clone(), timeout: arguments.timeout, debug: arguments.debug };
+    let options = RunOptions {
+        function: arguments.func.clone(),
+        timeout: arguments.timeout,
+        debug: arguments.debug,
+        ..RunOptions::default()
+    };
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
     let ran = finish(surroundings, arguments, &runner, outcome);
@@ -122,16 +159,16 @@ fn finish(
             // Where no cloud was called, nothing ran: the input is what is wrong.
             if error.fault() == Fault::Input && !runner.called() {
                 let code =
-                    invalid(surroundings, arguments, &error.render(surroundings.color), entries(error));
+                    invalid(surroundings, arguments, &error.render(surroundings.color), error.entries());
                 return Ran { code, report: None };
             }
-            report.fail(&headline(error));
+            report.fail(&error.headline());
             1
         }
         (Ended::Finished, Ok(_)) => u8::from(report.status != RunStatus::Ok),
     };
     if let Err(error) = &outcome.result {
-        report.errors = entries(error);
+        report.errors = error.entries();
         surroundings.say(error.render(surroundings.color).trim_end());
     }
     if runner.debugged() {
@@ -146,12 +183,6 @@ fn finish(
     Ran { code, report: Some(report) }
 }
 
-/// Why nothing can be run.
-struct Refusal {
-    message: String,
-    code: u8,
-}
-
 /// Everything that a run needs, from the configuration.
 async fn runner(
     surroundings: &Surroundings,
@@ -162,31 +193,15 @@ async fn runner(
         .await
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
     let state: Arc<dyn State> = Arc::new(state);
-    let options =
-        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
-    let calls = CallPath::new(options, surroundings.clock.clone())
-        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
-    let datakits = config
-        .datakits
-        .iter()
-        .map(|(id, datakit)| {
-            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
-            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
-        })
-        .collect::<Result<_, _>>()
-        .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
+    let tools = super::tools(surroundings, config)?;
     let stderr = surroundings.clone();
-    let overlap = |cloud: Cloud| {
-        let nanoseconds = config.overlap.of(cloud).as_nanos();
-        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
-    };
     Ok(Runner::new(Settings {
         state,
-        calls: Arc::new(calls),
+        calls: tools.calls,
         clock: surroundings.clock.clone(),
-        datakits,
-        overlap: [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into(),
-        outbox_limit: config.outbox_limit,
+        datakits: tools.datakits,
+        overlap: tools.overlap,
+        outbox_limit: tools.outbox_limit,
         debug: arguments.debug,
         force: arguments.force,
         lines: Arc::new(Mutex::new(MaskedLines {
@@ -198,7 +213,7 @@ async fn runner(
 }
 
 /// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
-async fn interrupts(stop: CancellationToken) {
+pub(super) async fn interrupts(stop: CancellationToken) {
     let wait = async || {
         #[cfg(unix)]
         {
@@ -219,16 +234,6 @@ async fn interrupts(stop: CancellationToken) {
     std::process::exit(130);
 }
 
-/// What is wrong in a script, for a program.
-fn entries(report: &Report) -> Vec<serde_json::Value> {
-    report.machine().iter().filter_map(|entry| serde_json::to_value(entry).ok()).collect()
-}
-
-/// The first of a script's errors, in one line.
-fn headline(report: &Report) -> String {
-    report.diagnostics.first().map_or_else(|| "the script failed".into(), |first| first.line())
-}
-
 /// Says that the input is wrong: exit code 2.
 fn invalid(
     surroundings: &Surroundings,
@@ -243,7 +248,7 @@ fn invalid(
     2
 }
 
-fn json(value: &impl serde::Serialize) -> String {
+pub(super) fn json(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value)
         .unwrap_or_else(|error| format!("{{\"status\": \"failed\", \"reason\": \"{error}\"}}"));
     text.push('\n');

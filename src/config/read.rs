@@ -1,6 +1,11 @@
 //! Reading: the file's tables and the variables become one draft, and the draft a configuration.
 //!
-//! Owns the names of the keys. Goes on after a mistake, so that all of them are found at once.
+//! Owns the names of the keys. Goes on after a mistake, so that all of them are found at once. What only the service reads
+//! stands in `service`.
+
+mod service;
+
+pub(super) use service::SERVICE;
 
 use super::environment::{self, Names, PREFIX};
 use super::report::{self, At, Masked, Problem};
@@ -22,7 +27,18 @@ const SERVICES: [(&str, &[&str]); 3] = [
     ("aws", &["ec2", "monitoring", "sts"]),
     ("tencentcloud", &["cvm", "monitor", "sts"]),
 ];
-const TOP: [&str; 8] = ["datakits", "endpoints", "env", "limits", "outbox", "overlap", "scripts", "state"];
+const TOP: [&str; 10] = [
+    "datakits",
+    "endpoints",
+    "env",
+    "limits",
+    "outbox",
+    "overlap",
+    "scripts",
+    "service",
+    "state",
+    "triggers",
+];
 
 /// A key that has a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +52,8 @@ pub(super) enum Key {
     Limit(String),
     Env(String),
     EnvSecret(String),
+    /// A member of `[service]`.
+    Service(&'static str),
 }
 
 /// Where a key and its value stand in the file.
@@ -70,6 +88,8 @@ pub(super) struct Reader<'r> {
     outbox_limit: u64,
     state: Option<PathBuf>,
     scripts: Option<PathBuf>,
+    service: super::ServiceConfig,
+    triggers: Vec<super::TriggerConfig>,
 }
 
 impl<'r> Reader<'r> {
@@ -98,6 +118,8 @@ impl<'r> Reader<'r> {
             outbox_limit: Config::OUTBOX_LIMIT,
             state: None,
             scripts: None,
+            service: super::ServiceConfig::default(),
+            triggers: Vec::new(),
         }
     }
 
@@ -154,6 +176,8 @@ impl<'r> Reader<'r> {
                         }
                     }
                 }
+                "service" => self.service(value),
+                "triggers" => self.triggers(value),
                 _ => self.unknown(&spot("", key, value), &TOP),
             }
         }
@@ -332,6 +356,7 @@ impl<'r> Reader<'r> {
                 entry.at = None;
                 entry.value = Some(SecretString::from(given.text()?));
             }
+            Key::Service(name) => self.set_service(name, given)?,
             Key::EnvSecret(name) => self.env.entry(name.clone()).or_default().secret = given.truth()?,
         }
         Ok(())
@@ -429,6 +454,8 @@ impl<'r> Reader<'r> {
             outbox_limit: self.outbox_limit,
             state,
             scripts: self.scripts,
+            service: self.service,
+            triggers: self.triggers,
             file,
         });
         (config, self.problems)

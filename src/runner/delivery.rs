@@ -13,7 +13,7 @@ use crate::sink::line::{self, Notes};
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Failure, MarkId, MetricPoint, Output};
-use funchost_collectors::point::{Point, Text};
+use funchost_collectors::point::{Point, Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
@@ -21,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Causes of rejected lines that a report shows; the rest is counted.
 const CAUSES: usize = 5;
+
+/// Points of a collector that are shown as samples.
+const SAMPLES: usize = 20;
 
 /// How long one batch may take, with all of its retries.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -171,6 +174,32 @@ pub(super) async fn send_outbox(
     Ok(report)
 }
 
+/// A point as data.
+fn sample(collector: &str, point: &Point) -> serde_json::Value {
+    let fields: serde_json::Map<String, serde_json::Value> = point
+        .fields
+        .iter()
+        .map(|(key, value)| {
+            let value = match value {
+                Value::Float(number) => (*number).into(),
+                Value::Integer(number) => (*number).into(),
+                Value::Boolean(truth) => (*truth).into(),
+                Value::Text(text) => text.as_ref().into(),
+            };
+            (key.to_string(), value)
+        })
+        .collect();
+    let tags: BTreeMap<&str, &str> = point.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    serde_json::json!({
+        "collector": collector,
+        "category": point.category.as_str(),
+        "measurement": &*point.measurement,
+        "time": point.time,
+        "tags": tags,
+        "fields": fields,
+    })
+}
+
 fn parcel_of(batch: &Batch, datakit: &str, created: Time) -> Parcel {
     Parcel {
         id: 0,
@@ -199,6 +228,8 @@ pub(super) struct Delivered {
     pub(super) seen: HashMap<Text, HashSet<Text>>,
     pub(super) warnings: Vec<String>,
     pub(super) errors: Vec<String>,
+    /// The first points, for whoever wants to see what goes out.
+    pub(super) samples: Vec<serde_json::Value>,
     /// The state could not be used: what was collected does not count as collected.
     pub(super) state_failed: bool,
 }
@@ -206,6 +237,7 @@ pub(super) struct Delivered {
 /// One collector's delivery.
 pub(super) struct Delivery<'run> {
     account: String,
+    collector: Text,
     class: Text,
     provider: (Text, Text),
     extra_tags: Vec<(Text, Text)>,
@@ -238,6 +270,7 @@ impl<'run> Delivery<'run> {
         let account = &prepared.account;
         Self {
             account: account.identity(),
+            collector: description.name.into(),
             class: description.measurement.into(),
             provider: ("cloud_provider".into(), account.cloud.provider().into()),
             extra_tags: account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
@@ -397,6 +430,9 @@ impl<'run> Delivery<'run> {
             self.result.rejected += 1;
             self.cause(refused.to_string());
             return Ok(());
+        }
+        if self.result.samples.len() < SAMPLES {
+            self.result.samples.push(sample(&self.collector, point));
         }
         if let Kind::Lines(lines) = &self.target.0 {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);

@@ -90,6 +90,7 @@ struct Done {
     collectors: Vec<CollectorReport>,
     outbox: OutboxReport,
     warnings: Vec<String>,
+    samples: Vec<serde_json::Value>,
     debugged: bool,
 }
 
@@ -98,6 +99,12 @@ impl Runner {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let started = settings.clock.now();
+        Self::started_at(settings, started)
+    }
+
+    /// A Runner whose run counts from another moment: the tick for which it runs.
+    #[must_use]
+    pub fn started_at(settings: Settings, started: Time) -> Self {
         let linker = Arc::new(Linker::new(settings.state.clone()));
         Self(Arc::new(Inner { settings, linker, started, done: Mutex::default() }))
     }
@@ -112,6 +119,12 @@ impl Runner {
     #[must_use]
     pub fn debugged(&self) -> bool {
         self.0.lock().debugged
+    }
+
+    /// The first points of each collector, as they went out: `{collector, category, measurement, time, tags, fields}`.
+    #[must_use]
+    pub fn samples(&self) -> Vec<serde_json::Value> {
+        self.0.lock().samples.clone()
     }
 
     /// Was a cloud called at all?
@@ -406,6 +419,7 @@ impl Inner {
         report.already_sent = outcome.already_sent;
         report.linked = outcome.linked;
         report.warnings = outcome.warnings;
+        self.lock().samples.extend(outcome.samples);
         report.calls = counts.snapshot();
         report.error = (!failures.is_empty()).then(|| failures.join("\n"));
         report.seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;

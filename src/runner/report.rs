@@ -3,12 +3,12 @@
 //! Owns the shape of the JSON document and the words of the text. Knows nothing of how a run is made.
 
 use crate::state::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
     /// No collector failed.
@@ -20,7 +20,7 @@ pub enum RunStatus {
 }
 
 /// How a collector ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CollectorStatus {
     /// All that was due was read.
@@ -32,7 +32,7 @@ pub enum CollectorStatus {
 }
 
 /// What a collector did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CollectorReport {
     /// `aws_ec2`.
     pub name: String,
@@ -67,7 +67,7 @@ pub struct CollectorReport {
 }
 
 /// What the outbox did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxReport {
     /// Points of earlier runs that DataKit took now.
     pub delivered: u64,
@@ -82,7 +82,7 @@ pub struct OutboxReport {
 }
 
 /// What a run did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
     /// How it ended.
     pub status: RunStatus,
@@ -99,7 +99,7 @@ pub struct RunReport {
     /// What is said about the run as a whole.
     pub warnings: Vec<String>,
     /// What was wrong in the script, with its place.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<serde_json::Value>,
 }
 

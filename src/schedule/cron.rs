@@ -161,10 +161,9 @@ impl Crontab {
     fn moments(&self, wall: NaiveDateTime) -> impl Iterator<Item = Time> + use<> {
         let (first, second) = match self.zone.from_local_datetime(&wall) {
             MappedLocalTime::Single(moment) => (Some(moment.with_timezone(&Utc)), None),
-            MappedLocalTime::Ambiguous(first, second) => (
-                Some(first.with_timezone(&Utc)),
-                self.hourly.then(|| second.with_timezone(&Utc)),
-            ),
+            MappedLocalTime::Ambiguous(first, second) => {
+                (Some(first.with_timezone(&Utc)), self.hourly.then(|| second.with_timezone(&Utc)))
+            }
             MappedLocalTime::None if self.hourly => (None, None),
             MappedLocalTime::None => (self.after_gap(wall), None),
         };
@@ -237,23 +236,30 @@ mod tests {
         assert_eq!(times, one_by_one);
         times
             .into_iter()
-            .map(|time| DateTime::from_timestamp_nanos(time).with_timezone(&zone).format("%d %H:%M %z").to_string())
+            .map(|time| {
+                DateTime::from_timestamp_nanos(time).with_timezone(&zone).format("%d %H:%M %z").to_string()
+            })
             .collect()
     }
 
     #[test]
     fn a_time_that_was_left_out_fires_at_the_moment_after_and_once() {
-        let spring = |crontab| fires(crontab, Tz::Europe__Berlin, "2026-03-28T23:30:00Z", "2026-03-29T03:30:00Z");
+        let spring =
+            |crontab| fires(crontab, Tz::Europe__Berlin, "2026-03-28T23:30:00Z", "2026-03-29T03:30:00Z");
         assert_eq!(spring("30 2 * * *"), ["29 03:00 +0200"]);
         assert_eq!(spring("0,30 2 * * *"), ["29 03:00 +0200"]);
         assert_eq!(spring("0 2,3 * * *"), ["29 03:00 +0200"], "two reasons, one run");
         assert_eq!(spring("0 */2 * * *"), ["29 03:00 +0200", "29 04:00 +0200"]);
-        assert_eq!(spring("40 * * * *"), ["29 00:40 +0100", "29 01:40 +0100", "29 03:40 +0200", "29 04:40 +0200"]);
+        assert_eq!(
+            spring("40 * * * *"),
+            ["29 00:40 +0100", "29 01:40 +0100", "29 03:40 +0200", "29 04:40 +0200"]
+        );
     }
 
     #[test]
     fn a_time_that_is_shown_twice_fires_once_unless_every_hour_does() {
-        let autumn = |crontab| fires(crontab, Tz::America__New_York, "2026-11-01T04:50:00Z", "2026-11-01T07:10:00Z");
+        let autumn =
+            |crontab| fires(crontab, Tz::America__New_York, "2026-11-01T04:50:00Z", "2026-11-01T07:10:00Z");
         assert_eq!(autumn("30 1 * * *"), ["01 01:30 -0400"]);
         assert_eq!(autumn("0 1,2 * * *"), ["01 01:00 -0400", "01 02:00 -0500"]);
         assert_eq!(autumn("30 * * * *"), ["01 01:30 -0400", "01 01:30 -0500"]);

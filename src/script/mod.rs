@@ -34,8 +34,11 @@ mod variables;
 
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
+pub use library::Snapshot;
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
-pub use run::{ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, run};
+pub use run::{
+    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, open_in, run,
+};
 pub use secrets::Masker;
 
 use funchost_collectors::account::Account;

@@ -12,6 +12,10 @@ mod marks;
 mod open;
 mod outbox;
 mod remembered;
+#[path = "sql/runs.rs"]
+mod runs;
+#[path = "sql/service.rs"]
+mod service;
 
 use super::{
     Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
@@ -23,6 +27,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+/// What the files under `sql` call what is this database's own.
+type Connection = sqlx::SqliteConnection;
+type Row = sqlx::sqlite::SqliteRow;
+type Backend = Sqlite;
+
+/// The transaction holds the only lock there is: nothing can change until it ends.
+const HELD: &str = "SELECT id FROM run WHERE id = $1 AND fence = $2 AND status = 'running'";
+
 /// The state's file, in the folder that `--state` names.
 pub const FILE_NAME: &str = "funchost.db";
 
@@ -30,7 +42,7 @@ pub const FILE_NAME: &str = "funchost.db";
 ///
 /// May be used by several tasks and several processes at once. A method whose future is dropped has either been done whole
 /// or not at all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sqlite {
     /// One connection: writers of this process wait here, in order, instead of polling for the file's lock.
     writer: SqlitePool,
@@ -39,6 +51,8 @@ pub struct Sqlite {
     /// How messages call it.
     place: Arc<str>,
     clock: Arc<dyn Clock>,
+    /// The run that writes through this handle, and the number by which it is held.
+    fence: Option<(i64, i64)>,
 }
 
 impl Sqlite {
@@ -50,7 +64,7 @@ impl Sqlite {
     /// the file cannot be made, read or written, or the file is damaged or not a state: it stays as it is, too.
     pub async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, StateError> {
         let open::Opened { writer, reader, place } = open::file(directory, clock.now()).await?;
-        Ok(Self { writer, reader, place, clock })
+        Ok(Self { writer, reader, place, clock, fence: None })
     }
 
     /// A state that ends with this value and leaves nothing on the disk: for debug mode.
@@ -59,7 +73,7 @@ impl Sqlite {
     /// [`StateError::Unusable`] where SQLite cannot be started at all.
     pub async fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, StateError> {
         let open::Opened { writer, reader, place } = open::memory(clock.now()).await?;
-        Ok(Self { writer, reader, place, clock })
+        Ok(Self { writer, reader, place, clock, fence: None })
     }
 
     /// Waits for what is being done and closes the file. Without it nothing is lost; the log file then stays beside the database
@@ -69,7 +83,18 @@ impl Sqlite {
         self.writer.close().await;
     }
 
+    /// A transaction that writes; where a run writes, only while the run is still held.
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, StateError> {
+        let mut transaction = self.begin_free().await?;
+        if let Some((run, fence)) = self.fence
+            && !runs::held(&mut transaction, run, fence).await.map_err(|error| self.fault(error))?
+        {
+            return Err(StateError::Lost(run));
+        }
+        Ok(transaction)
+    }
+
+    async fn begin_free(&self) -> Result<Transaction<'static, sqlx::Sqlite>, StateError> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.fault(error))
     }
 
@@ -199,7 +224,8 @@ impl State for Sqlite {
         account: &str,
         calls: &BTreeMap<String, u64>,
     ) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
+        // They were made, and perhaps billed, whoever holds the run now.
+        let mut transaction = self.begin_free().await?;
         remembered::count_calls(&mut transaction, day, account, calls)
             .await
             .map_err(|error| self.fault(error))?;
