@@ -947,7 +947,7 @@ fn secrets_in_a_shown_line_are_dots_of_the_same_width() {
         1 | [account]
           |  ^^^^^^^
           |
-          = hint: known keys: datakits, endpoints, env, limits, outbox, overlap, scripts, state
+          = hint: known keys: datakits, endpoints, env, limits, outbox, overlap, scripts, service, state, triggers
     "#);
     insta::assert_snapshot!(
         file("[env]\nTEAM = { value = \"hunter2hunter2\", secert = true } # 密\n").said(), @r#"

@@ -27,8 +27,6 @@ const LOOK: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How often old records are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
-/// How long runs may go on when the service ends; with what follows it stays below 30 seconds.
-const PATIENCE: Duration = Duration::from_secs(27);
 /// How long open answers may go on after that.
 const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
@@ -40,6 +38,9 @@ pub(super) struct ServeArguments {
     /// Where the console and the API listen, in place of `listen` of `[service]`
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// When it is stopped: seconds that runs may still go on, before they are given back
+    #[arg(long, value_name = "SECONDS", default_value_t = 27, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -174,7 +175,7 @@ async fn serve(
             lease: config.service.lease,
             look: Duration::from_millis(500),
             renewal: config.service.lease / 3,
-            patience: PATIENCE,
+            patience: Duration::from_secs(arguments.patience),
             masker: surroundings.masker.clone(),
         },
     );
