@@ -244,6 +244,22 @@ async fn a_pattern_or_a_namespace_that_selects_nothing_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn targets_that_leave_nothing_are_said() {
+    for targets in [
+        r##"#{ namespace: "AWS/EC2", metrics: ["NOT", "*"] }"##,
+        r##"#{ namespace: "AWS/EC2", metrics: "ALL", dimensions: ["InstanceID"] }"##,
+    ] {
+        let (points, report) = collect(targets).await;
+        assert!(points.is_empty());
+        let warnings = report["warnings"].as_array().cloned().unwrap_or_default();
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        let said = warnings[0].as_str().unwrap_or_default();
+        assert!(said.starts_with("cn-northwest-1: the targets select no metric of AWS/EC2: "), "{said}");
+        assert!(said.contains("[\"ImageId\", \"InstanceType\"], [\"InstanceId\"]"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn daily_metrics_are_named_and_not_paid_for() {
     let world = World::new(estate(2)).await;
     let targets = r##"#{ namespace: "AWS/S3", metrics: "ALL" }"##;

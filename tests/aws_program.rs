@@ -399,12 +399,22 @@ async fn each_trouble_of_the_cloud_is_explained() {
     for (name, action, kind, code) in [
         ("denied", "DescribeInstances", FaultKind::Denied, 1),
         ("expired", "DescribeInstances", FaultKind::ExpiredToken, 1),
+        ("late_with_lasting_keys", "DescribeInstances", FaultKind::ExpiredToken, 1),
         ("html_for_ever", "ListMetrics", FaultKind::HtmlUnavailable, 1),
         ("repeated_token", "ListMetrics", FaultKind::RepeatedToken, 1),
         ("forbidden_result", "GetMetricData", FaultKind::ForbiddenResult, 1),
         ("top_level_message", "GetMetricData", FaultKind::TopLevelMessage, 0),
     ] {
-        let world = small_world().await;
+        let mut world = small_world().await;
+        if name == "expired" {
+            let keys = world.clouds.keys();
+            world.variables.insert("AWS_AK_ID".into(), keys.temporary_access_key);
+            world.variables.insert("AWS_AK_SECRET".into(), keys.temporary_secret_key);
+            world.variables.insert("SESSION_TOKEN".into(), keys.session_token);
+            let token = "security_token: DFF.ENV(\"SESSION_TOKEN\"),\n    extra_tags:";
+            let script = aws_script(&[CHINA], "[\"*cpu*\"]").replace("extra_tags:", token);
+            world.write("my_aws/main.rhai", &script);
+        }
         world.clouds.fault(fault(action, 1000, kind));
         let ran = world.run(&["run", "my_aws/main.rhai"]);
         insta::assert_snapshot!(name, steady(&ran.stdout));
@@ -466,6 +476,145 @@ async fn a_clock_that_is_wrong_is_corrected_once() {
         "the offset is remembered"
     );
     assert!(ran.stdout.contains("clock"), "{ran:?}");
+}
+
+/// Minutes that each instance has a point of.
+fn minutes(points: &[ReceivedPoint]) -> BTreeMap<String, BTreeSet<i64>> {
+    let mut minutes: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for point in points.iter().filter(|point| point.category == "metric") {
+        let of = minutes.entry(point.tags["InstanceId"].clone()).or_default();
+        of.insert(point.timestamp / 1_000_000_000 / MINUTE);
+    }
+    minutes
+}
+
+/// Only metrics, so that no other call corrects the clock before the windows are opened.
+async fn metrics_only() -> World {
+    let world = World::new(Options {
+        aws: AwsEstate { instances: 2, nasty: false, ..AwsEstate::default() },
+        ..Options::default()
+    })
+    .await;
+    let script = aws_script(&[CHINA], "\"CPUUtilization\"");
+    let objects = "        aws_ec2::DataCollector(account, #{ regions: regions }),\n";
+    assert!(script.contains(objects));
+    world.write("my_aws/main.rhai", &script.replace(objects, ""));
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_ran_ahead_for_one_run_leaves_no_gap() {
+    let world = metrics_only().await;
+    assert_eq!(world.run(RUN).code, 0);
+    // Fifty minutes ahead, while the list of metrics is remembered: the window is opened before any answer can say so.
+    let ahead = world.run_at(50 * MINUTE, RUN);
+    assert_eq!(ahead.code, 0, "{ahead:?}");
+    assert_eq!(
+        ahead.collector("aws_cloudwatch")["calls"],
+        serde_json::json!({ "monitoring:GetMetricData": 2 }),
+        "refused for its time, signed again"
+    );
+    // Half an hour later the clock has been set right.
+    world.clouds.set_clock_offset(30 * MINUTE);
+    let right = world.run_at(30 * MINUTE, RUN);
+    assert_eq!(right.code, 0, "{right:?}");
+    let found = minutes(&world.clouds.datakit().points());
+    let complete = found.values().filter(|minutes| {
+        let (first, last) = (minutes.first().copied().unwrap_or(0), minutes.last().copied().unwrap_or(0));
+        minutes.len() as i64 == last - first + 1 && minutes.len() >= 38
+    });
+    assert!(complete.count() >= 1, "{found:?}");
+}
+
+/// Instances with plain names and a load balancer, and all of their metrics.
+async fn world_of(instances: usize) -> World {
+    let world = World::new(Options {
+        aws: AwsEstate { instances, nasty: false, ..AwsEstate::default() },
+        ..Options::default()
+    })
+    .await;
+    let script = aws_script(&[CHINA], "\"ALL\"");
+    let targets = "targets: [ ";
+    assert!(script.contains(targets));
+    let more = format!("{targets}#{{ namespace: \"AWS/ApplicationELB\", metrics: \"ALL\" }}, ");
+    world.write("my_aws/main.rhai", &script.replace(targets, &more));
+    world
+}
+
+/// Runs SQL on the world's state, as a fault of the disk would: from outside.
+async fn sql(world: &World, text: &'static str) {
+    use sqlx::ConnectOptions as _;
+    let path = world.folder.path().join("state/funchost.db");
+    let mut connection =
+        sqlx::sqlite::SqliteConnectOptions::new().filename(&path).connect().await.expect("the state opens");
+    sqlx::raw_sql(text).execute(&mut connection).await.expect("the statement is right");
+    sqlx::Connection::close(connection).await.expect("it closes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_fails_in_the_middle_of_a_delivery_moves_no_mark() {
+    // Enough for several batches. The one that holds the load balancer's points is not remembered; those behind it are, and
+    // would take the marks of all beyond what was passed over.
+    const LATER: i64 = 15 * MINUTE;
+    let disturbed = world_of(200).await;
+    let undisturbed = world_of(200).await;
+    for world in [&disturbed, &undisturbed] {
+        assert_eq!(world.run(RUN).code, 0);
+        world.clouds.set_clock_offset(LATER);
+    }
+    sql(
+        &disturbed,
+        "CREATE TRIGGER broken BEFORE INSERT ON sent
+         WHEN (SELECT key FROM mark WHERE id = NEW.mark) LIKE '%AWS/ApplicationELB%'
+         BEGIN SELECT RAISE(ABORT, 'the disk went away'); END",
+    )
+    .await;
+    let broken = disturbed.run_at(LATER, RUN);
+    assert_eq!(undisturbed.run_at(LATER, RUN).code, 0);
+    assert_eq!(broken.code, 1, "{broken:?}");
+    assert_eq!(broken.json()["status"], "partial");
+    assert_eq!(broken.collector("aws_ec2")["status"], "collected");
+    let cloudwatch = broken.collector("aws_cloudwatch");
+    assert_eq!(cloudwatch["status"], "failed");
+    assert_eq!(cloudwatch["regions"][CHINA], "failed");
+    assert!(cloudwatch["error"].as_str().is_some_and(|error| error.contains("the disk went away")));
+    assert!(cloudwatch["delivered"].as_u64() > Some(0), "something was delivered before: {cloudwatch:#}");
+    let expected = fields(&undisturbed.clouds.datakit().points());
+    let found = fields(&disturbed.clouds.datakit().points());
+    assert!(expected.keys().any(|key| !found.contains_key(key)), "the middle of a page was passed over");
+
+    sql(&disturbed, "DROP TRIGGER broken").await;
+    disturbed.clouds.set_clock_offset(LATER + MINUTE);
+    let mended = disturbed.run_at(LATER + MINUTE, RUN);
+    assert_eq!(mended.code, 0, "{mended:?}");
+    let known = mended.collector("aws_cloudwatch")["already_sent"].as_u64();
+    assert!(known > Some(0), "what was remembered before the failure stays out");
+    let found = fields(&disturbed.clouds.datakit().points());
+    for key in expected.keys() {
+        assert!(found.contains_key(key), "{key:?} is lost");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_could_not_be_remembered_are_delivered_and_collected_again() {
+    let world = small_world().await;
+    assert_eq!(world.run(&["run", "my_aws/main.rhai", "--debug"]).code, 0, "it makes the state");
+    sql(
+        &world,
+        "CREATE TRIGGER broken BEFORE INSERT ON object BEGIN SELECT RAISE(ABORT, 'the disk went away'); END",
+    )
+    .await;
+    let broken = world.run(RUN);
+    assert_eq!(broken.code, 1, "{broken:?}");
+    let ec2 = broken.collector("aws_ec2");
+    assert_eq!((&ec2["status"], &ec2["delivered"]), (&"failed".into(), &3.into()), "{ec2:#}");
+    assert_eq!(broken.collector("aws_cloudwatch")["status"], "collected");
+    let linked = &broken.collector("aws_cloudwatch")["linked"];
+    assert!(linked.as_u64() > Some(0), "this run still knows them");
+    sql(&world, "DROP TRIGGER broken").await;
+    world.clouds.set_clock_offset(MINUTE);
+    let again = world.run_at(MINUTE, RUN);
+    assert_eq!(again.collector("aws_ec2")["status"], "collected", "a failed region is tried after a minute");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -554,6 +703,41 @@ async fn two_processes_at_once_double_nothing() {
     assert_eq!(world.clouds.calls()["monitoring:GetMetricData"], 1);
     let lines: Vec<String> = world.clouds.datakit().points().into_iter().map(|point| point.line).collect();
     assert_eq!(lines.iter().collect::<BTreeSet<_>>().len(), lines.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_process_collects_is_said_to_be_collected_there() {
+    let world = small_world().await;
+    world.clouds.fault(fault("DescribeInstances", 1, FaultKind::Hang));
+    let mut other =
+        world.command(RUN).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    while !world.clouds.calls().contains_key("ec2:DescribeInstances") {
+        tokio::task::yield_now().await;
+    }
+    let ran = world.run(&["run", "my_aws/main.rhai"]);
+    other.kill().expect("it is ours");
+    other.wait().expect("it ends");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let expected = "  aws_ec2 skipped\n    warning: another process is collecting cn-northwest-1 now\n";
+    assert!(ran.stdout.contains(expected), "{}", ran.stdout);
+    assert!(
+        ran.stderr.contains("aws_ec2: skipped, another process is collecting cn-northwest-1 now\n"),
+        "{ran:?}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_behind_stdout_is_said() {
+    let world = small_world().await;
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+    let debug = world.command(&["run", "my_aws/main.rhai", "--debug"]).stdout(full()).output().expect("runs");
+    let debug = ran(&debug);
+    assert_eq!(debug.code, 1, "{debug:?}");
+    assert!(debug.stderr.contains("error: the lines cannot be written to stdout"), "{debug:?}");
+    let report = ran(&world.command(RUN).stdout(full()).output().expect("runs"));
+    assert_eq!(report.code, 0, "what was collected was delivered: {report:?}");
+    assert!(report.stderr.contains("error: what was asked for cannot be written to stdout"), "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

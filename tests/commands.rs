@@ -143,3 +143,68 @@ async fn the_demo_shows_how_a_metric_got_its_name() {
     assert!(ran.stderr.contains("did you mean `my_aws/main.rhai`?"), "{ran:?}");
     assert!(world.clouds.calls().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_wrong_is_said_to_programs_too() {
+    let world = World::new(Options::default()).await;
+    for (arguments, message) in [
+        (&["run", "--output", "json"][..], "the following required arguments were not provided: <SCRIPT>"),
+        (
+            &["run", "x.rhai", "--output=json", "--timeout", "0"],
+            "invalid value '0' for '--timeout <SECONDS>': 0 is not in 1..=3600",
+        ),
+        (&["run", "x.rhai", "--forse", "--output", "json"], "unexpected argument '--forse' found"),
+    ] {
+        let ran = world.run(arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        let hint = match arguments.contains(&"--forse") {
+            true => serde_json::json!("a similar argument exists: '--force'"),
+            false => serde_json::Value::Null,
+        };
+        let entry = serde_json::json!({ "message": message, "file": null, "line": null, "column": null, "hint": hint });
+        assert_eq!(ran.json(), serde_json::json!({ "status": "invalid", "errors": [entry] }));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_cannot_be_used_is_a_document_unless_stdout_is_for_lines() {
+    let world = World::new(Options::default()).await;
+    world.write("my/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    let state = world.write("file", "no folder");
+    let state = state.to_str().unwrap();
+    let ran = world.run(&["run", "my/main.rhai", "--state", state, "--output", "json"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.json()["status"], "failed");
+    let ran = world.run(&["run", "my/main.rhai", "--state", state, "--output", "json", "--debug"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{ran:?}");
+    assert!(ran.stderr.contains("cannot be made"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_cannot_command_the_terminal_through_the_report() {
+    let world = World::new(Options::default()).await;
+    world.write("my/main.rhai", "@DFF.API(\"a\\x1b[31mtitle\")\nfn run() { throw \"\\x1b[2Jgone\"; }\n");
+    for command in ["check", "list", "run"] {
+        let ran = world.run(&[command, "my/main.rhai"]);
+        assert!(!ran.stdout.contains('\u{1b}'), "{command}: {ran:?}");
+        assert!(ran.stdout.contains("title") || ran.stdout.contains("gone"), "{command}: {ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_knows_the_configured_datakits() {
+    let world = World::new(Options::default()).await;
+    let script = |id: &str| {
+        format!(
+            "import \"guance_integration__runner\" as integration;\n@DFF.API(\"x\")\nfn run() {{\n    Runner([], datakit_id = \"{id}\").run();\n}}\n"
+        )
+    };
+    world.write("my/right.rhai", &script("datakit"));
+    world.write("my/wrong.rhai", &script("datakti"));
+    assert_eq!(world.run(&["check", "my/right.rhai"]).code, 0);
+    let ran = world.run(&["check", "my/wrong.rhai"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for words in ["no DataKit `datakti` is configured", "my/wrong.rhai:4:29", "did you mean `datakit`?"] {
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+}

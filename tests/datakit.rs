@@ -159,3 +159,49 @@ async fn a_url_is_checked_and_its_password_not_shown() {
     let Outcome::Kept { why, .. } = delivery.outcome else { panic!("nobody listens there") };
     assert!(!why.contains("hunter2") && why.contains("127.0.0.1:1/prefix"), "{why}");
 }
+
+/// Answers every request with these bytes.
+async fn stranger(answer: &'static str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 65_536];
+            drop(stream.read(&mut request).await);
+            drop(stream.write_all(answer.as_bytes()).await);
+        }
+    });
+    url
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_datakit_takes_no_points() {
+    for (answer, words) in [
+        // A login page, a proxy's refusal, and a DataKit that cannot unpack what a proxy has changed.
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 19\r\n\r\n\n <html>log in</html>",
+            "with a web page",
+        ),
+        (
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 12\r\n\r\n<html></html",
+            "what stands in between",
+        ),
+        (
+            "HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 41\r\n\r\n{\"error_code\":\"datakit.decodeBodyFailed\"}",
+            "what stands in between",
+        ),
+    ] {
+        let http = CallPath::new(CallOptions::default(), Arc::new(SystemClock)).unwrap().http().clone();
+        let datakit = DataKit::new("datakit", &stranger(answer).await, http).unwrap();
+        for count in [1, 3] {
+            let lines = good(count);
+            let delivery = datakit.write(&batch(&lines), Instant::now() + Duration::from_secs(20)).await;
+            assert_eq!(delivery.delivered, 0, "{answer}");
+            assert!(delivery.rejected.is_empty(), "{answer}: {delivery:?}");
+            let Outcome::Kept { why, rest } = delivery.outcome else { panic!("{answer}: nothing was kept") };
+            assert!(why.contains(words) && why.contains("[datakits.datakit]"), "{why}");
+            assert_eq!(rest.body(), batch(&lines).body());
+        }
+    }
+}

@@ -4,7 +4,7 @@
 //! role is assumed, comes with each cloud.
 
 use crate::account::{Account, Cloud, Endpoint, expose};
-use crate::call::{Call, CallError, CallPath, Credentials, ReadAnswer, Refusal, hide};
+use crate::call::{Call, CallError, CallPath, Credentials, Fault, ReadAnswer, Refusal, hide};
 use crate::clock::SECOND;
 use crate::collector::Action;
 use crate::run::Run;
@@ -13,6 +13,9 @@ use secrecy::SecretString;
 
 /// Temporary keys are renewed this long before they expire.
 const RENEWAL: i64 = 300 * SECOND;
+
+/// Where keys that do not expire were refused for their time although the clocks agree.
+const HELD_BACK: &str = "these keys do not expire and this machine's clock is right: the request was late, so look for a proxy that holds requests back, and run again";
 
 /// What a cloud brings.
 #[async_trait::async_trait]
@@ -102,7 +105,15 @@ pub(crate) async fn send<T>(
         request: &make,
         read: &read,
     };
-    run.calls.call(call).await
+    run.calls.call(call).await.map_err(|error| {
+        let lasting = credentials.session_token.is_none();
+        let agree = run.calls.offset(provider.cloud()).abs() < SECOND * 60;
+        match error.fault {
+            // Neither the clock nor the keys can be to blame.
+            Fault::Skewed if lasting && agree => CallError { hint: Some(HELD_BACK.into()), ..error },
+            _ => error,
+        }
+    })
 }
 
 /// A host that does not exist is what a misspelt region looks like from here, unless somebody wrote the host down.

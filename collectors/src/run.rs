@@ -4,8 +4,8 @@
 
 use crate::account::Account;
 use crate::call::{CallPath, Counts};
-use crate::clock::Clock;
-use crate::collector::{Failure, MarkKey, Output, Window};
+use crate::clock::{Clock, SECOND};
+use crate::collector::{Failure, MarkId, MarkKey, Output, Window};
 use crate::point::Text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,6 +66,17 @@ impl Run {
     /// Hands something over. The host that no longer listens is ending the run: what is sent then is lost on purpose.
     pub async fn send(&self, output: Output) {
         drop(self.output.send(output).await);
+    }
+
+    /// Says that a mark's window was read up to `until`: it may move there, once its points are delivered.
+    ///
+    /// Never beyond what the cloud can have published by its own clock: a window that was opened before any answer had
+    /// corrected ours may end in the future, and what comes there later must still be asked for.
+    pub async fn advance(&self, mark: MarkId, until: i64) {
+        const MINUTE: i64 = 60 * SECOND;
+        let now = self.calls.now(self.account.cloud);
+        let published = now - now.rem_euclid(MINUTE) - MINUTE;
+        self.send(Output::Advance { mark, until: until.min(published) }).await;
     }
 
     /// Says something to a person.

@@ -40,7 +40,9 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Che
                 errors += failed;
                 warnings += checked.problems.len() - failed;
                 for function in &checked.functions {
-                    surroundings.out(&format!("{}  {}\n", function.id, function.title));
+                    let title: String =
+                        function.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+                    surroundings.out(&format!("{}  {title}\n", function.id));
                 }
             }
         }

@@ -120,11 +120,17 @@ impl Surroundings {
         }
     }
 
-    /// Writes to stdout. A reader that has gone away has seen what it wanted.
+    /// Writes to stdout. A reader that has gone away has seen what it wanted; a full disk has to be told.
     fn out(&self, text: &str) {
         let text = self.masker.mask(text);
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        drop(stdout);
+        if let Err(error) = written
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            self.say(&format!("error: what was asked for cannot be written to stdout: {error}"));
+        }
     }
 
     /// Writes a line to stderr.
@@ -200,8 +206,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
             if error.use_stderr() {
                 surroundings.say(text.trim_end());
                 if wants_json(&surroundings.arguments) {
-                    let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-                    let errors = [serde_json::json!({ "message": message })];
+                    let errors = [usage_entry(&text)];
                     let document = serde_json::json!({ "status": "invalid", "errors": errors });
                     surroundings.out(&format!("{document:#}\n"));
                 }
@@ -221,6 +226,23 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
+}
+
+/// A mistake in the words themselves, for a program: it stands in no file. What clap lists below its first line is what it is about.
+fn usage_entry(text: &str) -> serde_json::Value {
+    let mut lines = text.lines();
+    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let mut hint = serde_json::Value::Null;
+    for line in lines.take_while(|line| !line.starts_with("Usage:")) {
+        match line.trim().strip_prefix("tip: ") {
+            Some(tip) => hint = tip.into(),
+            None if line.trim().is_empty() => {}
+            None => message.push_str(&format!(" {}", line.trim())),
+        }
+    }
+    // The last words of every message of clap: they name a help that the person already has.
+    let message = message.split(" For more information").next().unwrap_or_default();
+    serde_json::json!({ "message": message, "file": null, "line": null, "column": null, "hint": hint })
 }
 
 /// Did the words that could not be read ask for a document?
@@ -316,6 +338,7 @@ fn script_settings(surroundings: &Surroundings, config: &Config) -> Arc<script::
     Arc::new(script::Settings {
         library: config.scripts.clone(),
         env,
+        datakits: Some(config.datakits.keys().cloned().collect()),
         clock: surroundings.clock.clone(),
         output: Arc::new(Said(surroundings.clone())),
         masker: surroundings.masker.clone(),

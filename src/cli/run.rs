@@ -112,12 +112,14 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
         Ok(runner) => runner,
         Err(Refusal { message, code }) => {
             if code == 2 {
-                let entry = serde_json::json!({ "message": message });
+                let entry = serde_json::json!({
+                    "message": message, "file": null, "line": null, "column": null, "hint": null,
+                });
                 return refuse(invalid(surroundings, arguments, &format!("error: {message}"), vec![entry]));
             }
             let report = RunReport::failed("", &message);
             surroundings.say(&format!("error: {message}"));
-            if arguments.output == Format::Json {
+            if arguments.output == Format::Json && !arguments.debug {
                 surroundings.out(&json(&report));
             }
             return refuse(code);

@@ -439,7 +439,16 @@ impl<'run> Delivery<'run> {
             // A reader that has gone away (`| head`) has seen what it wanted.
             let written = lines.write_all(&self.buffer).and_then(|()| lines.write_all(b"\n"));
             drop(lines);
-            self.result.delivered += u64::from(written.is_ok());
+            match written {
+                Ok(()) => self.result.delivered += 1,
+                Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+                Err(error) => {
+                    let text = format!("the lines cannot be written to stdout: {error}");
+                    if !self.result.errors.contains(&text) {
+                        self.result.errors.push(text);
+                    }
+                }
+            }
             return Ok(());
         }
         if !self.batch.fits(self.buffer.len()) {

@@ -16,7 +16,7 @@ mod report;
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
-use crate::script::{Backend, BackendError, Prepared, Request};
+use crate::script::{Backend, BackendError, Prepared, Request, unknown_datakit};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
 use delivery::{Delivery, Ending, Target};
@@ -24,7 +24,6 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
-use funchost_collectors::mistake::nearest;
 use funchost_collectors::point::{Category, Text};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
 use marks::Marks;
@@ -239,19 +238,8 @@ impl Inner {
         if let Some(datakit) = self.settings.datakits.get(id) {
             return Ok(datakit.clone());
         }
-        let known: Vec<&str> = self.settings.datakits.keys().map(String::as_str).collect();
-        let hint = match nearest(id, known.iter().copied()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => format!(
-                "configured: {}; add `[datakits.{id}]` with `url = \"http://host:9529\"` to funchost.toml",
-                known.join(", ")
-            ),
-        };
-        Err(BackendError {
-            message: format!("no DataKit `{id}` is configured"),
-            hint: Some(hint),
-            input: true,
-        })
+        let (message, hint) = unknown_datakit(id, self.settings.datakits.keys().map(String::as_str));
+        Err(BackendError { message, hint: Some(hint), input: true })
     }
 
     /// One collector, from the gate to the last delivery.
@@ -284,7 +272,7 @@ impl Inner {
         };
         let regions = prepared.spec.regions();
         let gate = if debug {
-            Ok(Gate { due: regions.clone(), claims: HashMap::new(), next: None })
+            Ok(Gate { busy: Vec::new(), due: regions.clone(), claims: HashMap::new(), next: None })
         } else {
             self.gate(prepared, datakit_id, &regions).await
         };
@@ -299,13 +287,14 @@ impl Inner {
         for region in &regions {
             report.regions.insert(region_name(region), "skipped".into());
         }
+        let busy = (!gate.busy.is_empty())
+            .then(|| format!("another process is collecting {} now", gate.busy.join(", ")));
         if gate.due.is_empty() {
             report.next_due = gate.next.map(rfc3339);
-            (self.settings.progress)(&format!(
-                "{}: skipped, next due {}",
-                description.name,
-                report.next_due.as_deref().unwrap_or("when the other process has finished")
-            ));
+            let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
+            let why: Vec<String> = busy.clone().into_iter().chain(due).collect();
+            (self.settings.progress)(&format!("{}: skipped, {}", description.name, why.join(", ")));
+            report.warnings.extend(busy);
             return report;
         }
         if ending.stop.is_cancelled() {
@@ -418,7 +407,7 @@ impl Inner {
         report.too_old = outcome.too_old;
         report.already_sent = outcome.already_sent;
         report.linked = outcome.linked;
-        report.warnings = outcome.warnings;
+        report.warnings = busy.into_iter().chain(outcome.warnings).collect();
         self.lock().samples.extend(outcome.samples);
         report.calls = counts.snapshot();
         report.error = (!failures.is_empty()).then(|| failures.join("\n"));
@@ -428,10 +417,10 @@ impl Inner {
         }
         self.count(&identity, &mut report).await;
         (self.settings.progress)(&format!(
-            "{}: {} points, {} calls",
+            "{}: {}, {}",
             report.name,
-            report.collected,
-            report.calls.values().sum::<u64>()
+            report::counted(report.collected, "point"),
+            report::counted(report.calls.values().sum(), "call")
         ));
         report
     }
@@ -457,7 +446,7 @@ impl Inner {
                 force: self.settings.force,
             })
             .collect();
-        let mut gate = Gate { due: Vec::new(), claims: HashMap::new(), next: None };
+        let mut gate = Gate { busy: Vec::new(), due: Vec::new(), claims: HashMap::new(), next: None };
         for ((region, claim), claimed) in
             regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
         {
@@ -466,9 +455,9 @@ impl Inner {
                     gate.due.push(region.clone());
                     gate.claims.insert(region.clone(), (claim.key.clone(), number));
                 }
-                Claimed::NotDue { due } | Claimed::Busy { until: due } => {
-                    gate.next = Some(gate.next.map_or(due, |next| next.min(due)));
-                }
+                Claimed::NotDue { due } => gate.next = Some(gate.next.map_or(due, |next| next.min(due))),
+                // When it ends its collection says when the next is due; this claim's own end says nothing.
+                Claimed::Busy { .. } => gate.busy.push(region_name(region)),
             }
         }
         Ok(gate)
@@ -577,6 +566,8 @@ impl Memory for HostMemory {
 
 /// What may be collected now.
 struct Gate {
+    /// The regions that another process is collecting.
+    busy: Vec<String>,
     due: Vec<Text>,
     claims: HashMap<Text, (String, i64)>,
     next: Option<Time>,

@@ -222,8 +222,10 @@ impl CollectorReport {
             return format!("{} skipped{due}", self.name);
         }
         let mut text = match self.status {
-            CollectorStatus::Failed => format!("{} FAILED: {} points collected", self.name, self.collected),
-            _ => format!("{} collected {} points", self.name, self.collected),
+            CollectorStatus::Failed => {
+                format!("{} FAILED: {} collected", self.name, counted(self.collected, "point"))
+            }
+            _ => format!("{} collected {}", self.name, counted(self.collected, "point")),
         };
         for (count, words) in [
             (self.delivered, "delivered"),
@@ -237,7 +239,7 @@ impl CollectorReport {
             }
         }
         let calls: u64 = self.calls.values().sum();
-        let _ = write!(text, "; {calls} calls in {:.1} s", self.seconds);
+        let _ = write!(text, "; {} in {:.1} s", counted(calls, "call"), self.seconds);
         let troubled: Vec<String> = self
             .regions
             .iter()
@@ -251,9 +253,15 @@ impl CollectorReport {
     }
 }
 
+/// A row of its own: what clouds and scripts say may hold line breaks, and what a terminal would obey.
 fn line(text: &mut String, row: &str) {
-    text.push_str(row);
+    text.extend(row.chars().map(|character| if character.is_control() { ' ' } else { character }));
     text.push('\n');
+}
+
+/// `1 call`, `2 calls`.
+pub(super) fn counted(count: u64, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// RFC 3339 in UTC, to the second.

@@ -27,6 +27,13 @@ pub(super) const MEMBERS: &[&str] = &["API", "ENV", "LOG", "TOOLKIT"];
 /// The members of `DFF.TOOLKIT`.
 pub(super) const TOOLS: &[&str] = &["now", "now_ms", "iso8601"];
 
+/// Members that are functions, with the form in which they are called.
+const CALLED: &[(&str, &str)] = &[
+    ("API", "@DFF.API(\"title\")` directly above a function, or `DFF.API(\"title\", run);"),
+    ("ENV", "DFF.ENV(\"NAME\")"),
+    ("LOG", "DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")"),
+];
+
 /// The options of `DFF.API`, as they may be written.
 pub(super) const OPTIONS: &[&str] = &[
     "timeout",
@@ -289,6 +296,11 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
 /// `DFF.X` where there is no `X`.
 pub(super) fn unknown_member(written: &str) -> Problem {
     let name = written.strip_prefix(MEMBER).unwrap_or(written);
+    if let Some((_, form)) = CALLED.iter().find(|(member, _)| *member == name) {
+        return Problem::input(format!("`DFF.{name}` is a function: it has no members, and is no value"))
+            .label("is called, with parentheses")
+            .hint(format!("write `{form}`"));
+    }
     Problem::input(format!("DFF has no member `{name}`"))
         .label("unknown member")
         .hint(members(name, "DFF", MEMBERS))

@@ -176,8 +176,15 @@ impl Mapper {
 
 /// Installs both additions, and the two statements of the host.
 pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
+    let shared = host.clone();
     #[expect(deprecated, reason = "volatile, and the version of Rhai is pinned")]
-    engine.on_parse_token(|token, position, _| MAPPER.with_borrow_mut(|mapper| mapper.map(token, position)));
+    engine.on_parse_token(move |token, position, _| {
+        // A very long script takes long to read: the text ends here, and the caller knows why.
+        if shared.stop.why().is_some() {
+            return Token::EOF;
+        }
+        MAPPER.with_borrow_mut(|mapper| mapper.map(token, position))
+    });
 
     let shared = host.clone();
     engine.register_custom_syntax_with_state_raw(

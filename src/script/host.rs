@@ -179,6 +179,11 @@ impl Host {
         dialect::begin();
         let compiled = engine.compile(source);
         let notes = dialect::finish();
+        if self.stop.why().is_some() {
+            // The text was not read to its end: see the token mapper.
+            keep(None, notes);
+            return Err(terminated(Position::NONE));
+        }
         let ast = match compiled {
             Ok(ast) => ast,
             Err(error) => {

@@ -36,6 +36,7 @@ pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
 pub use library::Snapshot;
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
+pub use packages::unknown_datakit;
 pub use run::{
     ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, open_in, run,
 };
@@ -70,6 +71,8 @@ pub struct Settings {
     pub library: Option<PathBuf>,
     /// Values for `DFF.ENV`; they win over the environment's.
     pub env: BTreeMap<String, EnvEntry>,
+    /// The ids of the configured DataKits; none where only the backend knows them.
+    pub datakits: Option<Vec<String>>,
     /// Bytes that a script's own thread may hold.
     pub memory_limit: usize,
     /// Of a function that says nothing, in a run that says nothing.
@@ -92,6 +95,7 @@ impl Settings {
             packages,
             library: None,
             env: BTreeMap::new(),
+            datakits: None,
             memory_limit: 512 << 20,
             default_timeout: Duration::from_secs(300),
             patience: Duration::from_secs(10),

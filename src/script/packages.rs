@@ -11,6 +11,7 @@ use super::problem::{At, Problem, Result};
 use super::{Prepared, Request, explain, memory};
 use funchost_collectors::account::Account;
 use funchost_collectors::collector::Collector;
+use funchost_collectors::mistake::nearest;
 use funchost_collectors::mistake::{Argument, Mistake};
 use funchost_collectors::point::Category;
 use rhai::{
@@ -28,6 +29,19 @@ const RUNNER_IDS: [&str; 2] = ["guance_integration__runner", "integration_core__
 
 /// The options of `Runner`.
 pub(super) const RUNNER_OPTIONS: &[&str] = &["debug", "datakit_id"];
+
+/// What to say of a DataKit that is not configured: the message and the hint.
+#[must_use]
+pub fn unknown_datakit<'a>(id: &str, known: impl Iterator<Item = &'a str> + Clone) -> (String, String) {
+    let hint = match nearest(id, known.clone()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!(
+            "configured: {}; add `[datakits.{id}]` with `url = \"http://host:9529\"` to funchost.toml",
+            known.collect::<Vec<_>>().join(", ")
+        ),
+    };
+    (format!("no DataKit `{id}` is configured"), hint)
+}
 
 /// What the messages about a constructor's arguments say at its call.
 const CREATED: &str = "the collector is created here";
@@ -298,6 +312,12 @@ impl Runner {
                         return Err(
                             Problem::input("option `datakit_id` of `Runner` is empty").option("datakit_id")
                         );
+                    }
+                    if let Some(known) = &host.settings.datakits
+                        && !known.contains(&id)
+                    {
+                        let (message, hint) = unknown_datakit(&id, known.iter().map(String::as_str));
+                        return Err(Problem::input(message).hint(hint).option("datakit_id"));
                     }
                     runner.datakit_id = id;
                 }

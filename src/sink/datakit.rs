@@ -274,15 +274,24 @@ impl DataKit {
             }
         };
         let status = answer.status();
-        if status.is_success() {
-            return Answer::Taken;
-        }
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = answer.chunk().await {
             if body.len() + chunk.len() > ERROR_BYTES {
                 break;
             }
             body.extend_from_slice(&chunk);
+        }
+        if status.is_success() {
+            // DataKit says nothing more. A login page would take the points for ever.
+            if body.trim_ascii_start().starts_with(b"<") {
+                return Answer::Refused(format!(
+                    "{} answers {} with a web page, which no DataKit does; check `[datakits.{}]` url",
+                    self.shown,
+                    status.as_u16(),
+                    self.id
+                ));
+            }
+            return Answer::Taken;
         }
         let (code, message) = told(&body);
         let shown = format!(
@@ -292,6 +301,18 @@ impl DataKit {
             code.as_ref().map(|code| format!(" {code}")).unwrap_or_default()
         );
         match status.as_u16() {
+            // Not about lines: of a proxy, or of what all requests have in common.
+            400 if code.is_none()
+                || matches!(
+                    code.as_deref(),
+                    Some("datakit.decodeBodyFailed" | "datakit.invalidCategory")
+                ) =>
+            {
+                Answer::Refused(format!(
+                    "{shown}; check `[datakits.{}]` url and what stands in between",
+                    self.id
+                ))
+            }
             // A line that cannot be parsed rejects its whole request.
             400 if batch.len() > 1 || code.as_deref() == Some("datakit.invalidLinePoint") => {
                 let bad = positions(&message).into_iter().filter_map(|at| batch.line_at(at)).collect();

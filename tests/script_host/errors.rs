@@ -688,6 +688,15 @@ fn members_of_dff_that_do_not_exist() {
       |
       = hint: did you mean `DFF.LOG`? The members are DFF.API, DFF.ENV, DFF.LOG, DFF.TOOLKIT
     "#);
+    for (written, hint) in [
+        ("DFF.LOG.info(\"x\")", "write `DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")`"),
+        ("DFF.ENV[\"x\"]", "write `DFF.ENV(\"NAME\")`"),
+        ("DFF.ENV.x", "write `DFF.ENV(\"NAME\")`"),
+    ] {
+        let text = inside(written);
+        assert!(text.contains("` is a function: it has no members, and is no value"), "{text}");
+        assert!(text.contains(hint), "{text}");
+    }
     assert_snapshot!(inside("DFF.TOOLKIT.nowms()"), @r#"
     error: DFF.TOOLKIT has no member `nowms`
      --> my/main.rhai:6:17

@@ -47,6 +47,20 @@ fn a_sleep_ends_at_the_deadline() {
 }
 
 #[test]
+fn reading_a_very_long_script_ends_at_the_deadline() {
+    // Each variable is looked for among all before it: this would be read for minutes, up to the mistake at its end.
+    let mut source = String::from("@DFF.API(\"t\")\nfn run() {\n");
+    for number in 0..200_000 {
+        source.push_str(&format!("let x{number} = {number};\n"));
+    }
+    source.push_str("let = }");
+    let options = RunOptions { timeout: Some(1), ..RunOptions::default() };
+    let ran = World::new(&source).options(options).run();
+    assert_eq!(ran.outcome.ended, Ended::TimedOut, "{}", ran.error());
+    assert_snapshot!(ran.error());
+}
+
+#[test]
 fn loading_counts_towards_the_deadline() {
     let options = RunOptions { timeout: Some(1), ..RunOptions::default() };
     let ran = World::new("let n = 0;\nloop { n += 1; }\n@DFF.API(\"t\") fn run() {}").options(options).run();

@@ -12,7 +12,7 @@ use crate::account::{Account, Cloud};
 use crate::call::Fault;
 use crate::clock::SECOND;
 use crate::collector::{
-    Action, Collector, Description, Failure, Key, MarkKey, Output, Reported, Source, Spec, Type, Window,
+    Action, Collector, Description, Failure, Key, MarkKey, Reported, Source, Spec, Type, Window,
 };
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
@@ -279,8 +279,7 @@ impl MonitorSpec {
                     if size.newest.is_none() && !known && window.end - window.start >= 600 * SECOND {
                         silent.entry(chosen.namespace.clone()).or_default().insert(chosen.metric.clone());
                     }
-                    run.send(Output::Advance { mark: window.mark, until: until_of(&chosen, window, size) })
-                        .await;
+                    run.advance(window.mark, until_of(&chosen, window, size)).await;
                     if size.newest.is_some() {
                         sizes.insert(chosen.key(), size);
                     }

@@ -13,7 +13,7 @@ use super::client::{ASSUME_ROLE, Client};
 use crate::account::{Account, Cloud};
 use crate::clock::SECOND;
 use crate::collector::{
-    Action, Collector, Description, Failure, Key, MarkId, Output, Reported, Source, Spec, Type, regions,
+    Action, Collector, Description, Failure, Key, MarkId, Reported, Source, Spec, Type, regions,
 };
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
@@ -295,7 +295,7 @@ impl CloudWatchSpec {
         }
         // What a failed call left out must be asked for again, from where it was.
         for (mark, until) in touched.into_iter().filter(|(mark, _)| !failed.contains(mark)) {
-            run.send(Output::Advance { mark, until }).await;
+            run.advance(mark, until).await;
         }
         failure.map_or(Ok(()), Err)
     }
@@ -324,12 +324,15 @@ impl CloudWatchSpec {
             }
             let targets: Vec<&Target> =
                 self.targets.iter().filter(|target| target.namespace == *namespace).collect();
+            let sets = dimension_sets(&list);
+            let mut explained = false;
             for target in &targets {
                 let names: BTreeSet<&str> = list.iter().map(|series| &*series.metric).collect();
                 for (pattern, near) in target.patterns.idle(&names) {
                     let near =
                         if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
                     run.warn(format!("{region}: `{pattern}` selects no metric of {namespace}{near}")).await;
+                    explained = true;
                 }
                 list.retain(|series| target.patterns.selects(&series.metric) && fits(target, series));
             }
@@ -338,10 +341,30 @@ impl CloudWatchSpec {
             {
                 list.retain(|series| series.dimensions.len() == 1 && *series.dimensions[0].0 == **usual);
             }
+            if list.is_empty() && !explained {
+                run.warn(format!(
+                    "{region}: the targets select no metric of {namespace}: what they exclude, or their `dimensions`, leaves none; \
+                     its metrics have {sets}"
+                ))
+                .await;
+            }
             chosen.extend(list);
         }
         Ok(chosen)
     }
+}
+
+/// The sets of dimension names that there are, as they would be written in a target.
+fn dimension_sets(list: &[series::Series]) -> String {
+    const SHOWN: usize = 5;
+    let sets: BTreeSet<Vec<&str>> =
+        list.iter().map(|series| series.dimensions.iter().map(|(name, _)| &**name).collect()).collect();
+    let shown: Vec<String> = sets.iter().take(SHOWN).map(|names| format!("{names:?}")).collect();
+    let more = match sets.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("the dimensions {}{more}", shown.join(", "))
 }
 
 /// Are a series' dimension names exactly the target's?

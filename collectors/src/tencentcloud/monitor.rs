@@ -13,8 +13,8 @@ use crate::account::{Account, Cloud};
 use crate::call::Fault;
 use crate::clock::SECOND;
 use crate::collector::{
-    Action, Collector, Description, Failure, Key, MarkKey, Output, REGIONS, Reported, Source, Spec, Type,
-    Window, regions,
+    Action, Collector, Description, Failure, Key, MarkKey, REGIONS, Reported, Source, Spec, Type, Window,
+    regions,
 };
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
@@ -299,7 +299,7 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], over: &AtomicBoo
     while let Some((namespace, metric, window, result)) = outcomes.next().await {
         match result {
             Ok(Answered::Read) => {
-                run.send(Output::Advance { mark: window.mark, until: window.end }).await;
+                run.advance(window.mark, window.end).await;
             }
             Ok(Answered::Unsupported) => {
                 unsupported.entry(namespace.name).or_default().insert(metric.name.clone());
