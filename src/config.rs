@@ -29,6 +29,7 @@ mod value;
 
 pub use value::DataKitUrl;
 
+use crate::state::DatabaseUrl;
 use chrono_tz::Tz;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::{COLLECTORS, Collector};
@@ -60,8 +61,10 @@ pub struct Config {
     pub overlap: Overlap,
     /// How many bytes of points are kept for DataKits that do not take them.
     pub outbox_limit: u64,
-    /// The folder of the state.
+    /// The folder of the state, where it is no database.
     pub state: PathBuf,
+    /// The state's database: `state = "postgres://…"`.
+    pub database: Option<DatabaseUrl>,
     /// The library's folder; none: the folder above the entry script's.
     pub scripts: Option<PathBuf>,
     /// What `funchost serve` does and where it listens.
@@ -205,6 +208,7 @@ impl fmt::Debug for Config {
             .field("overlap", &self.overlap)
             .field("outbox_limit", &self.outbox_limit)
             .field("state", &self.state)
+            .field("database", &self.database)
             .field("scripts", &self.scripts)
             .field("service", &self.service)
             .field("triggers", &self.triggers)

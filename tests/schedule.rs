@@ -8,7 +8,7 @@ use funchost::config::CatchUp;
 use funchost::schedule::cron::Crontab;
 use funchost::schedule::{LATE, Scheduler, Trigger};
 use funchost::state::runs::{Filter, Record, Status};
-use funchost::state::{Runs, Sqlite, Store, Time};
+use funchost::state::{Sqlite, Store, Time};
 use funchost_collectors::clock::{Clock, SECOND};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -99,3 +99,16 @@ fn two_triggers_of_a_function_want_names() {
     insta::assert_snapshot!(loaded(&text, &[]).unwrap_err());
     insta::assert_snapshot!(loaded("[triggers]\nfunc = \"a__b.c\"\n", &[]).unwrap_err());
 }
+
+#[test]
+fn a_database_can_be_the_state_and_its_password_does_not_show() {
+    let text = "state = \"postgres://me:hunter2hunter2@db.example:5433/funchost?sslmode=require\"\n";
+    let config = loaded(text, &[]).unwrap();
+    let database = config.database.clone().unwrap();
+    assert_eq!(database.to_string(), "postgres://db.example:5433/funchost");
+    assert!(database.expose().contains("hunter2hunter2"));
+    assert!(!format!("{config:?}").contains("hunter2"));
+    // What is stronger decides alone.
+    let config = loaded(text, &[("FUNCHOST_STATE", "/var/lib/funchost")]).unwrap();
+    assert_eq!((config.database, config.state.to_str().unwrap()), (None, "/var/lib/funchost"));
+}

@@ -21,7 +21,7 @@ use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use crate::sink::datakit::DataKit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options};
+use funchost_collectors::call::{CallPath, Options, SharedRates};
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -43,8 +43,8 @@ struct Common {
     /// Read this configuration instead of searching for funchost.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keep the state in this folder
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Keep the state in this folder, or in this PostgreSQL database (postgres://…)
+    #[arg(long, global = true, value_name = "DIR|URL")]
     state: Option<PathBuf>,
 }
 
@@ -289,10 +289,25 @@ struct Refusal {
     code: u8,
 }
 
+/// The state that the configuration names.
+async fn open_state(surroundings: &Surroundings, config: &Config) -> Result<crate::state::Opened, Refusal> {
+    crate::state::open(&config.state, config.database.as_ref(), surroundings.clock.clone())
+        .await
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })
+}
+
 /// What runs are made with, from the configuration.
-fn tools(surroundings: &Surroundings, config: &Config) -> Result<Tools, Refusal> {
-    let options =
-        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
+fn tools(
+    surroundings: &Surroundings,
+    config: &Config,
+    rates: Option<Arc<dyn SharedRates>>,
+) -> Result<Tools, Refusal> {
+    let options = Options {
+        limits: config.limits.clone(),
+        endpoints: config.endpoints.clone(),
+        rates,
+        ..Options::default()
+    };
     let calls = CallPath::new(options, surroundings.clock.clone())
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
     let datakits = config

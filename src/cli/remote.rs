@@ -36,8 +36,8 @@ struct Remote<'r> {
 
 pub(super) fn main(surroundings: &Surroundings, config: &Config, request: &Request) -> u8 {
     let done = || -> Result<u8, Failure> {
-        let Tools { calls, .. } =
-            super::tools(surroundings, config).map_err(|refusal| failure(refusal.code, refusal.message))?;
+        let Tools { calls, .. } = super::tools(surroundings, config, None)
+            .map_err(|refusal| failure(refusal.code, refusal.message))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

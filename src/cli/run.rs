@@ -4,7 +4,7 @@ use super::{Common, Format, MaskedLines, Refusal, Surroundings, config_entries, 
 use crate::config::Config;
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
 use crate::script::{self, Ended, Fault, RunOptions, RunOutcome};
-use crate::state::{Sqlite, State};
+use crate::state::State;
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -191,11 +191,9 @@ async fn runner(
     config: &Config,
     arguments: &RunArguments,
 ) -> Result<Runner, Refusal> {
-    let state = Sqlite::open(&config.state, surroundings.clock.clone())
-        .await
-        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
-    let state: Arc<dyn State> = Arc::new(state);
-    let tools = super::tools(surroundings, config)?;
+    let opened = super::open_state(surroundings, config).await?;
+    let state: Arc<dyn State> = opened.store;
+    let tools = super::tools(surroundings, config, opened.rates)?;
     let stderr = surroundings.clone();
     Ok(Runner::new(Settings {
         state,

@@ -5,8 +5,8 @@ use super::{Common, Format, Surroundings, zone};
 use crate::config::Config;
 use crate::runner::RunReport;
 use crate::schedule::prefix;
+use crate::state::Time;
 use crate::state::runs::{Detail, Filter, Record, Store};
-use crate::state::{Sqlite, Time};
 use chrono::DateTime;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
@@ -94,9 +94,9 @@ fn with_state<T>(
         .build()
         .map_err(|error| failed(format!("the program cannot start its threads: {error}")))?;
     runtime.block_on(async {
-        let state = Sqlite::open(&config.state, surroundings.clock.clone()).await;
-        let state: Arc<dyn Store> = Arc::new(state.map_err(|error| failed(error.to_string()))?);
-        work(state, &config).await.map_err(failed)
+        let opened = super::open_state(surroundings, &config).await;
+        let opened = opened.map_err(|refusal| failed(refusal.message))?;
+        work(opened.store, &config).await.map_err(failed)
     })
 }
 

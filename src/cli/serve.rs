@@ -7,9 +7,9 @@ use super::{Common, Refusal, Surroundings, config_entries, script_settings, tool
 use crate::config::Config;
 use crate::console::{self, Console, Plan};
 use crate::schedule::{Engine, EngineSettings, Library, Scheduler, gather};
-use crate::state::Sqlite;
 use crate::state::runs::{Node, Store};
 use clap::{Args, ValueEnum};
+use funchost_collectors::call::SharedRates;
 use funchost_collectors::clock::SECOND;
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
@@ -100,6 +100,8 @@ struct Service {
     console: Arc<Console>,
     /// As it was read last.
     config: Mutex<Arc<Config>>,
+    /// Who keeps the rates that other machines share.
+    rates: Option<Arc<dyn SharedRates>>,
     /// The triggers have changed.
     changed: Notify,
 }
@@ -157,10 +159,8 @@ async fn serve(
             ),
         ));
     }
-    let state =
-        Sqlite::open(&config.state, clock.clone()).await.map_err(|error| refuse(1, error.to_string()))?;
-    let store: Arc<dyn Store> = Arc::new(state);
-    let tools = tools(surroundings, &config)?;
+    let crate::state::Opened { store, rates } = super::open_state(surroundings, &config).await?;
+    let tools = tools(surroundings, &config, rates.clone())?;
     let library = Arc::new(Library::new(&root, script_settings(surroundings, &config)));
     let started = clock.now();
     let worker = format!("{}-{}-{:x}", machine(), std::process::id(), started / 1_000_000);
@@ -203,6 +203,7 @@ async fn serve(
         engine: engine.clone(),
         console: console.clone(),
         config: Mutex::new(Arc::new(config)),
+        rates,
         changed: Notify::new(),
     });
     let listener = if has(Role::Web) {
@@ -341,7 +342,7 @@ impl Service {
             tracing::error!(why = refusal.message, "the configuration stays as it was");
             return;
         }
-        let mut tools = match tools(&self.surroundings, &config) {
+        let mut tools = match tools(&self.surroundings, &config, self.rates.clone()) {
             Ok(tools) => tools,
             Err(refusal) => {
                 tracing::error!(why = refusal.message, "the configuration stays as it was");
@@ -353,7 +354,7 @@ impl Service {
             tools.calls = self.engine.tools().calls.clone();
         }
         for (name, same) in [
-            ("state", config.state == before.state),
+            ("state", (&config.state, &config.database) == (&before.state, &before.database)),
             ("scripts", scripts(&self.surroundings, &config) == scripts(&self.surroundings, &before)),
             ("service.listen", config.service.listen == before.service.listen),
             ("service.workers", config.service.workers == before.service.workers),

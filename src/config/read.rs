@@ -87,6 +87,7 @@ pub(super) struct Reader<'r> {
     overlap: Overlap,
     outbox_limit: u64,
     state: Option<PathBuf>,
+    database: Option<crate::state::DatabaseUrl>,
     scripts: Option<PathBuf>,
     service: super::ServiceConfig,
     triggers: Vec<super::TriggerConfig>,
@@ -117,6 +118,7 @@ impl<'r> Reader<'r> {
             overlap: Overlap::default(),
             outbox_limit: Config::OUTBOX_LIMIT,
             state: None,
+            database: None,
             scripts: None,
             service: super::ServiceConfig::default(),
             triggers: Vec::new(),
@@ -318,7 +320,11 @@ impl<'r> Reader<'r> {
         match key {
             Key::State => {
                 let text = given.text()?;
-                self.state = Some(value::state(text, self.base, &self.request.environment)?);
+                // The stronger place decides alone: a folder there stands in place of a database here.
+                (self.state, self.database) = match value::database(text)? {
+                    Some(url) => (None, Some(url)),
+                    None => (Some(value::folder(text, self.base, &self.request.environment)?), None),
+                };
             }
             Key::Scripts => {
                 let text = given.text()?;
@@ -436,6 +442,8 @@ impl<'r> Reader<'r> {
             }
         }
         let state = self.state.or_else(|| default_state(&self.request.environment));
+        // With a database no folder is needed.
+        let state = state.or_else(|| self.database.is_some().then(PathBuf::new));
         if state.is_none() && self.problems.is_empty() {
             let wrong = Wrong::new(
                 "is not set, and neither are XDG_STATE_HOME and HOME, below which its default lies",
@@ -453,6 +461,7 @@ impl<'r> Reader<'r> {
             overlap: self.overlap,
             outbox_limit: self.outbox_limit,
             state,
+            database: self.database,
             scripts: self.scripts,
             service: self.service,
             triggers: self.triggers,

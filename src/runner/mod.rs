@@ -467,7 +467,7 @@ impl Inner {
     async fn renew(&self, gate: &Gate) {
         let claims: Vec<(String, i64)> = gate.claims.values().cloned().collect();
         loop {
-            tokio::time::sleep(RENEWAL).await;
+            tokio::time::sleep(self.settings.clock.wait(RENEWAL)).await;
             let expires = self.settings.clock.now() + CLAIM;
             if !claims.is_empty()
                 && let Err(error) = self.settings.state.renew(&claims, expires).await

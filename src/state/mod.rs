@@ -5,11 +5,21 @@
 //!
 //! Two processes may use one state at once. What both must not do is claimed first; what both may do is merged.
 
+mod place;
+// The same text, compiled for each database.
+#[allow(
+    clippy::duplicate_mod,
+    reason = "the files under `sql` are written once and compiled for each database"
+)]
+mod postgres;
 pub mod runs;
+#[allow(clippy::duplicate_mod, reason = "see above")]
 mod sqlite;
 
 use std::collections::BTreeMap;
 
+pub use place::{DatabaseUrl, Opened, open};
+pub use postgres::Postgres;
 pub use runs::{Runs, Store};
 pub use sqlite::{FILE_NAME, Sqlite};
 

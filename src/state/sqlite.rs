@@ -6,24 +6,27 @@
 //! Durability: write-ahead log with `synchronous = FULL`, so an answer is given after the data is on the disk. Writes begin
 //! with `BEGIN IMMEDIATE`: a second writer waits at the beginning instead of failing in the middle.
 
+#[path = "sql/claims.rs"]
 mod claims;
 mod fault;
+#[path = "sql/marks.rs"]
 mod marks;
 mod open;
+#[path = "sql/outbox.rs"]
 mod outbox;
+#[path = "sql/remembered.rs"]
 mod remembered;
 #[path = "sql/runs.rs"]
 mod runs;
 #[path = "sql/service.rs"]
 mod service;
+#[path = "sql/state.rs"]
+mod state;
 
-use super::{
-    Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
-};
+use super::StateError;
 use fault::fault;
 use funchost_collectors::clock::Clock;
 use sqlx::{SqlitePool, Transaction};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +34,9 @@ use std::sync::Arc;
 type Connection = sqlx::SqliteConnection;
 type Row = sqlx::sqlite::SqliteRow;
 type Backend = Sqlite;
+
+/// How often a step is tried again.
+const ATTEMPTS: u32 = 0;
 
 /// The transaction holds the only lock there is: nothing can change until it ends.
 const HELD: &str = "SELECT id FROM run WHERE id = $1 AND fence = $2 AND status = 'running'";
@@ -83,6 +89,12 @@ impl Sqlite {
         self.writer.close().await;
     }
 
+    /// Would it do to try again? Here a writer waits at the beginning, or fails for good.
+    #[expect(clippy::unused_self, reason = "the same on every database")]
+    fn is_passing(&self, _error: &sqlx::Error) -> bool {
+        false
+    }
+
     /// A transaction that writes; where a run writes, only while the run is still held.
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, StateError> {
         let mut transaction = self.begin_free().await?;
@@ -103,144 +115,15 @@ impl Sqlite {
         self.reader.begin().await.map_err(|error| self.fault(error))
     }
 
-    async fn end(&self, transaction: Transaction<'static, sqlx::Sqlite>) -> Result<(), StateError> {
-        transaction.commit().await.map_err(|error| self.fault(error))
-    }
-
     fn fault(&self, error: sqlx::Error) -> StateError {
         fault(&self.place, &error)
-    }
-}
-
-#[async_trait::async_trait]
-impl State for Sqlite {
-    async fn claim(&self, claims: &[Claim]) -> Result<Vec<Claimed>, StateError> {
-        let mut transaction = self.begin().await?;
-        // Read after the wait for the lock: a claim that expired meanwhile is free.
-        let now = self.clock.now();
-        let answers =
-            claims::claim(&mut transaction, claims, now).await.map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(answers)
-    }
-
-    async fn release(&self, key: &str, claim: i64, outcome: Outcome) -> Result<bool, StateError> {
-        let mut transaction = self.begin().await?;
-        let was_ours = claims::release(&mut transaction, key, claim, outcome)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(was_ours)
-    }
-
-    async fn renew(&self, claims: &[(String, i64)], expires: Time) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        claims::renew(&mut transaction, claims, expires).await.map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn due(&self, key: &str) -> Result<Option<Time>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        claims::due(&mut transaction, key).await.map_err(|error| self.fault(error))
-    }
-
-    async fn marks(&self, keys: &[String]) -> Result<Vec<Mark>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        marks::read(&mut transaction, keys).await.map_err(|error| self.fault(error))
-    }
-
-    async fn commit(&self, commit: Commit, limit: u64) -> Result<Evicted, StateError> {
-        let mut transaction = self.begin().await?;
-        let evicted = async {
-            marks::write(&mut transaction, &commit).await?;
-            outbox::remove(&mut transaction, &commit.removed).await?;
-            outbox::keep(&mut transaction, &commit.kept).await?;
-            outbox::evict(&mut transaction, limit).await
-        }
-        .await
-        .map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(evicted)
-    }
-
-    async fn outbox(&self, datakit: &str, after: i64, count: u32) -> Result<Vec<Parcel>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        outbox::oldest(&mut transaction, datakit, after, count).await.map_err(|error| self.fault(error))
-    }
-
-    async fn outbox_sizes(&self) -> Result<Vec<(String, u64, u64, u64)>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        outbox::sizes(&mut transaction).await.map_err(|error| self.fault(error))
-    }
-
-    async fn keep_objects(
-        &self,
-        scope: &ObjectScope,
-        objects: &[Object],
-        now: Time,
-    ) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        remembered::keep_objects(&mut transaction, scope, objects, now)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn forget_objects(&self, scope: &ObjectScope, seen: &[String]) -> Result<u64, StateError> {
-        let mut transaction = self.begin().await?;
-        let forgotten = remembered::forget_objects(&mut transaction, scope, seen)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(forgotten)
-    }
-
-    async fn objects(
-        &self,
-        account: &str,
-        class: &str,
-        region: Option<&str>,
-    ) -> Result<Vec<(String, Object)>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        remembered::objects(&mut transaction, account, class, region).await.map_err(|error| self.fault(error))
-    }
-
-    async fn recall(&self, key: &str, now: Time) -> Result<Option<Vec<u8>>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        remembered::recall(&mut transaction, key, now).await.map_err(|error| self.fault(error))
-    }
-
-    async fn remember(&self, key: &str, value: &[u8], expires: Time) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        remembered::remember(&mut transaction, key, value, expires, self.clock.now())
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn count_calls(
-        &self,
-        day: &str,
-        account: &str,
-        calls: &BTreeMap<String, u64>,
-    ) -> Result<(), StateError> {
-        // They were made, and perhaps billed, whoever holds the run now.
-        let mut transaction = self.begin_free().await?;
-        remembered::count_calls(&mut transaction, day, account, calls)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn calls(&self, day: &str, account: &str) -> Result<BTreeMap<String, u64>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        remembered::calls(&mut transaction, day, account).await.map_err(|error| self.fault(error))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{Commit, Parcel, State};
     use funchost_collectors::clock::SystemClock;
 
     fn parcel(bytes: usize) -> Parcel {

@@ -399,7 +399,15 @@ pub(super) async fn held(connection: &mut Connection, run: i64, fence: i64) -> s
     Ok(held.is_some())
 }
 
-pub(super) async fn log(connection: &mut Connection, run: i64, lines: &[LogLine]) -> sqlx::Result<()> {
+pub(super) async fn log(
+    connection: &mut Connection,
+    run: i64,
+    fence: i64,
+    lines: &[LogLine],
+) -> sqlx::Result<bool> {
+    if !held(connection, run, fence).await? {
+        return Ok(false);
+    }
     for line in lines {
         sqlx::query(
             "INSERT INTO log (run, number, time, since_last, since_start, kind, text) VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -416,7 +424,7 @@ pub(super) async fn log(connection: &mut Connection, run: i64, lines: &[LogLine]
         .execute(&mut *connection)
         .await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Result<u64> {

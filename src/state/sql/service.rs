@@ -17,13 +17,22 @@ macro_rules! read {
     }};
 }
 
-/// Does one step.
+/// Does one step: the same again where the database asks for it.
 macro_rules! write {
     ($state:ident, $function:ident $(, $argument:expr)*) => {{
-        let mut transaction = $state.begin_free().await?;
-        let answer = runs::$function(&mut transaction $(, $argument)*).await.map_err(|error| $state.fault(error))?;
-        $state.end(transaction).await?;
-        Ok(answer)
+        let mut attempts = 0_u32;
+        loop {
+            let mut transaction = $state.begin_free().await?;
+            let done = match runs::$function(&mut transaction $(, $argument)*).await {
+                Ok(answer) => transaction.commit().await.map(|()| answer),
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(answer) => break Ok(answer),
+                Err(error) if attempts < super::ATTEMPTS && $state.is_passing(&error) => attempts += 1,
+                Err(error) => break Err($state.fault(error)),
+            }
+        }
     }};
 }
 
@@ -91,13 +100,7 @@ impl Runs for Backend {
     }
 
     async fn log(&self, run: i64, fence: i64, lines: &[LogLine]) -> Result<bool, StateError> {
-        let mut transaction = self.begin_free().await?;
-        if !runs::held(&mut transaction, run, fence).await.map_err(|error| self.fault(error))? {
-            return Ok(false);
-        }
-        runs::log(&mut transaction, run, lines).await.map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(true)
+        write!(self, log, run, fence, lines)
     }
 
     async fn expire(&self, now: Time) -> Result<u64, StateError> {
