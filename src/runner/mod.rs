@@ -79,8 +79,10 @@ pub struct Runner(Arc<Inner>);
 struct Inner {
     settings: Settings,
     linker: Arc<Linker>,
-    /// The start of the run: intervals count from here, for all collectors alike.
+    /// The start of the run, or the tick for which it runs: intervals count from here, for all collectors alike.
     started: Time,
+    /// When the work began.
+    begun: Time,
     done: Mutex<Done>,
 }
 
@@ -105,7 +107,8 @@ impl Runner {
     #[must_use]
     pub fn started_at(settings: Settings, started: Time) -> Self {
         let linker = Arc::new(Linker::new(settings.state.clone()));
-        Self(Arc::new(Inner { settings, linker, started, done: Mutex::default() }))
+        let begun = settings.clock.now();
+        Self(Arc::new(Inner { settings, linker, started, begun, done: Mutex::default() }))
     }
 
     /// When the run started.
@@ -143,7 +146,7 @@ impl Runner {
             status,
             reason,
             function: function.to_owned(),
-            seconds: seconds(self.0.settings.clock.now() - self.0.started),
+            seconds: seconds(self.0.settings.clock.now() - self.0.begun),
             collectors: done.collectors.clone(),
             outbox: done.outbox,
             warnings,

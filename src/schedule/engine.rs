@@ -17,7 +17,7 @@ use crate::state::runs::{Detail, End, Origin, Ours, Status, Store, Taken};
 use crate::state::{StateError, Time};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::CallPath;
-use funchost_collectors::clock::{Clock, SECOND};
+use funchost_collectors::clock::Clock;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -26,9 +26,6 @@ use tokio_util::sync::CancellationToken;
 
 /// A run whose workers died this often is not tried again.
 pub const ATTEMPTS: i64 = 5;
-
-/// A run that starts this long after its time counts its intervals from now, else from its time.
-const ON_TIME: i64 = 300 * SECOND;
 
 /// Runs that are looked at at once.
 const LOOK: i64 = 256;
@@ -269,7 +266,7 @@ impl Engine {
             let (log, store) = (log.clone(), self.store.clone());
             tokio::spawn(async move { log.keep(store.as_ref(), run, fence).await })
         };
-        let runner = self.runner(&record.due, began, run, fence, &log);
+        let runner = self.runner(record.due, run, fence, &log);
         let arguments = serde_json::from_str(&kwargs).unwrap_or_default();
         let options = RunOptions {
             function: Some(function.name.clone()),
@@ -308,7 +305,7 @@ impl Engine {
         }
     }
 
-    fn runner(&self, due: &Time, began: Time, run: i64, fence: i64, log: &Arc<RunLog>) -> Runner {
+    fn runner(&self, due: Time, run: i64, fence: i64, log: &Arc<RunLog>) -> Runner {
         let tools = self.tools();
         let (told, masker) = (log.clone(), self.settings.masker.clone());
         let settings = Settings {
@@ -323,9 +320,8 @@ impl Engine {
             lines: Arc::new(Mutex::new(DebugLines(log.clone()))),
             progress: Arc::new(move |text| told.host(&masker.mask(text))),
         };
-        // Intervals count from the time the run was meant for, whatever it waited.
-        let started = if began - due < ON_TIME { *due } else { began };
-        Runner::started_at(settings, started)
+        // Intervals count from the time the run was meant for: one that waited must not make the next one come too early.
+        Runner::started_at(settings, due)
     }
 
     /// Records the end; tries for a while where the state cannot be used.

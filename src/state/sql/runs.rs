@@ -58,6 +58,8 @@ pub(super) async fn announce(
     triggers: &[TriggerRow],
     now: Time,
 ) -> sqlx::Result<()> {
+    let mut triggers: Vec<&TriggerRow> = triggers.iter().collect();
+    triggers.sort_by(|one, other| one.id.cmp(&other.id));
     for trigger in triggers {
         // Another crontab, or one that was switched off, has nothing to make up for.
         sqlx::query(
