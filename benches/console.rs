@@ -7,8 +7,8 @@
 use funchost::console::{Console, Plan, router};
 use funchost::schedule::{Engine, EngineSettings, Library, Tools, gather};
 use funchost::script::{Masker, Settings};
+use funchost::state::Sqlite;
 use funchost::state::runs::{Detail, End, LogLine, NewRun, Origin, Status, Store, Taken};
-use funchost::state::{Runs, Sqlite};
 use funchost_collectors::call::{CallPath, Options};
 use funchost_collectors::clock::{Clock, SECOND, SystemClock};
 use std::collections::BTreeMap;

@@ -86,7 +86,7 @@ pub struct ServiceConfig {
     pub workers: u32,
     /// The time zone of crontabs and logs; none: the machine's.
     pub timezone: Option<Tz>,
-    /// Records that are kept of each function.
+    /// Records that are kept of each trigger, and of the calls of each function.
     pub keep_runs: u32,
     /// Days that records are kept.
     pub keep_days: u32,

@@ -6,6 +6,7 @@
 //!
 //! `FUNCHOST_TICKS=10` (`.ci/run --long`) makes it 200 triggers and ten ticks each; else it is a small part of that.
 
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 #[path = "support/postgres.rs"]
@@ -132,7 +133,7 @@ fn each_ticks_work_is_done_once_whoever_dies() {
     let folder = tempfile::tempdir().unwrap();
     let keys = clouds.keys();
     let mut config = format!(
-        "state = \"{url}\"\n[service]\ntimezone = \"UTC\"\nlease = 120\nworkers = 16\n[datakits.datakit]\nurl = \"{}\"\n[endpoints]\naws = \"{}\"\n[limits]\n\"aws.ec2.DescribeInstances\" = {RATE}\n[env]\nAWS_AK_ID = \"{}\"\nAWS_AK_SECRET = \"{}\"\n",
+        "state = \"{url}\"\n[service]\ntimezone = \"UTC\"\nlease = 120\nworkers = 16\nkeep_runs = 100000\n[datakits.datakit]\nurl = \"{}\"\n[endpoints]\naws = \"{}\"\n[limits]\n\"aws.ec2.DescribeInstances\" = {RATE}\n[env]\nAWS_AK_ID = \"{}\"\nAWS_AK_SECRET = \"{}\"\n",
         clouds.datakit_url(),
         clouds.aws_url(),
         keys.access_key,

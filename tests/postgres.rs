@@ -2,7 +2,8 @@
 //!
 //! One server for all tests of this program; it ends with the program.
 
-#![allow(clippy::unwrap_used, reason = "clippy knows tests, but not their helpers")]
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy knows tests, but not their helpers")]
 
 #[path = "state_semantics/runs.rs"]
 mod runs;
@@ -59,7 +60,7 @@ async fn machines_claim_each_key_once_and_lose_nothing() {
                     }
                     let identity = who as u64 * 1000 + part * 100 + n;
                     // Each names the marks in an order of its own.
-                    let mut marks = vec!["a", "b", "c"];
+                    let mut marks = ["a", "b", "c"];
                     marks.rotate_left((identity % 3) as usize);
                     let commit = Commit {
                         sent: marks

@@ -1,5 +1,6 @@
 //! `funchost serve` from outside: the real program on loopback, called, stopped, killed and started again.
 
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod support;

@@ -12,7 +12,7 @@
 
 use crate::script::crontab;
 use crate::state::Time;
-use chrono::{DateTime, Days, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone as _, Utc};
+use chrono::{DateTime, Days, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -111,6 +111,16 @@ impl Crontab {
     /// The first time after `after` at which it fires; none within nine years.
     #[must_use]
     pub fn next(&self, after: Time) -> Option<Time> {
+        let from = self.wall(after);
+        if let Some(wall) = self.wall_times(from).find(|wall| *wall > from)
+            && let MappedLocalTime::Single(moment) = self.zone.from_local_datetime(&wall)
+            && let Some(moment) = moment.timestamp_nanos_opt()
+            && self.is_steady(after)
+            && self.is_steady(moment)
+        {
+            // Nothing is out of order where no clock is changed near either end.
+            return Some(moment);
+        }
         let mut best: Option<Time> = None;
         for wall in self.wall_times(self.wall(after) - LARGEST_STEP) {
             // A later wall time may be an earlier moment by no more than the clock was put back.
@@ -139,6 +149,13 @@ impl Crontab {
         times.sort_unstable();
         times.dedup();
         times
+    }
+
+    /// Is the clock not changed within [`LARGEST_STEP`] of this moment?
+    fn is_steady(&self, time: Time) -> bool {
+        let moment = DateTime::from_timestamp_nanos(time).naive_utc();
+        let offset = |moment: NaiveDateTime| self.zone.offset_from_utc_datetime(&moment).fix();
+        offset(moment - LARGEST_STEP) == offset(moment) && offset(moment + LARGEST_STEP) == offset(moment)
     }
 
     /// What the wall shows at a moment.

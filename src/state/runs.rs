@@ -406,7 +406,7 @@ pub trait Runs: Send + Sync {
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError>;
     /// How many runs stand how.
     async fn counts(&self) -> Result<Counts, StateError>;
-    /// Forgets all but the newest `keep` runs of each function, and those created before `before`. Says how many went.
+    /// Forgets all but the newest `keep` runs of each trigger, and of each function without one, and those created before `before`. Says how many went.
     async fn forget_runs(&self, keep: i64, before: Time) -> Result<u64, StateError>;
 
     /// Says that a process serves.

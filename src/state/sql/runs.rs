@@ -571,7 +571,7 @@ pub(super) async fn counts(connection: &mut Connection) -> sqlx::Result<Counts> 
 pub(super) async fn forget_runs(connection: &mut Connection, keep: i64, before: Time) -> sqlx::Result<u64> {
     let gone = sqlx::query(
         "DELETE FROM run WHERE status NOT IN ('queued', 'running') AND (created < $2 OR id IN (
-             SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY func ORDER BY id DESC) AS place FROM run
+             SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY func, trigger_id ORDER BY id DESC) AS place FROM run
                              WHERE status NOT IN ('queued', 'running')) AS numbered WHERE place > $1))",
     )
     .bind(keep)
