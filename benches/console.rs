@@ -96,6 +96,7 @@ async fn main() {
         datakits: BTreeMap::new(),
         overlap: BTreeMap::new(),
         outbox_limit: 1 << 30,
+        budgets: funchost::money::budget::Budgets::default(),
     };
     let http = tools.calls.http().clone();
     let settings = EngineSettings {

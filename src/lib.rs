@@ -6,6 +6,8 @@ pub mod cli;
 pub mod config;
 pub mod console;
 pub mod link;
+pub mod money;
+pub mod plan;
 pub mod runner;
 pub mod schedule;
 pub mod script;

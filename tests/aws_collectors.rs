@@ -6,7 +6,7 @@ mod support;
 
 use funchost_collectors::COLLECTORS;
 use funchost_collectors::aws::ec2::EC2;
-use funchost_collectors::objects::{Object, point};
+use funchost_collectors::objects::{Object, Scope, point};
 use funchost_collectors::point::{Category, Value};
 use serde_json::json;
 use simcloud::{AwsEstate, FieldValue, Options, ReceivedPoint};
@@ -123,12 +123,19 @@ fn every_collector_describes_itself() {
     for collector in COLLECTORS {
         let description = collector.description();
         assert!(
-            names.insert(description.package) && names.insert(description.name),
+            names.insert(description.package.to_owned()) && names.insert(description.name.to_owned()),
             "{} stands twice",
             description.name
         );
-        assert!(description.aliases.iter().all(|alias| names.insert(alias)), "{:?}", description.aliases);
-        assert!(!description.actions.is_empty() && !description.configuration.is_empty());
+        assert!(description.aliases().into_iter().all(|alias| names.insert(alias)), "{}", description.name);
+        assert!(!description.actions.is_empty());
+        // A product that is asked for as a whole takes no regions, and says so by not having the key.
+        let whole = collector.declaration().is_some_and(|declared| {
+            matches!(declared.scope, Scope::Central(_) | Scope::Sites(_) | Scope::Everywhere(..))
+        });
+        let takes_regions = description.configuration.iter().any(|key| key.name == "regions");
+        let central = description.name == "aliyun_monitor";
+        assert_eq!(takes_regions, !whole && !central, "{}", description.name);
         assert!(description.actions.iter().all(|action| action.rate > 0.0 && !action.permission.is_empty()));
         let mut keys = BTreeSet::new();
         for reported in description.tags.iter().chain(description.fields) {
@@ -142,6 +149,8 @@ fn every_collector_describes_itself() {
         }
     }
     for id in [
+        "integration_alibabacloud_eip__main",
+        "integration_aliyun_eip__main",
         "guance_aws_ec2__main",
         "integration_aws_ec2__main",
         "guance_aws_cloudwatch__main",

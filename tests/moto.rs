@@ -11,49 +11,14 @@ use serde_json::Value;
 use simcloud::{FieldValue, Options, ReceivedPoint};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use support::python::{environment, run};
 use support::{Ran, World, aws_script};
 
 const REGION: &str = "cn-northwest-1";
 const INSTANCES: usize = 50;
 const METRICS: usize = 10;
-
-/// The virtual environment, made once and made anew when the pins change.
-fn environment() -> PathBuf {
-    static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-    let _one_at_a_time = MAKING.lock();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let pins = root.join("tests/moto/requirements.txt");
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("moto");
-    // The programs of an environment name its folder: one that has been moved is made anew, too.
-    let wanted =
-        format!("{}{}\n", std::fs::read_to_string(&pins).expect("the pins are there"), target.display());
-    let stamp = target.join("installed.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return target;
-    }
-    if target.exists() {
-        std::fs::remove_dir_all(&target).expect("an outdated environment can be removed");
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&target));
-    run(Command::new(target.join("bin/pip"))
-        .args(["install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"])
-        .arg(&pins));
-    std::fs::write(&stamp, wanted).expect("the stamp can be written");
-    target
-}
-
-fn run(command: &mut Command) -> Vec<u8> {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(
-        output.status.success(),
-        "{command:?}\n{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    output.stdout
-}
 
 /// A moto server, ended with the test.
 struct Moto {
@@ -131,7 +96,7 @@ fn as_tag(value: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_point_is_what_was_put_into_moto() {
-    let environment = environment();
+    let environment = environment("moto", "tests/moto/requirements.txt");
     let moto = Moto::start(&environment);
     let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     let truth = run(Command::new(environment.join("bin/python"))
@@ -293,7 +258,7 @@ fn assert_same(ours: &Value, theirs: &Value, place: &str) {
 /// The double that all other tests rest on is itself held against the official SDK.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_sdk_is_accepted_by_simcloud_unchanged() {
-    let environment = environment();
+    let environment = environment("moto", "tests/moto/requirements.txt");
     let world = World::new(Options::default()).await;
     let keys = world.clouds.keys();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto/official_sdk.py");

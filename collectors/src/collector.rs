@@ -15,7 +15,9 @@
 
 use crate::account::{Account, Cloud};
 use crate::call::CallError;
+use crate::estimate::{Ahead, Estimate};
 use crate::mistake::{Argument, Mistake};
+use crate::objects::ObjectCollector;
 use crate::point::{Category, Point, Text};
 use crate::run::Run;
 use std::time::Duration;
@@ -25,8 +27,6 @@ use std::time::Duration;
 pub struct Description {
     /// The package's id: `guance_aws_ec2`.
     pub package: &'static str,
-    /// Other ids that resolve to the same module, such as `integration_aws_ec2`.
-    pub aliases: &'static [&'static str],
     /// The name in reports and state: `aws_ec2`.
     pub name: &'static str,
     /// What it is, for a person: `Amazon EC2 instances`.
@@ -51,6 +51,29 @@ pub struct Description {
     pub fields: &'static [Reported],
     /// Traps and limits that a user must know.
     pub notes: &'static [&'static str],
+}
+
+impl Description {
+    /// The other spellings of the package's id: newer manuals say `integration` for `guance`, and some of them `alibabacloud` for `aliyun`.
+    #[must_use]
+    pub fn aliases(&self) -> Vec<String> {
+        let Some(rest) = self.package.strip_prefix("guance_") else { return Vec::new() };
+        let mut aliases = vec![format!("integration_{rest}")];
+        aliases.extend(rest.strip_prefix("aliyun_").map(|rest| format!("integration_alibabacloud_{rest}")));
+        aliases
+    }
+
+    /// Is this one of the spellings of the package's id?
+    #[must_use]
+    pub fn is_package(&self, id: &str) -> bool {
+        self.package == id || self.aliases().iter().any(|alias| alias == id)
+    }
+
+    /// Under which name the objects of a region are kept: collectors that share a class do not forget each other's.
+    #[must_use]
+    pub fn shelf(&self, region: &str) -> String {
+        if self.name == self.measurement { region.to_owned() } else { format!("{region}\n{}", self.name) }
+    }
 }
 
 /// One API call of a collector.
@@ -113,8 +136,10 @@ pub enum Type {
     Float,
     /// True or false.
     Boolean,
-    /// JSON text, keys sorted.
+    /// JSON text, keys sorted; an empty list or structure says nothing.
     Json,
+    /// The same, but an empty list is `[]` and an empty structure `{}`.
+    Structure,
     /// RFC 3339 without fractions of a second.
     Time,
 }
@@ -128,7 +153,7 @@ impl Type {
             Self::Integer => "integer",
             Self::Float => "float",
             Self::Boolean => "boolean",
-            Self::Json => "JSON text",
+            Self::Json | Self::Structure => "JSON text",
             Self::Time => "time as text",
         }
     }
@@ -147,6 +172,14 @@ pub enum Source {
     First(&'static [Source]),
     /// A member that is an RFC 3339 time, as whole seconds since 1970.
     Seconds(&'static str),
+    /// Seconds since 1970, with a fraction or without, as RFC 3339 in UTC.
+    Epoch(&'static Source),
+    /// What stands behind this text in a value: the tail of an ARN.
+    Behind(&'static Source, &'static str),
+    /// Always the same.
+    Always(&'static str),
+    /// A value that is written differently: what it says, and what is reported; any other is reported as it is.
+    Mapped(&'static Source, &'static [(&'static str, &'static str)]),
     /// The region that was asked.
     Region,
     /// The whole item.
@@ -159,6 +192,16 @@ pub enum Source {
 pub trait Collector: Sync + Send {
     /// What it is.
     fn description(&self) -> &Description;
+
+    /// The classes of its objects, which are their measurements.
+    fn classes(&self) -> Vec<&'static str> {
+        vec![self.description().measurement]
+    }
+
+    /// Its declaration, where it is nothing but one.
+    fn declaration(&self) -> Option<&ObjectCollector> {
+        None
+    }
 
     /// Reads a configuration; nothing is called.
     ///
@@ -180,6 +223,27 @@ pub trait Spec: Send + Sync + std::fmt::Debug {
 
     /// Collects these regions to the end, sending as it goes. Failures are said through [`Output::Done`].
     async fn collect(&self, run: &Run, regions: &[Text]);
+
+    /// What collecting these regions would call, by what is remembered; nothing is called and nothing is kept.
+    ///
+    /// An object collector has this from its declaration.
+    ///
+    /// # Errors
+    /// Where what is remembered cannot be read.
+    async fn estimate(&self, _ahead: &Ahead<'_>, _regions: &[Text]) -> Result<Estimate, Failure> {
+        Ok(Estimate {
+            calls: Vec::new(),
+            at_least: vec!["this collector does not say beforehand what it calls".into()],
+        })
+    }
+
+    /// Asks for the lists that an estimate needs, and for nothing that is metered: they are remembered, and objects are sent as the list has them.
+    ///
+    /// # Errors
+    /// What a call failed with.
+    async fn discover(&self, _run: &Run, _regions: &[Text]) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// What leaves a collector.
@@ -297,6 +361,9 @@ pub enum Failure {
     /// The cloud's answer broke its own documented promise.
     #[error("{0}")]
     Answer(String),
+    /// The account's budget does not allow it; nothing metered was called.
+    #[error("{0}")]
+    Budget(String),
 }
 
 /// Reads `regions`: required unless the account names one.

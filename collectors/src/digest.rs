@@ -1,12 +1,26 @@
-//! SHA-256 and HMAC-SHA256 as the clouds' signatures use them.
+//! SHA-256, HMAC-SHA256 and, for COS alone, SHA-1 as the clouds' signatures use them.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 
 /// The SHA-256 of bytes, in lower-case hexadecimal digits.
 pub(crate) fn sha256(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// The SHA-1 of bytes, in lower-case hexadecimal digits.
+pub(crate) fn sha1(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha1::digest(bytes))
+}
+
+/// HMAC-SHA1 of a text.
+pub(crate) fn hmac_sha1(key: &[u8], text: &str) -> Vec<u8> {
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(key) else { return Vec::new() };
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().to_vec()
 }
 
 /// Lower-case hexadecimal digits.

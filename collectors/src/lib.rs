@@ -10,6 +10,8 @@ mod client;
 pub mod clock;
 pub mod collector;
 mod digest;
+pub mod estimate;
+mod link;
 pub mod mistake;
 pub mod objects;
 pub mod point;
@@ -27,18 +29,65 @@ pub static COLLECTORS: &[&dyn Collector] = &[
     &aliyun::rds::RDS,
     &aliyun::slb::SLB,
     &aliyun::oss::OSS,
+    &aliyun::market::eip::EIP,
+    &aliyun::market::nat::NAT,
+    &aliyun::market::alb::ALB,
+    &aliyun::market::redis::REDIS,
+    &aliyun::market::mongodb::MONGODB,
+    &aliyun::market::polardb::POLARDB,
+    &aliyun::market::vpc::VPC,
+    &aliyun::market::nas::NAS,
+    &aliyun::market::cdn::CDN,
+    &aliyun::market::elasticsearch::ELASTICSEARCH,
+    &aliyun::market::kafka::KAFKA,
+    &aliyun::market::rocketmq4::ROCKETMQ4,
+    &aliyun::market::rocketmq5::ROCKETMQ5,
+    &aliyun::market::vpn::VPN,
+    &aliyun::market::waf::WAF,
+    &aliyun::market::cas::CAS,
+    &aliyun::market::domain::DOMAIN,
+    &aliyun::market::dcdn::DCDN,
+    &aliyun::market::dts::DTS,
+    &aliyun::market::dns::DNS,
+    &aliyun::market::private_zone::PRIVATE_ZONE,
+    &aliyun::market::ddoscoo::DDOSCOO,
+    &aliyun::market::tds::TDS,
+    &aliyun::market::analyticdb_postgresql::ANALYTICDB_POSTGRESQL,
+    &aliyun::market::lindorm::LINDORM,
+    &aliyun::market::polardbx_1::POLARDBX_1,
+    &aliyun::market::polardbx_2::POLARDBX_2,
     &aws::ec2::EC2,
     &aws::cloudwatch::CLOUDWATCH,
+    &aws::market::rds::RDS,
+    &aws::market::elb::ELB,
+    &aws::market::s3::S3_BUCKETS,
+    &aws::market::elasticache::ELASTICACHE,
+    &aws::market::elasticache_serverless::ELASTICACHE_SERVERLESS,
+    &aws::market::open_search::OPEN_SEARCH,
+    &aws::market::dynamodb::DYNAMODB,
+    &aws::market::redshift::REDSHIFT,
+    &aws::market::documentdb::DOCUMENTDB,
+    &aws::market::ecs::ECS,
+    &aws::market::memorydb::MEMORYDB,
+    &aws::market::kinesis::KINESIS,
+    &aws::market::api_gateway::API_GATEWAY,
+    &aws::market::emr::EMR,
     &tencentcloud::cvm::CVM,
     &tencentcloud::monitor::MONITOR,
+    &tencentcloud::market::cdb::CDB,
+    &tencentcloud::market::clb::CLB,
+    &tencentcloud::market::cos::COS,
+    &tencentcloud::market::redis::REDIS,
+    &tencentcloud::market::mongodb::MONGODB,
+    &tencentcloud::market::mariadb::MARIADB,
+    &tencentcloud::market::ckafka::CKAFKA,
+    &tencentcloud::market::sqlserver::SQLSERVER,
+    &tencentcloud::market::memcached::MEMCACHED,
 ];
 
 /// The collector of a package, by any spelling of its script id: `guance_aws_ec2__main`, `integration_aws_ec2__main`.
 #[must_use]
 pub fn collector(script_id: &str) -> Option<&'static dyn Collector> {
     let package = script_id.strip_suffix("__main")?;
-    COLLECTORS.iter().copied().find(|collector| {
-        let description = collector.description();
-        description.package == package || description.aliases.contains(&package)
-    })
+    COLLECTORS.iter().copied().find(|collector| collector.description().is_package(package))
 }

@@ -4,6 +4,7 @@
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
+use serde_json::{Map, Value as Json};
 
 /// Elements nested deeper than this are refused: no cloud's answer comes near.
 const DEEPEST: usize = 64;
@@ -25,6 +26,23 @@ impl Node {
     /// What lies at the end of a path of names.
     pub(crate) fn at(&self, path: &[&str]) -> Option<&Node> {
         path.iter().try_fold(self, |node, name| node.get(name))
+    }
+
+    /// The element as JSON: text, or its members by name; those of one name are a list. An empty element says nothing.
+    pub(crate) fn json(&self) -> Option<Json> {
+        if self.children.is_empty() {
+            return self.text().map(Json::String);
+        }
+        let mut members = Map::new();
+        for child in &self.children {
+            let Some(value) = child.json() else { continue };
+            match members.get_mut(&child.name) {
+                None => drop(members.insert(child.name.clone(), value)),
+                Some(Json::Array(items)) => items.push(value),
+                Some(first) => *first = Json::Array(vec![first.take(), value]),
+            }
+        }
+        Some(Json::Object(members))
     }
 
     /// The element's own text; none where it has children or is empty.
@@ -109,6 +127,13 @@ mod tests {
         assert_eq!(tree.at(&["b"]).unwrap().text().unwrap(), " 两 & 🚀\n\ttab\r ");
         assert_eq!(tree.get("c").unwrap().text(), None);
         assert_eq!(tree.get("d").unwrap().text().unwrap(), "<x>&amp;");
+    }
+
+    #[test]
+    fn elements_become_members() {
+        let tree = read(b"<R><A>1</A><B><C>x</C></B><B><C>y</C></B><D/><E><F/></E></R>").unwrap();
+        let wanted = serde_json::json!({ "A": "1", "B": [{ "C": "x" }, { "C": "y" }], "E": {} });
+        assert_eq!(tree.json(), Some(wanted));
     }
 
     #[test]

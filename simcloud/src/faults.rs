@@ -4,9 +4,9 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// A fault that waits for its calls.
+/// A fault that waits for its calls; `Kind` is what can go wrong at one cloud.
 #[derive(Clone, Debug)]
-pub struct Fault {
+pub struct Fault<Kind = FaultKind> {
     /// The service's signing name, such as `monitoring`; none is any.
     pub service: Option<String>,
     /// The action, such as `GetMetricData`; none is any.
@@ -18,7 +18,7 @@ pub struct Fault {
     /// Calls that are hit then.
     pub times: u64,
     /// How.
-    pub kind: FaultKind,
+    pub kind: Kind,
 }
 
 /// What happens to a call.
@@ -61,11 +61,17 @@ pub enum FaultKind {
 }
 
 /// The faults that wait.
-#[derive(Debug, Default)]
-pub(crate) struct Faults(Mutex<Vec<Fault>>);
+#[derive(Debug)]
+pub(crate) struct Faults<Kind = FaultKind>(Mutex<Vec<Fault<Kind>>>);
 
-impl Faults {
-    pub(crate) fn add(&self, fault: Fault) {
+impl<Kind> Default for Faults<Kind> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<Kind: Clone> Faults<Kind> {
+    pub(crate) fn add(&self, fault: Fault<Kind>) {
         self.lock().push(fault);
     }
 
@@ -74,7 +80,7 @@ impl Faults {
     }
 
     /// What happens to this call.
-    pub(crate) fn hit(&self, service: &str, action: &str, region: &str) -> Option<FaultKind> {
+    pub(crate) fn hit(&self, service: &str, action: &str, region: &str) -> Option<Kind> {
         let mut faults = self.lock();
         let is =
             |wanted: &Option<String>, found: &str| wanted.as_deref().is_none_or(|wanted| wanted == found);
@@ -97,7 +103,7 @@ impl Faults {
         None
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Fault<Kind>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,16 +3,23 @@
 //! Owns the truth that tests compare with, and the faults that they switch on. Written from the documents; shares no code with the program that
 //! is tested against it.
 
+mod aliyun;
 mod aws;
 mod clock;
 mod datakit;
 mod faults;
+mod market;
 mod server;
+mod tencent;
 
+pub use aliyun::{AliyunEstate, AliyunFault, AliyunKeys, AliyunObject, AliyunProduct, AliyunSeries};
 pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
+pub use market::{MarketCall, MarketItems, MarketPaging};
+pub use tencent::{TencentEstate, TencentInstance, TencentKeys, TencentMetric, TencentObject};
 
+use aliyun::Aliyun;
 use aws::Aws;
 use clock::Clock;
 use server::Server;
@@ -20,6 +27,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tencent::Tencent;
 
 /// What is simulated.
 #[derive(Clone, Debug)]
@@ -34,6 +42,14 @@ pub struct Options {
     pub seed: u64,
     /// The AWS account.
     pub aws: AwsEstate,
+    /// The port of Tencent Cloud; 0 is any.
+    pub tencent_port: u16,
+    /// The Tencent Cloud account.
+    pub tencent: TencentEstate,
+    /// The port of Alibaba Cloud; 0 is any.
+    pub aliyun_port: u16,
+    /// The account of Alibaba Cloud.
+    pub aliyun: AliyunEstate,
     /// Told of every call.
     pub log: Option<fn(&str)>,
 }
@@ -46,6 +62,10 @@ impl Default for Options {
             latency: Duration::ZERO,
             seed: 1,
             aws: AwsEstate::default(),
+            tencent_port: 0,
+            tencent: TencentEstate::default(),
+            aliyun_port: 0,
+            aliyun: AliyunEstate::default(),
             log: None,
         }
     }
@@ -57,6 +77,10 @@ pub struct Simcloud {
     clock: Arc<Clock>,
     aws: Arc<Aws>,
     server: Server,
+    tencent: Arc<Tencent>,
+    tencent_server: Server,
+    aliyun: Arc<Aliyun>,
+    aliyun_server: Server,
     datakit: DataKit,
 }
 
@@ -69,13 +93,26 @@ impl Simcloud {
         let clock = Arc::new(Clock::default());
         let aws = Arc::new(Aws::new(clock.clone(), &options.aws, options.seed, options.latency, options.log));
         let server = Server::start(options.port, aws.clone()).await?;
+        let tencent = Arc::new(Tencent::new(
+            clock.clone(),
+            &options.tencent,
+            options.seed,
+            options.latency,
+            options.log,
+        ));
+        let tencent_server = Server::start(options.tencent_port, tencent.clone()).await?;
+        let aliyun = Aliyun::new(clock.clone(), &options.aliyun, options.seed, options.latency, options.log);
+        let aliyun = Arc::new(aliyun);
+        let aliyun_server = Server::start(options.aliyun_port, aliyun.clone()).await?;
         let datakit = DataKit::start(options.datakit_port, clock.clone()).await?;
-        Ok(Self { clock, aws, server, datakit })
+        Ok(Self { clock, aws, server, aliyun, aliyun_server, tencent, tencent_server, datakit })
     }
 
     /// Ends all doubles.
     pub async fn stop(self) {
         self.server.stop();
+        self.tencent_server.stop();
+        self.aliyun_server.stop();
         self.datakit.stop();
     }
 
@@ -83,6 +120,13 @@ impl Simcloud {
     #[must_use]
     pub fn aws_url(&self) -> String {
         format!("http://{}", self.server.address)
+    }
+
+    /// Answers these calls beside those that the doubles know themselves.
+    pub fn set_market(&self, aws: Vec<MarketCall>, aliyun: Vec<MarketCall>, tencent: Vec<MarketCall>) {
+        self.aws.market.set(aws);
+        self.aliyun.market.set(aliyun);
+        self.tencent.market.set(tencent);
     }
 
     /// Where DataKit answers.
@@ -101,7 +145,7 @@ impl Simcloud {
     #[must_use]
     pub fn calls(&self) -> BTreeMap<String, u64> {
         let mut calls = BTreeMap::new();
-        for ((_, action), count) in self.aws.calls().iter() {
+        for ((_, action), count) in &self.calls_by_region() {
             *calls.entry(action.clone()).or_default() += count;
         }
         calls
@@ -110,12 +154,15 @@ impl Simcloud {
     /// The same by region.
     #[must_use]
     pub fn calls_by_region(&self) -> BTreeMap<(String, String), u64> {
-        self.aws.calls().clone()
+        let mut calls = self.aws.calls().clone();
+        calls.extend(self.tencent.calls().clone());
+        calls
     }
 
     /// Counts from 0 again.
     pub fn reset_calls(&self) {
         self.aws.calls().clear();
+        self.tencent.calls().clear();
         self.aws.billed.store(0, Ordering::Relaxed);
     }
 
@@ -127,17 +174,20 @@ impl Simcloud {
 
     /// Makes something go wrong.
     pub fn fault(&self, fault: Fault) {
+        self.tencent.faults.add(fault.clone());
         self.aws.faults.add(fault);
     }
 
     /// Nothing goes wrong any more.
     pub fn clear_faults(&self) {
         self.aws.faults.clear();
+        self.tencent.faults.clear();
     }
 
     /// Refuses a permission from now on, such as `ec2:DescribeInstances`.
     pub fn deny(&self, permission: &str) {
         self.aws.denied().insert(permission.to_owned());
+        self.tencent.denied().insert(permission.to_owned());
     }
 
     /// Moves the servers' clock: signatures, `Date`, datapoints, DataKit.

@@ -3,10 +3,11 @@
 #![expect(clippy::print_stdout, reason = "a program whose output is what it prints")]
 
 use clap::Parser;
-use simcloud::{AwsEstate, Options, Simcloud};
+use simcloud::{AliyunEstate, AwsEstate, Options, Simcloud, TencentEstate};
 use std::time::Duration;
 
-/// A strict double of AWS (EC2, CloudWatch, STS) and of DataKit, on loopback only
+/// Strict doubles of AWS (EC2, CloudWatch, STS), of Alibaba Cloud (CMS, ECS, RDS, SLB, OSS, STS), of Tencent Cloud (CVM, Monitor, STS) and of
+/// DataKit, on loopback only
 #[derive(Parser)]
 struct Arguments {
     /// Port of AWS; 0 is any
@@ -27,6 +28,21 @@ struct Arguments {
     /// Metrics of each instance, at most 23
     #[arg(long, default_value_t = 10)]
     aws_metrics: usize,
+    /// Port of Tencent Cloud; 0 is any
+    #[arg(long, default_value_t = 0)]
+    tencent_port: u16,
+    /// CVM instances of each region
+    #[arg(long, default_value_t = 12)]
+    tencent_instances: usize,
+    /// Metrics of CVM, at most 24
+    #[arg(long, default_value_t = 24)]
+    tencent_metrics: usize,
+    /// Port of Alibaba Cloud; 0 is any
+    #[arg(long, default_value_t = 0)]
+    aliyun_port: u16,
+    /// ECS instances of each region
+    #[arg(long, default_value_t = 9)]
+    aliyun_instances: usize,
     /// Print no calls
     #[arg(long)]
     quiet: bool,
@@ -56,9 +72,39 @@ async fn main() -> std::io::Result<()> {
             metrics: arguments.aws_metrics,
             ..AwsEstate::default()
         },
+        tencent_port: arguments.tencent_port,
+        tencent: TencentEstate {
+            instances: arguments.tencent_instances,
+            metrics: arguments.tencent_metrics,
+            ..TencentEstate::default()
+        },
+        aliyun_port: arguments.aliyun_port,
+        aliyun: AliyunEstate { instances: arguments.aliyun_instances, ..AliyunEstate::default() },
         log: (!arguments.quiet).then_some(|call: &str| println!("{call}")),
     })
     .await?;
+    let keys = clouds.tencent_keys();
+    println!(
+        "Tencent  {}\n\nTENCENTCLOUD_AK_ID={}\nTENCENTCLOUD_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\ntencentcloud = \"{}\"\n",
+        clouds.tencent_url(),
+        keys.secret_id,
+        keys.secret_key,
+        keys.role_arn,
+        keys.external_id,
+        TencentEstate::default().regions.join(", "),
+        clouds.tencent_url(),
+    );
+    let aliyun = clouds.aliyun_keys();
+    println!(
+        "Aliyun   {}\n\nALIYUN_AK_ID={}\nALIYUN_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naliyun = \"{}\"\n",
+        clouds.aliyun_url(),
+        aliyun.access_key,
+        aliyun.secret_key,
+        aliyun.role_arn,
+        aliyun.external_id,
+        AliyunEstate::default().regions.join(", "),
+        clouds.aliyun_url(),
+    );
     let keys = clouds.keys();
     println!(
         "AWS      {}\nDataKit  {}\n\nAWS_AK_ID={}\nAWS_AK_SECRET={}\nrole     {} (external id {})\nregions  {}\n\n# funchost.toml\n[endpoints]\naws = \"{}\"\n[datakits.datakit]\nurl = \"{}\"\n\nCtrl-C ends it.",
@@ -74,7 +120,7 @@ async fn main() -> std::io::Result<()> {
     );
     tokio::signal::ctrl_c().await?;
     println!("\ncalls");
-    for (action, count) in clouds.calls() {
+    for (action, count) in clouds.calls().into_iter().chain(clouds.aliyun_calls()) {
         println!("  {action} {count}");
     }
     println!(

@@ -33,9 +33,8 @@ pub(super) fn main(surroundings: &Surroundings, arguments: &CollectorsArguments)
         return 0;
     };
     let wanted = name.strip_suffix("__main").unwrap_or(name);
-    let found = descriptions().find(|description| {
-        description.name == wanted || description.package == wanted || description.aliases.contains(&wanted)
-    });
+    let found =
+        descriptions().find(|description| description.name == wanted || description.is_package(wanted));
     let Some(description) = found else {
         let names = || descriptions().flat_map(|description| [description.name, description.package]);
         let hint = match nearest(wanted, names()) {
@@ -64,7 +63,7 @@ fn page(description: &Description) -> String {
         "{}: {} ({})\n\nimport \"{}__main\" as {};\n",
         description.name, description.title, description.title_zh, alias, description.name
     );
-    for alias in description.aliases {
+    for alias in description.aliases() {
         let _ = writeln!(text, "also: \"{alias}__main\"");
     }
     let _ = write!(

@@ -8,20 +8,22 @@ mod check;
 mod collectors;
 mod demo;
 mod list;
+mod outbox;
+mod plan;
 mod remote;
 mod run;
 mod runs;
 mod serve;
 mod table;
 
+pub(crate) use table::Table;
+
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
 use crate::schedule::Tools;
 use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
-use crate::sink::datakit::DataKit;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options, SharedRates};
+use funchost_collectors::call::SharedRates;
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -52,6 +54,8 @@ struct Common {
 enum Command {
     /// Run a script's function: collect, and write the points to DataKit
     Run(run::RunArguments),
+    /// Show what a script will call, what that costs and how long it takes, before it does
+    Plan(plan::PlanArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
     /// Run scripts by their crontabs, answer calls and show what happens, until it is stopped
@@ -64,6 +68,8 @@ enum Command {
     List(list::ListArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
     Collectors(collectors::CollectorsArguments),
+    /// List, send or drop the points that DataKit has not taken yet
+    Outbox(outbox::OutboxArguments),
     /// Try a script against simulated clouds: no account, no configuration, nothing is kept
     Demo(demo::DemoArguments),
 }
@@ -184,7 +190,9 @@ pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
         }
     };
     let own = Targets::new().with_target("funchost", level).with_target("funchost_collectors", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let (stderr, masker) = (surroundings.stderr.clone(), surroundings.masker.clone());
+    let writer = move || MaskedLines { stream: stderr.clone(), masker: masker.clone() };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     // A process that has a log already keeps it.
     drop(if json {
         tracing_subscriber::registry().with(lines.json().flatten_event(true)).with(own).try_init()
@@ -192,6 +200,20 @@ pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
         tracing_subscriber::registry().with(lines).with(own).try_init()
     });
     Ok(())
+}
+
+/// From now on a panic, on whatever thread, says what it says without any known secret: its words may hold what the code had in hand.
+pub fn mask_panics(surroundings: &Surroundings) {
+    let surroundings = surroundings.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let (name, place) = (thread.name().unwrap_or("without a name"), panic.location());
+        let place = place.map_or_else(String::new, |place| format!(" at {place}"));
+        let words = panic.payload_as_str().unwrap_or("no words");
+        surroundings.say(&format!(
+            "error: a defect in funchost: the thread `{name}` ended{place}: {words}\nhint: please report it, with the script"
+        ));
+    }));
 }
 
 /// Runs a command to its exit code.
@@ -221,9 +243,11 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Serve(arguments) => serve::main(surroundings, &cli.common, &arguments),
         Command::Runs(arguments) => runs::main(surroundings, &cli.common, &arguments),
         Command::Logs(arguments) => runs::logs(surroundings, &cli.common, &arguments),
+        Command::Plan(arguments) => plan::main(surroundings, &cli.common, &arguments),
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::Outbox(arguments) => outbox::main(surroundings, &cli.common, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
 }
@@ -251,25 +275,25 @@ fn wants_json(words: &[OsString]) -> bool {
     (pair || words.iter().any(|word| word == "--output=json")) && !words.iter().any(|word| word == "--debug")
 }
 
-/// Lines of debug mode on stdout, without any known secret.
+/// Lines on one of the streams (of debug mode on stdout, of the log on stderr), without any known secret.
 struct MaskedLines {
-    stdout: Lines,
+    stream: Lines,
     masker: Arc<Masker>,
 }
 
 impl std::io::Write for MaskedLines {
     /// Takes whole lines: a secret that is split over two calls would not be found.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         match std::str::from_utf8(bytes) {
-            Ok(text) => stdout.write_all(self.masker.mask(text).as_bytes())?,
-            Err(_) => stdout.write_all(bytes)?,
+            Ok(text) => stream.write_all(self.masker.mask(text).as_bytes())?,
+            Err(_) => stream.write_all(bytes)?,
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.stdout.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).flush()
     }
 }
 
@@ -302,32 +326,15 @@ fn tools(
     config: &Config,
     rates: Option<Arc<dyn SharedRates>>,
 ) -> Result<Tools, Refusal> {
-    let options = Options {
-        limits: config.limits.clone(),
-        endpoints: config.endpoints.clone(),
-        rates,
-        ..Options::default()
-    };
-    let calls = CallPath::new(options, surroundings.clock.clone())
-        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
-    let datakits = config
-        .datakits
-        .iter()
-        .map(|(id, datakit)| {
-            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
-            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
-        })
-        .collect::<Result<_, _>>()
+    let calls = run::calls(surroundings, config, rates)?;
+    let datakits = run::datakits(surroundings, config, &calls)
         .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
-    let overlap = |cloud: Cloud| {
-        let nanoseconds = config.overlap.of(cloud).as_nanos();
-        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
-    };
     Ok(Tools {
         calls: Arc::new(calls),
         datakits,
-        overlap: [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into(),
+        overlap: run::overlaps(config),
         outbox_limit: config.outbox_limit,
+        budgets: config.budgets.clone(),
     })
 }
 

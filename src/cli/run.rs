@@ -1,11 +1,15 @@
 //! `funchost run SCRIPT`: the product.
 
 use super::{Common, Format, MaskedLines, Refusal, Surroundings, config_entries, script_settings};
-use crate::config::Config;
+use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
 use crate::script::{self, Ended, Fault, RunOptions, RunOutcome};
-use crate::state::State;
+use crate::sink::datakit::{BadUrl, DataKit};
+use crate::state::{State, Time};
 use clap::Args;
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::{CallPath, Options, SharedRates};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -41,7 +45,12 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
     let config = match surroundings.config(common) {
         Ok(config) => config,
         Err(error) => {
-            return invalid(surroundings, arguments, &error.to_string(), config_entries(&error));
+            return invalid(
+                surroundings,
+                arguments.wants_document(),
+                &error.to_string(),
+                config_entries(&error),
+            );
         }
     };
     if let Some(url) = &arguments.remote {
@@ -61,7 +70,7 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
             let text = format!(
                 "error: {flag} cannot be used with --remote\nhint: name the function by its id, such as my_aws__main.run"
             );
-            return invalid(surroundings, arguments, &text, Vec::new());
+            return invalid(surroundings, arguments.wants_document(), &text, Vec::new());
         }
         return super::remote::main(surroundings, &config, &request);
     }
@@ -75,6 +84,11 @@ pub(super) struct Ran {
 }
 
 impl RunArguments {
+    /// Does stdout hold one document?
+    fn wants_document(&self) -> bool {
+        self.output == Format::Json && !self.debug
+    }
+
     /// What the demo runs.
     pub(super) fn of_script(script: PathBuf) -> Self {
         Self {
@@ -97,7 +111,12 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     let opened = match script::open(&path, &script_settings(surroundings, config)) {
         Ok(opened) => opened,
         Err(report) => {
-            let code = invalid(surroundings, arguments, &report.render(surroundings.color), report.entries());
+            let code = invalid(
+                surroundings,
+                arguments.wants_document(),
+                &report.render(surroundings.color),
+                report.entries(),
+            );
             return refuse(code);
         }
     };
@@ -115,7 +134,8 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
                 let entry = serde_json::json!({
                     "message": message, "file": null, "line": null, "column": null, "hint": null,
                 });
-                return refuse(invalid(surroundings, arguments, &format!("error: {message}"), vec![entry]));
+                let text = format!("error: {message}");
+                return refuse(invalid(surroundings, arguments.wants_document(), &text, vec![entry]));
             }
             let report = RunReport::failed("", &message);
             surroundings.say(&format!("error: {message}"));
@@ -160,8 +180,12 @@ fn finish(
         (Ended::Finished, Err(error)) => {
             // Where no cloud was called, nothing ran: the input is what is wrong.
             if error.fault() == Fault::Input && !runner.called() {
-                let code =
-                    invalid(surroundings, arguments, &error.render(surroundings.color), error.entries());
+                let code = invalid(
+                    surroundings,
+                    arguments.wants_document(),
+                    &error.render(surroundings.color),
+                    error.entries(),
+                );
                 return Ran { code, report: None };
             }
             report.fail(&error.headline());
@@ -202,14 +226,53 @@ async fn runner(
         datakits: tools.datakits,
         overlap: tools.overlap,
         outbox_limit: tools.outbox_limit,
+        budgets: tools.budgets,
         debug: arguments.debug,
         force: arguments.force,
         lines: Arc::new(Mutex::new(MaskedLines {
-            stdout: surroundings.stdout.clone(),
+            stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
         progress: Arc::new(move |text| stderr.say(text)),
     }))
+}
+
+/// The one path to the clouds.
+pub(super) fn calls(
+    surroundings: &Surroundings,
+    config: &Config,
+    rates: Option<Arc<dyn SharedRates>>,
+) -> Result<CallPath, Refusal> {
+    let options = Options {
+        limits: config.limits.clone(),
+        endpoints: config.endpoints.clone(),
+        rates,
+        ..Options::default()
+    };
+    CallPath::new(options, surroundings.clock.clone())
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })
+}
+
+/// How far windows reach back, by cloud.
+pub(super) fn overlaps(config: &Config) -> BTreeMap<Cloud, Time> {
+    let overlap = |cloud: Cloud| {
+        let nanoseconds = config.overlap.of(cloud).as_nanos();
+        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+    };
+    [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into()
+}
+
+/// Every configured DataKit.
+pub(super) fn datakits(
+    surroundings: &Surroundings,
+    config: &Config,
+    calls: &CallPath,
+) -> Result<BTreeMap<String, Arc<DataKit>>, BadUrl> {
+    let datakit = |(id, datakit): (&String, &DataKitConfig)| {
+        let made = DataKit::new(id, datakit.url.expose(), calls.http().clone())?;
+        Ok((id.clone(), Arc::new(made.with_clock(surroundings.clock.clone()))))
+    };
+    config.datakits.iter().map(datakit).collect()
 }
 
 /// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
@@ -235,14 +298,14 @@ pub(super) async fn interrupts(stop: CancellationToken) {
 }
 
 /// Says that the input is wrong: exit code 2.
-fn invalid(
+pub(super) fn invalid(
     surroundings: &Surroundings,
-    arguments: &RunArguments,
+    document: bool,
     text: &str,
     errors: Vec<serde_json::Value>,
 ) -> u8 {
     surroundings.say(text.trim_end());
-    if arguments.output == Format::Json && !arguments.debug {
+    if document {
         surroundings.out(&json(&serde_json::json!({ "status": "invalid", "errors": errors })));
     }
     2

@@ -3,16 +3,19 @@
 //! Owns the order in which things become true: a mark moves in the transaction that records DataKit's acknowledgement or
 //! stores the points in the outbox, never before. Knows no cloud and no SQL.
 
-use super::marks::{Marks, Verdict, oldest_writable};
+use super::marks::{Marks, Verdict};
 use super::{GRACE, Lines, OutboxReport};
 use crate::link::{Linker, ObjectTags, enrich};
 use crate::script::Prepared;
 use crate::sink::batch::Batch;
 use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
 use crate::sink::line::{self, Notes};
+use crate::sink::oldest_writable;
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::CallPath;
 use funchost_collectors::clock::Clock;
-use funchost_collectors::collector::{Failure, MarkId, MetricPoint, Output};
+use funchost_collectors::collector::{Collector, Failure, MarkId, MetricPoint, Output};
 use funchost_collectors::point::{Point, Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -108,6 +111,7 @@ impl Ending {
         let kept = || Answer {
             delivered: 0,
             rejected: Vec::new(),
+            too_old: 0,
             outcome: Outcome::Kept {
                 why: "the run ended before DataKit had taken them".into(),
                 rest: batch.clone(),
@@ -150,12 +154,14 @@ pub(super) async fn send_outbox(
                         let answer = ending.write(&written.datakit, &batch).await;
                         report.delivered += answer.delivered;
                         report.rejected += answer.rejected.len() as u64;
+                        report.too_old += answer.too_old;
                         if let Outcome::Kept { why, rest } = answer.outcome {
                             written.down = Some(why);
-                            // What was delivered of it must not go again, and what was rejected must not stay.
-                            removed.kept = Vec::new();
-                            if rest.len() != batch.len() {
-                                removed.kept.push(parcel_of(&rest, &parcel.datakit, parcel.created));
+                            // What was delivered of it must not go again; what was rejected or dropped must not stay, or it is counted twice.
+                            if rest.len() as u64 != parcel.points {
+                                // In its old place: what was kept after it goes after it.
+                                let rest = parcel_of(&rest, &parcel.datakit, parcel.created);
+                                removed.kept.push(Parcel { id: parcel.id, ..rest });
                             } else {
                                 removed.removed.clear();
                             }
@@ -164,7 +170,8 @@ pub(super) async fn send_outbox(
                 }
             }
             if removed != Commit::default() {
-                written.state.commit(removed, written.limit).await?;
+                let evicted = written.state.commit(removed, written.limit).await?;
+                written.evicted += evicted.points;
             }
             if written.down.is_some() {
                 break;
@@ -237,14 +244,15 @@ pub(super) struct Delivered {
 /// One collector's delivery.
 pub(super) struct Delivery<'run> {
     account: String,
-    collector: Text,
-    class: Text,
+    collector: &'static dyn Collector,
     provider: (Text, Text),
     extra_tags: Vec<(Text, Text)>,
     linker: &'run Linker,
     marks: Arc<Marks>,
     target: &'run mut Target,
     clock: Arc<dyn Clock>,
+    calls: Arc<CallPath>,
+    cloud: Cloud,
     debug: bool,
     batch: Batch,
     /// What is true once the batch is delivered or kept.
@@ -263,21 +271,22 @@ impl<'run> Delivery<'run> {
         linker: &'run Linker,
         marks: Arc<Marks>,
         target: &'run mut Target,
-        clock: Arc<dyn Clock>,
+        (clock, calls): (Arc<dyn Clock>, Arc<CallPath>),
         debug: bool,
     ) -> Self {
         let description = prepared.collector.description();
         let account = &prepared.account;
         Self {
             account: account.identity(),
-            collector: description.name.into(),
-            class: description.measurement.into(),
+            collector: prepared.collector,
             provider: ("cloud_provider".into(), account.cloud.provider().into()),
             extra_tags: account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             linker,
             marks,
             target,
             clock,
+            calls,
+            cloud: account.cloud,
             debug,
             batch: Batch::new(description.category),
             sent: BTreeMap::new(),
@@ -297,7 +306,7 @@ impl<'run> Delivery<'run> {
                 Output::Objects { region, points } => self.objects(region, points, ending).await,
                 Output::Metrics { points, .. } => self.metrics(points, ending).await,
                 Output::Advance { mark, until } => {
-                    self.moved.extend(self.marks.advance(mark, until));
+                    self.moved.extend(self.marks.advance(mark, until, self.calls.now(self.cloud)));
                     Ok(())
                 }
                 Output::Done { region, result } => {
@@ -358,12 +367,19 @@ impl<'run> Delivery<'run> {
         mut points: Vec<Point>,
         ending: &Ending,
     ) -> Result<(), StateError> {
-        let scope = ObjectScope {
-            account: self.account.clone(),
-            class: self.class.to_string(),
-            region: region.to_string(),
-        };
-        let kept = self.linker.keep(&scope, &points, !self.debug, self.clock.now()).await;
+        let mut kept = Ok(());
+        for class in self.collector.classes() {
+            let scope = ObjectScope {
+                account: self.account.clone(),
+                class: class.into(),
+                region: self.collector.description().shelf(&region),
+            };
+            let (own, others): (Vec<Point>, Vec<Point>) =
+                points.into_iter().partition(|point| *point.measurement == *class);
+            kept = kept.and(self.linker.keep(&scope, &own, !self.debug, self.clock.now()).await);
+            points = others;
+            points.extend(own);
+        }
         let seen = self.result.seen.entry(region).or_default();
         seen.extend(points.iter().filter_map(|point| point.tag("name").map(Text::from)));
         for point in &mut points {
@@ -432,7 +448,7 @@ impl<'run> Delivery<'run> {
             return Ok(());
         }
         if self.result.samples.len() < SAMPLES {
-            self.result.samples.push(sample(&self.collector, point));
+            self.result.samples.push(sample(self.collector.description().name, point));
         }
         if let Kind::Lines(lines) = &self.target.0 {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -490,9 +506,10 @@ impl<'run> Delivery<'run> {
             if written.down.is_some() {
                 rest = Some(batch);
             } else {
-                let Answer { delivered, rejected: refused, outcome } =
+                let Answer { delivered, rejected: refused, too_old, outcome } =
                     ending.write(&written.datakit, &batch).await;
                 self.result.delivered += delivered;
+                self.result.too_old += too_old;
                 rejected = refused;
                 if let Outcome::Kept { why, rest: unsent } = outcome {
                     written.down = Some(why);

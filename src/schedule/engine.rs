@@ -10,6 +10,7 @@
 
 use super::library::Library;
 use super::log::{DebugLines, RunLog};
+use crate::money::budget::Budgets;
 use crate::runner::{GRACE, RunStatus, Runner, Settings};
 use crate::script::{self, ApiFunction, Ended, Masker, Report, RunOptions, RunOutcome, Script};
 use crate::sink::datakit::DataKit;
@@ -41,6 +42,8 @@ pub struct Tools {
     pub overlap: BTreeMap<Cloud, Time>,
     /// Bytes that the outbox may hold.
     pub outbox_limit: u64,
+    /// What accounts may use in a month.
+    pub budgets: Budgets,
 }
 
 /// How an engine works.
@@ -315,6 +318,7 @@ impl Engine {
             datakits: tools.datakits.clone(),
             overlap: tools.overlap.clone(),
             outbox_limit: tools.outbox_limit,
+            budgets: tools.budgets.clone(),
             debug: false,
             force: false,
             lines: Arc::new(Mutex::new(DebugLines(log.clone()))),

@@ -76,9 +76,10 @@ pub(super) fn modules(host: &Arc<Host>) -> HashMap<String, Shared<Module>> {
         let description = collector.description();
         let id = format!("{}__main", description.package);
         let module: Shared<Module> = collector_module(host, &id, *collector).into();
-        for package in std::iter::once(&description.package).chain(description.aliases) {
+        for package in description.aliases() {
             modules.insert(format!("{package}__main"), module.clone());
         }
+        modules.insert(id, module);
     }
     modules
 }
@@ -128,6 +129,16 @@ fn collector_module(host: &Arc<Host>, id: &str, collector: &'static dyn Collecto
     let mut module = Module::new();
     module.set_id(id);
     let title = format!("/// {}", collector.description().title);
+    // What needs no configuration is made from the account alone.
+    if !collector.description().configuration.iter().any(|key| key.required) {
+        let shared = host.clone();
+        FuncRegistration::new("DataCollector")
+            .with_comments([title.as_str()])
+            .with_params_info(["account: map", "Collector"])
+            .set_into_module(&mut module, move |context: NativeCallContext, account: Dynamic| {
+                construct(&shared, &context, collector, &account, &Dynamic::from(Map::new()), None)
+            });
+    }
     let shared = host.clone();
     FuncRegistration::new("DataCollector")
         .with_comments([title.as_str()])
@@ -435,9 +446,6 @@ impl Runner {
 /// Is an id a collector's, in any spelling.
 pub(super) fn is_collector(host: &Host, id: &str) -> bool {
     id.strip_suffix("__main").is_some_and(|package| {
-        host.settings.packages.iter().any(|collector| {
-            let description = collector.description();
-            description.package == package || description.aliases.contains(&package)
-        })
+        host.settings.packages.iter().any(|collector| collector.description().is_package(package))
     })
 }

@@ -145,6 +145,15 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
+#[test]
+fn a_quote_that_is_never_closed_hides_no_secret_from_the_mask() {
+    for before in ["\"\\", "\"", "`", "x = \"a\\\""] {
+        let ran = World::new(&format!("{before}\nak_secret = \"{SECRET}\"\n")).run();
+        let Err(report) = &ran.outcome.result else { panic!("{before} is no script") };
+        assert!(!report.render(false).contains("wJalrXUtn"), "{before}: {}", report.render(false));
+    }
+}
+
 proptest! {
     #[test]
     fn every_form_of_a_secret_is_masked(secret in "[!-~]{8,40}", before in "[a-z ]{0,10}", after in "[a-z ]{0,10}") {

@@ -24,10 +24,9 @@ import "guance_test_metrics__main" as metrics;
 "#;
 
 macro_rules! description {
-    ($package:literal, $alias:literal, $name:literal, $category:expr) => {
+    ($package:literal, $name:literal, $category:expr) => {
         Description {
             package: $package,
-            aliases: &[$alias],
             name: $name,
             title: "A double",
             title_zh: "测试",
@@ -44,10 +43,8 @@ macro_rules! description {
     };
 }
 
-static OBJECTS: Description =
-    description!("guance_test_objects", "integration_test_objects", "test_objects", Category::CustomObject);
-static METRICS: Description =
-    description!("guance_test_metrics", "integration_test_metrics", "test_metrics", Category::Metric);
+static OBJECTS: Description = description!("guance_test_objects", "test_objects", Category::CustomObject);
+static METRICS: Description = description!("guance_test_metrics", "test_metrics", Category::Metric);
 
 struct Objects;
 struct Metrics;

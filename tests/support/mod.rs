@@ -3,6 +3,12 @@
 
 #![allow(dead_code, reason = "each test program uses its own part of this")]
 
+pub(crate) mod aliyun;
+pub(crate) mod market;
+pub(crate) mod plan;
+pub(crate) mod python;
+pub(crate) mod tencent;
+
 use funchost::cli::Surroundings;
 use funchost_collectors::clock::{Clock, SECOND, ShiftedClock, SystemClock};
 use simcloud::{Options, Simcloud};
@@ -81,17 +87,23 @@ impl World {
     pub(crate) async fn new(options: Options) -> Self {
         let clouds = Simcloud::start(options).await.expect("simcloud listens on loopback");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let keys = clouds.keys();
+        let (keys, aliyun) = (clouds.keys(), clouds.aliyun_keys());
         let variables = BTreeMap::from([
             ("AWS_AK_ID".to_owned(), keys.access_key),
             ("AWS_AK_SECRET".to_owned(), keys.secret_key),
+            ("TENCENTCLOUD_AK_ID".to_owned(), clouds.tencent_keys().secret_id),
+            ("TENCENTCLOUD_AK_SECRET".to_owned(), clouds.tencent_keys().secret_key),
+            ("ALIYUN_AK_ID".to_owned(), aliyun.access_key),
+            ("ALIYUN_AK_SECRET".to_owned(), aliyun.secret_key),
         ]);
         let world = Self { folder, variables, clouds };
         let (aws, datakit) = (world.clouds.aws_url(), world.clouds.datakit_url());
+        let aliyun = world.clouds.aliyun_url();
         world.write(
             "funchost.toml",
             &format!(
-                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\n"
+                "state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"{aws}\"\naliyun = \"{aliyun}\"\ntencentcloud = \"{}\"\n",
+                world.clouds.tencent_url()
             ),
         );
         world
@@ -189,4 +201,25 @@ impl Clock for FastClock {
     fn wait(&self, time: std::time::Duration) -> std::time::Duration {
         time / self.factor
     }
+}
+
+/// Seconds differ from run to run.
+pub(crate) fn steady(text: &str) -> String {
+    let mut steady = String::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        let trimmed = word.trim_end();
+        let number = trimmed.trim_end_matches([':', ';', ')']);
+        if number.contains('.') && number.parse::<f64>().is_ok() {
+            steady.push_str(&word.replace(number, "#.#"));
+        } else if number.strip_prefix("127.0.0.1:").is_some_and(|port| port.parse::<u16>().is_ok()) {
+            steady.push_str(&word.replace(number, "127.0.0.1:PORT"));
+        } else if trimmed.len() == 20 && trimmed.ends_with('Z') {
+            steady.push_str(&word.replace(trimmed, "TIME"));
+        } else if number.len() == 36 && number.matches('-').count() == 4 {
+            steady.push_str(&word.replace(number, "REQUEST-ID"));
+        } else {
+            steady.push_str(word);
+        }
+    }
+    steady
 }

@@ -3,13 +3,13 @@
 //! Owns the protocols' turn into JSON. Knows no product.
 
 use super::client::Client;
+use super::sign;
 use crate::call::CallError;
 use crate::collector::Action;
-use crate::objects::{Api, texts};
+use crate::objects::{Api, Wire, texts};
 use crate::point::Text;
 use crate::run::Run;
-use crate::xml::Node;
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 
 /// A product of the OpenAPI gateway, RPC style.
 #[derive(Debug)]
@@ -29,6 +29,52 @@ impl Api for Rpc {
     ) -> Result<Json, CallError> {
         Client::new(run, region).rpc(action, self.version, &texts(parameters)).await
     }
+
+    fn wire(&self) -> Wire {
+        Wire::Rpc { version: self.version }
+    }
+}
+
+/// A product of the OpenAPI gateway, ROA style: every call has a path of its own, with parameters in it by their names.
+#[derive(Debug)]
+pub struct Roa {
+    /// Of its API: `2022-08-01`.
+    pub version: &'static str,
+    /// `/instances/{instanceId}`.
+    pub path: &'static str,
+}
+
+#[async_trait::async_trait]
+impl Api for Roa {
+    async fn ask(
+        &self,
+        run: &Run,
+        region: &Text,
+        action: &'static Action,
+        parameters: &[(String, Json)],
+    ) -> Result<Json, CallError> {
+        let (path, query) = fill(self.path, texts(parameters));
+        Client::new(run, region).roa(action, self.version, &path, &query).await
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::Roa { version: self.version, path: self.path }
+    }
+}
+
+/// A path with its parameters put in, encoded, and those that are left.
+fn fill(path: &str, parameters: Vec<(String, String)>) -> (String, Vec<(String, String)>) {
+    let mut path = path.to_owned();
+    let mut left = Vec::new();
+    for (name, value) in parameters {
+        let place = format!("{{{name}}}");
+        if path.contains(&place) {
+            path = path.replace(&place, &sign::segment(&value));
+        } else {
+            left.push((name, value));
+        }
+    }
+    (path, left)
 }
 
 /// The parameter that is no parameter on the wire: the bucket, which stands in the host or in the path.
@@ -55,34 +101,23 @@ impl Api for Oss {
         let rest: Vec<(String, String)> =
             parameters.iter().filter(|(name, _)| name != BUCKET).cloned().collect();
         let tree = Client::new(run, region).oss(action, bucket, &rest, self.root).await?;
-        Ok(json(&tree).unwrap_or_default())
+        Ok(tree.json().unwrap_or_default())
     }
-}
 
-/// An element as JSON: text, or its members by name; those of one name are a list. An empty element says nothing.
-fn json(node: &Node) -> Option<Json> {
-    if node.children.is_empty() {
-        return node.text().map(Json::String);
+    fn wire(&self) -> Wire {
+        Wire::Store { root: self.root }
     }
-    let mut members = Map::new();
-    for child in &node.children {
-        let Some(value) = json(child) else { continue };
-        match members.get_mut(&child.name) {
-            None => drop(members.insert(child.name.clone(), value)),
-            Some(Json::Array(items)) => items.push(value),
-            Some(first) => *first = Json::Array(vec![first.take(), value]),
-        }
-    }
-    Some(Json::Object(members))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use super::*;
 
     #[test]
-    fn elements_become_members() {
-        let tree = crate::xml::read(b"<R><A>1</A><B><C>x</C></B><B><C>y</C></B><D/><E><F/></E></R>").unwrap();
-        assert_eq!(super::json(&tree), Some(json!({ "A": "1", "B": [{ "C": "x" }, { "C": "y" }], "E": {} })));
+    fn parameters_go_into_the_path() {
+        let parameters = vec![("id".to_owned(), "a b/中".to_owned()), ("size".to_owned(), "1".to_owned())];
+        let (path, left) = fill("/instances/{id}", parameters);
+        assert_eq!(path, "/instances/a%20b%2F%E4%B8%AD");
+        assert_eq!(left, [("size".to_owned(), "1".to_owned())]);
     }
 }

@@ -69,7 +69,32 @@ impl<'run> Client<'run> {
         parameters: &[(String, String)],
         read: &(dyn Fn(Json) -> Result<T, String> + Send + Sync),
     ) -> Result<T, CallError> {
-        let make = self.openapi(action, version, parameters);
+        self.openapi_call(action, version, "/", parameters, read).await
+    }
+
+    /// A call of an OpenAPI product that has paths; `path` is encoded.
+    ///
+    /// # Errors
+    /// As [`Client::rpc`].
+    pub async fn roa(
+        &self,
+        action: &'static Action,
+        version: &str,
+        path: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Json, CallError> {
+        self.openapi_call(action, version, path, parameters, &Ok).await
+    }
+
+    async fn openapi_call<T>(
+        &self,
+        action: &'static Action,
+        version: &str,
+        path: &str,
+        parameters: &[(String, String)],
+        read: &(dyn Fn(Json) -> Result<T, String> + Send + Sync),
+    ) -> Result<T, CallError> {
+        let make = self.openapi(action, version, path, parameters);
         let answered = |status: StatusCode, headers: &http::HeaderMap, bytes: &[u8]| {
             if !status.is_success() {
                 return Err(errors::refusal(action, &self.region, status, headers, bytes));
@@ -143,10 +168,11 @@ impl<'run> Client<'run> {
         &self,
         action: &'static Action,
         version: &str,
+        path: &str,
         parameters: &[(String, String)],
     ) -> impl Fn(&Credentials, i64) -> Result<http::Request<Bytes>, String> + Send + Sync {
         move |credentials, time| {
-            let url = endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)? + "/";
+            let url = endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)? + path;
             let target =
                 reqwest::Url::parse(&url).map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
             let host = target.host_str().unwrap_or_default();
@@ -228,7 +254,7 @@ impl Provider for Client<'_> {
         if let Some(external) = &account.external_id {
             parameters.push(("ExternalId".to_owned(), expose(external).to_owned()));
         }
-        let make = self.openapi(&ASSUME_ROLE, STS_VERSION, &parameters);
+        let make = self.openapi(&ASSUME_ROLE, STS_VERSION, "/", &parameters);
         let read = |status: StatusCode, headers: &http::HeaderMap, bytes: &[u8]| {
             if !status.is_success() {
                 return Err(errors::refusal(&ASSUME_ROLE, &self.region, status, headers, bytes));

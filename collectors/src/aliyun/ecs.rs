@@ -4,7 +4,7 @@ use super::api::Rpc;
 use super::client::ASSUME_ROLE;
 use crate::account::Cloud;
 use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
-use crate::objects::{Detail, How, Join, List, ObjectCollector, Paging, Request, Scope};
+use crate::objects::{Detail, How, Ids, Join, List, ObjectCollector, Paging, Request, Scope};
 use crate::point::Category;
 use std::time::Duration;
 
@@ -107,10 +107,11 @@ static AUTO_RENEW: Detail = Detail {
             id: "InstanceId",
         },
         ids: "InstanceId",
+        form: Ids::Commas,
         most: 100,
         id: "InstanceId",
         // One instance that is paid as it goes refuses the call for all.
-        only: ("InstanceChargeType", "PrePaid"),
+        only: Some(("InstanceChargeType", "PrePaid")),
         split: &[
             "ChargeTypeViolation",
             "InvalidParameter.InvalidInstanceId",
@@ -137,7 +138,6 @@ const fn detail(key: &'static str, meaning: &'static str) -> Reported {
 pub static ECS: ObjectCollector = ObjectCollector {
     description: Description {
         package: "guance_aliyun_ecs",
-        aliases: &["integration_aliyun_ecs", "integration_alibabacloud_ecs"],
         name: "aliyun_ecs",
         title: "Alibaba Cloud ECS instances",
         title_zh: "阿里云 ECS 实例",
@@ -204,4 +204,5 @@ pub static ECS: ObjectCollector = ObjectCollector {
         id: "InstanceId",
     },
     details: &[&DISKS, &NETWORK_INTERFACES, &FULL_STATUS, &AUTO_RENEW],
+    ..ObjectCollector::DECLARED
 };

@@ -1,6 +1,7 @@
 //! Where Alibaba Cloud answers: hosts by product and region.
 //!
-//! Owns the table of the vendor's own metadata (`endpoints.json`: regions of each product and the hosts that leave the pattern). A region that is
+//! Owns the table of the vendor's own metadata (`endpoints.json`: regions of each product and the hosts that leave the pattern; of the script
+//! market's products the hosts alone, as the vendor's SDK clients have them). A region that is
 //! not in it is asked all the same, by the pattern.
 
 use crate::account::Account;

@@ -91,7 +91,8 @@ pub(super) fn inside(action: &Action, region: &str, answer: &Json) -> Option<Ref
         Json::Number(code) => code.to_string(),
         _ => return None,
     };
-    if code == "200" || code.is_empty() {
+    // Some products say in words that all went well.
+    if ["200", "", "OK", "Success"].contains(&code.as_str()) {
         return None;
     }
     let status = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
@@ -146,9 +147,17 @@ fn hint(action: &Action, region: &str, fault: Fault, code: &str) -> Option<Strin
             "check `ak_id`: is it copied whole, active, and of this account? Temporary keys need their `security_token`"
                 .into(),
         ),
+        Fault::Authentication if code == "MissingSecurityToken" => Some(
+            "these keys are temporary: put their `security_token` beside them, or use lasting keys, with `role_arn` where a role is wanted"
+                .into(),
+        ),
         Fault::Authentication => Some(
             "the temporary keys or their `security_token` are wrong or have expired: get new ones, or use `role_arn` so that funchost renews them"
                 .into(),
+        ),
+        // Said where the clocks agree all the same; else the path says by how much they do not.
+        Fault::Skewed => Some(
+            "the request came too late, though the clocks agree: does a proxy hold requests back?".into(),
         ),
         Fault::Throttled => Some(format!(
             "other programs use the same quota: lower the rate with `[limits]` \"aliyun.{}.{}\"",
@@ -298,6 +307,7 @@ mod tests {
         let of = |answer: Json| inside(&ACTION, "", &answer).map(|refusal| refusal.fault);
         assert_eq!(of(json!({ "Code": "200", "Success": true })), None);
         assert_eq!(of(json!({ "Code": 200 })), None);
+        assert_eq!(of(json!({ "Code": "Success" })), None);
         assert_eq!(of(json!({ "Datapoints": "[]" })), None);
         assert_eq!(
             of(json!({ "Code": "400", "Success": false, "Message": "parse param" })),

@@ -5,6 +5,7 @@ pub mod client;
 pub mod ecs;
 pub mod endpoint;
 mod errors;
+pub mod market;
 pub mod monitor;
 pub mod oss;
 pub mod rds;

@@ -43,6 +43,7 @@ static INFO: Detail = Detail {
             id: "",
         },
         id: (BUCKET, "Name"),
+        only: None,
         keep: &[],
         nothing: None,
     },
@@ -58,7 +59,6 @@ const fn tag(key: &'static str, path: &'static str, meaning: &'static str) -> Re
 pub static OSS: ObjectCollector = ObjectCollector {
     description: Description {
         package: "guance_aliyun_oss",
-        aliases: &["integration_aliyun_oss", "integration_alibabacloud_oss"],
         name: "aliyun_oss",
         title: "Alibaba Cloud OSS buckets",
         title_zh: "阿里云 OSS 存储桶",
@@ -118,4 +118,5 @@ pub static OSS: ObjectCollector = ObjectCollector {
         id: "Name",
     },
     details: &[&INFO],
+    ..ObjectCollector::DECLARED
 };

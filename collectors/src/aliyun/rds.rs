@@ -87,6 +87,7 @@ const fn item(
                 id,
             },
             id: ("DBInstanceId", "DBInstanceId"),
+            only: None,
             keep: &[],
             nothing: None,
         },
@@ -123,6 +124,7 @@ static USAGE: Detail = Detail {
             id: "",
         },
         id: ("DBInstanceId", "DBInstanceId"),
+        only: None,
         keep: &[],
         // The API's word for "no data".
         nothing: Some(-1),
@@ -160,6 +162,7 @@ static SSL: Detail = Detail {
             id: "",
         },
         id: ("DBInstanceId", "DBInstanceId"),
+        only: None,
         // The answer may hold the server's private key. Old answers wrap it in a list.
         keep: &["SSLExpireTime", "items.0.SSLExpireTime", "Items.0.SSLExpireTime"],
         nothing: None,
@@ -203,7 +206,6 @@ macro_rules! list_or_attribute {
 pub static RDS: ObjectCollector = ObjectCollector {
     description: Description {
         package: "guance_aliyun_rds",
-        aliases: &["integration_aliyun_rds", "integration_alibabacloud_rds"],
         name: "aliyun_rds",
         title: "Alibaba Cloud RDS instances",
         title_zh: "阿里云 RDS 实例",
@@ -299,4 +301,5 @@ pub static RDS: ObjectCollector = ObjectCollector {
         id: "DBInstanceId",
     },
     details: &[&ATTRIBUTE, &NET_INFO, &USAGE, &ACCOUNTS, &DATABASES, &SSL],
+    ..ObjectCollector::DECLARED
 };

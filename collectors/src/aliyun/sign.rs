@@ -30,6 +30,12 @@ pub fn path(path: &str) -> String {
     path.split('/').map(encoded).collect::<Vec<_>>().join("/")
 }
 
+/// One segment of a path as it is signed and sent.
+#[must_use]
+pub fn segment(text: &str) -> String {
+    encoded(text)
+}
+
 /// A query as it is signed and sent. OSS writes a name without a value alone, the other products with `=`.
 fn query(parameters: &[(String, String)], bare: bool) -> String {
     let mut pairs: Vec<(String, String)> =

@@ -46,6 +46,7 @@ static ATTRIBUTE: Detail = Detail {
     how: How::Item {
         list: List { request: request(&DESCRIBE_ATTRIBUTE), paging: Paging::Whole, items: "", id: "" },
         id: ("LoadBalancerId", "LoadBalancerId"),
+        only: None,
         keep: &[],
         nothing: None,
     },
@@ -63,6 +64,7 @@ static HEALTH: Detail = Detail {
             id: "",
         },
         id: ("LoadBalancerId", "LoadBalancerId"),
+        only: None,
         keep: &[],
         nothing: None,
     },
@@ -106,7 +108,6 @@ const fn tag(key: &'static str, from: Source, meaning: &'static str) -> Reported
 pub static SLB: ObjectCollector = ObjectCollector {
     description: Description {
         package: "guance_aliyun_slb",
-        aliases: &["integration_aliyun_slb", "integration_alibabacloud_slb"],
         name: "aliyun_slb",
         title: "Alibaba Cloud classic load balancers (CLB)",
         title_zh: "阿里云传统型负载均衡 CLB",
@@ -225,4 +226,5 @@ pub static SLB: ObjectCollector = ObjectCollector {
         id: "LoadBalancerId",
     },
     details: &[&ATTRIBUTE, &HEALTH, &CERTIFICATES],
+    ..ObjectCollector::DECLARED
 };

@@ -13,7 +13,7 @@ use crate::point::Text;
 use crate::run::Run;
 use crate::xml;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::de::DeserializeOwned;
 
 /// The target prefix of CloudWatch's JSON protocol.
@@ -59,20 +59,57 @@ impl<'run> Client<'run> {
         action: &'static Action,
         body: &serde_json::Value,
     ) -> Result<T, CallError> {
-        let body = Bytes::from(body.to_string());
-        let headers = [
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0")),
-            (
-                HeaderName::from_static("x-amz-target"),
-                HeaderValue::from_str(&format!("{CLOUDWATCH}.{}", action.action))
-                    .unwrap_or_else(|_| HeaderValue::from_static("")),
-            ),
-        ];
-        self.signed(action, &headers, body, &|bytes: &[u8]| {
+        self.target(action, CLOUDWATCH, "1.0", body).await
+    }
+
+    /// A call in the JSON protocol of a service whose targets begin so, in the protocol's version (`1.0`, `1.1`).
+    ///
+    /// # Errors
+    /// A [`CallError`] when it failed for good; an answer of the wrong shape counts as one that may pass.
+    pub async fn target<T: DeserializeOwned>(
+        &self,
+        action: &'static Action,
+        prefix: &str,
+        version: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, CallError> {
+        let value =
+            |text: String| HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let wire = OnWire {
+            headers: vec![
+                (header::CONTENT_TYPE, value(format!("application/x-amz-json-{version}"))),
+                (HeaderName::from_static("x-amz-target"), value(format!("{prefix}.{}", action.action))),
+            ],
+            body: Bytes::from(body.to_string()),
+            ..OnWire::default()
+        };
+        self.signed(action, &wire, &|bytes: &[u8]| {
             serde_json::from_slice(bytes)
                 .map_err(|error| format!("the answer is not what it should be: {error}"))
         })
         .await
+    }
+
+    /// A call of a path, with a JSON body or with none; `place` is the path and query, encoded.
+    ///
+    /// # Errors
+    /// A [`CallError`] when it failed for good; what `read` refuses counts as an answer that may pass.
+    pub async fn rest<T>(
+        &self,
+        action: &'static Action,
+        method: Method,
+        place: String,
+        body: Option<&serde_json::Value>,
+        read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
+    ) -> Result<T, CallError> {
+        let kind = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let wire = OnWire {
+            method,
+            place,
+            headers: body.iter().map(|_| kind.clone()).collect(),
+            body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
+        };
+        self.signed(action, &wire, &read).await
     }
 
     /// A call in the Query protocol: a form goes in, XML comes out.
@@ -86,17 +123,16 @@ impl<'run> Client<'run> {
         parameters: &[(String, String)],
         read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
     ) -> Result<T, CallError> {
-        self.signed(action, &[FORM], form(action, version, parameters), &read).await
+        self.signed(action, &OnWire::form(action, version, parameters), &read).await
     }
 
     async fn signed<T>(
         &self,
         action: &'static Action,
-        headers: &[(HeaderName, HeaderValue)],
-        body: Bytes,
+        wire: &OnWire,
         read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
     ) -> Result<T, CallError> {
-        let make = self.make(action, headers, body);
+        let make = self.make(action, wire);
         let read = self.read(action, read);
         let request = client::Request { region: &self.region, action, make: &make, read: &read };
         client::call(self, &request).await.map_err(|error| self.explain(action, error))
@@ -106,16 +142,17 @@ impl<'run> Client<'run> {
     fn make(
         &self,
         action: &'static Action,
-        headers: &[(HeaderName, HeaderValue)],
-        body: Bytes,
+        wire: &OnWire,
     ) -> impl Fn(&Credentials, i64) -> Result<http::Request<Bytes>, String> + Send + Sync {
         move |credentials, time| {
             let url = endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)?;
-            let mut request = http::Request::post(format!("{url}/"))
-                .body(body.clone())
+            let mut request = http::Request::builder()
+                .method(wire.method.clone())
+                .uri(format!("{url}{}", wire.place))
+                .body(wire.body.clone())
                 .map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
-            request.headers_mut().extend(headers.iter().cloned());
-            sign(&mut request, credentials, &self.region, action.service, time)?;
+            request.headers_mut().extend(wire.headers.iter().cloned());
+            sign(&mut request, credentials, &self.region, endpoint::signing_name(action.service), time)?;
             Ok(request)
         }
     }
@@ -187,8 +224,8 @@ impl Provider for Client<'_> {
                 expires: expires.timestamp_nanos_opt(),
             })
         };
-        let headers = [FORM];
-        let make = self.make(&ASSUME_ROLE, &headers, form(&ASSUME_ROLE, "2011-06-15", &parameters));
+        let wire = OnWire::form(&ASSUME_ROLE, "2011-06-15", &parameters);
+        let make = self.make(&ASSUME_ROLE, &wire);
         let read = self.read(&ASSUME_ROLE, &read);
         let request =
             client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
@@ -202,6 +239,27 @@ impl Provider for Client<'_> {
             }
             error
         })
+    }
+}
+
+/// What a request is made of.
+struct OnWire {
+    method: Method,
+    /// Path and query, encoded.
+    place: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+impl Default for OnWire {
+    fn default() -> Self {
+        Self { method: Method::POST, place: "/".into(), headers: Vec::new(), body: Bytes::new() }
+    }
+}
+
+impl OnWire {
+    fn form(action: &Action, version: &str, parameters: &[(String, String)]) -> Self {
+        Self { headers: vec![FORM], body: form(action, version, parameters), ..Self::default() }
     }
 }
 

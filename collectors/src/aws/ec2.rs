@@ -8,7 +8,7 @@ use super::ec2_shape::{Kind, SHAPES};
 use crate::account::Cloud;
 use crate::call::CallError;
 use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
-use crate::objects::{Api, List, ObjectCollector, Paging, Request, Scope, texts};
+use crate::objects::{Api, List, ObjectCollector, Paging, Request, Scope, Wire, texts};
 use crate::point::{Category, Text};
 use crate::run::Run;
 use crate::xml::{self, Node};
@@ -37,7 +37,6 @@ const fn field(key: &'static str, kind: Type, from: Source, meaning: &'static st
 pub static EC2: ObjectCollector = ObjectCollector {
     description: Description {
         package: "guance_aws_ec2",
-        aliases: &["integration_aws_ec2"],
         name: "aws_ec2",
         title: "Amazon EC2 instances",
         title_zh: "亚马逊 EC2 实例",
@@ -80,6 +79,7 @@ pub static EC2: ObjectCollector = ObjectCollector {
         id: "InstanceId",
     },
     details: &[],
+    ..ObjectCollector::DECLARED
 };
 
 /// `DescribeInstances`: its instances without their reservations.
@@ -96,6 +96,10 @@ impl Api for Instances {
         parameters: &[(String, Json)],
     ) -> Result<Json, CallError> {
         Client::new(run, region).query(action, VERSION, &texts(parameters), read).await
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::Own
     }
 }
 

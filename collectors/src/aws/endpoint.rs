@@ -101,6 +101,12 @@ pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> 
     }
 }
 
+/// The name that a service signs with, where it is not the host's.
+#[must_use]
+pub(super) fn signing_name(service: &str) -> &str {
+    if service == "memory-db" { "memorydb" } else { service }
+}
+
 /// Is this region in the China partition, whose keys are its own?
 #[must_use]
 pub fn is_china(region: &str) -> bool {

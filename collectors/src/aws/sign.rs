@@ -5,7 +5,10 @@
 use crate::account::expose;
 use crate::clock::system_time;
 use aws_credential_types::Credentials as Identity;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign as sign_request};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign as sign_request,
+};
 use aws_sigv4::sign::v4::SigningParams;
 use bytes::Bytes;
 
@@ -31,12 +34,19 @@ pub fn sign(
         "funchost",
     )
     .into();
+    let mut settings = SigningSettings::default();
+    // S3 signs the path as it is sent, and the hash of the body as a header.
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
     let parameters = SigningParams::builder()
         .identity(&identity)
         .region(region)
         .name(service)
         .time(system_time(time))
-        .settings(SigningSettings::default())
+        .settings(settings)
         .build()
         .map_err(|error| format!("the signature's parameters are incomplete: {error}"))?
         .into();

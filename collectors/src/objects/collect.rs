@@ -2,16 +2,18 @@
 //!
 //! Owns the order of these steps. Memory holds two pages, the objects that wait for a batch to fill, and what was listed for the whole region.
 
-use super::detail::{Detail, Details, How};
-use super::list::{Walk, at, text};
-use super::project::{Object, point};
+use super::ahead;
+use super::detail::{Detail, Details, How, is};
+use super::list::{List, Tally, Walk, at, text};
+use super::project::Object;
 use super::{ObjectCollector, Scope};
 use crate::collector::{Failure, Output};
 use crate::point::{Point, Text};
 use crate::run::Run;
 use futures_util::future::join_all;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Collects these regions.
 pub(super) async fn collect(
@@ -21,12 +23,31 @@ pub(super) async fn collect(
     regions: &[Text],
 ) {
     match collector.scope {
-        Scope::Region => {
+        Scope::Region | Scope::Sites(_) => {
             join_all(regions.iter().map(|region| async move {
-                let result = Collection::new(collector, details, run, region).region().await;
+                let tally = ahead::tally(collector, details);
+                let result = here(collector, details, run, region, region, &tally).await;
+                let result = ahead::remembered(collector, run, region, &tally, result).await;
                 run.done(region, result).await;
             }))
             .await;
+        }
+        Scope::Central(at) => {
+            for region in regions {
+                let tally = ahead::tally(collector, details);
+                let result = here(collector, details, run, region, &Text::from(at), &tally).await;
+                let result = ahead::remembered(collector, run, region, &tally, result).await;
+                run.done(region, result).await;
+            }
+        }
+        Scope::Everywhere(at, list) => {
+            for region in regions {
+                let tally = ahead::tally(collector, details);
+                let at = Text::from(at);
+                let result = everywhere(collector, details, run, region, &at, list, &tally).await;
+                let result = ahead::remembered(collector, run, region, &tally, result).await;
+                run.done(region, result).await;
+            }
         }
         Scope::Account { region, without } => {
             let result = account(collector, details, run, regions, |item| {
@@ -41,6 +62,43 @@ pub(super) async fn collect(
     }
 }
 
+/// What there is at one region's host, reported as of `home`.
+async fn here(
+    collector: &'static ObjectCollector,
+    details: &[&'static Detail],
+    run: &Run,
+    home: &Text,
+    region: &Text,
+    tally: &Arc<Tally>,
+) -> Result<(), Failure> {
+    Collection::new(collector, details, run, home, region, tally).region().await?;
+    for collector in collector.also {
+        Collection::new(collector, collector.details, run, home, region, tally).region().await?;
+    }
+    Ok(())
+}
+
+/// What there is in all regions that the cloud names.
+async fn everywhere(
+    collector: &'static ObjectCollector,
+    details: &[&'static Detail],
+    run: &Run,
+    home: &Text,
+    at: &Text,
+    list: &'static List,
+    tally: &Arc<Tally>,
+) -> Result<(), Failure> {
+    let named = Walk::new(list, at, &[], tally).all(run).await?;
+    let regions: Vec<Text> = named
+        .iter()
+        .filter_map(|item| super::list::at(item, list.id).and_then(text))
+        .map(Text::from)
+        .collect();
+    let results =
+        join_all(regions.iter().map(|region| here(collector, details, run, home, region, tally))).await;
+    results.into_iter().collect()
+}
+
 /// The account's one list, each item to its region.
 async fn account(
     collector: &'static ObjectCollector,
@@ -50,11 +108,15 @@ async fn account(
     region_of: impl Fn(&Json) -> Option<String>,
 ) -> Result<(), Failure> {
     let Some(first) = regions.first() else { return Ok(()) };
+    let tally = Tally::of([collector.list.request.action]);
     let mut collections: BTreeMap<Text, Collection<'_>> = regions
         .iter()
-        .map(|region| (region.clone(), Collection::new(collector, details, run, region)))
+        .map(|region| {
+            let tally = ahead::tally(collector, details);
+            (region.clone(), Collection::new(collector, details, run, region, region, &tally))
+        })
         .collect();
-    let mut walk = Walk::new(&collector.list, first, &[]);
+    let mut walk = Walk::new(&collector.list, first, &[], &tally);
     while walk.goes_on() {
         let mut shares: BTreeMap<Text, Vec<Json>> = BTreeMap::new();
         for item in walk.next(run).await? {
@@ -73,22 +135,35 @@ async fn account(
         }
     }
     for collection in collections.values_mut() {
-        collection.finish(&walk).await?;
+        collection.missing = walk.missing();
+        collection.finish().await?;
+        ahead::remember(collector, run, &collection.region, &collection.tally).await?;
     }
-    Ok(())
+    ahead::remember(collector, run, &Text::from(""), &tally).await
 }
 
 /// One region's collection.
 struct Collection<'run> {
     collector: &'static ObjectCollector,
     run: &'run Run,
+    /// As what its points go out.
+    home: Text,
+    /// Where it is asked for.
     region: Text,
+    tally: Arc<Tally>,
     details: Details<'run>,
     /// Has what is listed once a region been listed?
     listed: bool,
     /// Objects that wait until a batch is full.
     waiting: Vec<Object>,
     nameless: u64,
+    skipped: u64,
+    /// Items that a list promised and did not show.
+    missing: u64,
+    /// Ids that came in an earlier variant of the list.
+    came: HashSet<String>,
+    /// Names that are taken, where the name is not the id.
+    named: HashSet<Text>,
 }
 
 impl<'run> Collection<'run> {
@@ -96,36 +171,79 @@ impl<'run> Collection<'run> {
         collector: &'static ObjectCollector,
         details: &[&'static Detail],
         run: &'run Run,
+        home: &Text,
         region: &Text,
+        tally: &Arc<Tally>,
     ) -> Self {
-        let details = Details::new(run, region, &collector.description, details);
+        let details = Details::new(run, region, &collector.description, details, tally.clone());
         Self {
             collector,
             run,
+            home: home.clone(),
             region: region.clone(),
+            tally: tally.clone(),
             details,
             listed: false,
             waiting: Vec::new(),
             nameless: 0,
+            skipped: 0,
+            missing: 0,
+            came: HashSet::new(),
+            named: HashSet::new(),
         }
     }
 
-    /// All pages of the region. The next page is on its way while one is worked on.
+    /// All of the region.
     async fn region(&mut self) -> Result<(), Failure> {
+        match self.collector.variants {
+            None => self.list(&[]).await?,
+            Some((parameter, values)) => {
+                for value in values {
+                    self.list(&[(parameter.to_owned(), Json::from(*value))]).await?;
+                }
+            }
+        }
+        self.finish().await
+    }
+
+    /// All pages of a list. The next page is on its way while one is worked on.
+    async fn list(&mut self, parameters: &[(String, Json)]) -> Result<(), Failure> {
         let run = self.run;
-        let mut walk = Walk::new(&self.collector.list, &self.region, &[]);
-        let mut items = walk.next(run).await?;
+        let (region, tally) = (self.region.clone(), self.tally.clone());
+        let mut walk = Walk::new(&self.collector.list, &region, parameters, &tally);
+        let mut items = match walk.next(run).await {
+            Err(Failure::Call(error)) if self.collector.quiet.contains(&error.code.as_str()) => {
+                let place = if self.region.is_empty() { String::new() } else { format!("{}: ", self.region) };
+                let title = self.collector.description.title;
+                run.warn(format!("{place}{title}: not opened or not to be had there ({})", error.code)).await;
+                return Ok(());
+            }
+            items => items?,
+        };
         while walk.goes_on() {
             let (page, following) = tokio::join!(self.page(items), walk.next(run));
             page?;
             items = following?;
         }
         self.page(items).await?;
-        self.finish(&walk).await
+        self.missing += walk.missing();
+        Ok(())
     }
 
     /// One page's items, as far as they can be sent.
-    async fn page(&mut self, items: Vec<Json>) -> Result<(), Failure> {
+    async fn page(&mut self, mut items: Vec<Json>) -> Result<(), Failure> {
+        if let Some(skip) = &self.collector.skip {
+            let before = items.len();
+            items.retain(|item| {
+                let value = at(item, skip.path).and_then(text).unwrap_or_default();
+                skip.values.contains(&value.as_str()) == skip.others
+            });
+            self.skipped += (before - items.len()) as u64;
+        }
+        if self.collector.variants.is_some() {
+            let id = self.collector.list.id;
+            items.retain(|item| at(item, id).and_then(text).is_none_or(|id| self.came.insert(id)));
+        }
         if items.is_empty() {
             return Ok(());
         }
@@ -143,18 +261,26 @@ impl<'run> Collection<'run> {
         }
         if let Some(filter) = &self.run.filter {
             self.details.ask_each(&mut objects, |detail| self.details.makes_tags(detail)).await;
+            let batch = self.details.batch().filter(|(batch, _)| self.details.makes_tags(batch));
+            if let Some((batch, most)) = batch {
+                for chunk in objects.chunks_mut(most) {
+                    self.details.ask_batch(batch, chunk).await;
+                }
+            }
             let instances = objects.iter().map(|object| self.instance(object)).collect();
             let mut keep = filter.keep(instances).await?.into_iter();
             objects.retain(|_| keep.next().unwrap_or(false));
             self.details.ask_each(&mut objects, |detail| !self.details.makes_tags(detail)).await;
+            if batch.is_some() {
+                return self.send(objects).await;
+            }
         } else {
             self.details.ask_each(&mut objects, |_| true).await;
         }
         let Some((batch, most)) = self.details.batch() else { return self.send(objects).await };
-        let How::Batch { only: (path, wanted), .. } = &batch.how else { return self.send(objects).await };
-        let (eligible, others): (Vec<Object>, Vec<Object>) = objects
-            .into_iter()
-            .partition(|object| at(&object.item, path).and_then(Json::as_str) == Some(wanted));
+        let How::Batch { only, .. } = &batch.how else { return self.send(objects).await };
+        let (eligible, others): (Vec<Object>, Vec<Object>) =
+            objects.into_iter().partition(|object| is(&object.item, *only));
         self.send(others).await?;
         self.waiting.extend(eligible);
         while self.waiting.len() >= most {
@@ -167,7 +293,7 @@ impl<'run> Collection<'run> {
     }
 
     /// What still waits, and what a person should know.
-    async fn finish(&mut self, walk: &Walk<'_>) -> Result<(), Failure> {
+    async fn finish(&mut self) -> Result<(), Failure> {
         let mut rest = std::mem::take(&mut self.waiting);
         if let Some((batch, _)) = self.details.batch().filter(|_| !rest.is_empty()) {
             self.details.ask_batch(batch, &mut rest).await;
@@ -182,33 +308,45 @@ impl<'run> Collection<'run> {
                 .warn(format!("{region}: {} items of the list have no id and were left out", self.nameless))
                 .await;
         }
-        if walk.missing() > 0 {
+        if let Some(skip) =
+            self.collector.skip.as_ref().filter(|skip| self.skipped > 0 && !skip.note.is_empty())
+        {
+            self.run.warn(format!("{region}: {} {}", self.skipped, skip.note)).await;
+        }
+        if self.missing > 0 {
             // Nothing that was not seen may be forgotten.
             return Err(Failure::Answer(format!(
-                "{region}: the list changed while it was read, twice: {} of its items were not shown",
-                walk.missing()
+                "{region}: the list changed while it was read, twice: up to {} of its items were not shown",
+                self.missing
             )));
         }
         Ok(())
     }
 
-    async fn send(&self, objects: Vec<Object>) -> Result<(), Failure> {
+    async fn send(&mut self, objects: Vec<Object>) -> Result<(), Failure> {
         let points: Vec<Point> = objects.into_iter().map(|object| self.point(object)).collect();
         if !points.is_empty() {
-            self.run.send(Output::Objects { region: self.region.clone(), points }).await;
+            self.run.send(Output::Objects { region: self.home.clone(), points }).await;
         }
         Ok(())
     }
 
-    fn point(&self, mut object: Object) -> Point {
+    fn point(&mut self, mut object: Object) -> Point {
         let id = at(&object.item, self.collector.list.id).and_then(text).unwrap_or_default();
         self.details.join_region(&id, &mut object);
-        point(&self.collector.description, &self.region, &object, self.run.started)
+        let mut point = self.collector.point(&self.region, &object, self.run.started);
+        // Two objects of one name would be one: the second is called by its id.
+        if let Some((_, name)) = point.tags.iter_mut().find(|(key, name)| &**key == "name" && **name != *id)
+            && !self.named.insert(name.clone())
+        {
+            *name = id.into();
+        }
+        point
     }
 
     /// What a filter sees: the reported tags, and the API's own members where the name is free.
     fn instance(&self, object: &Object) -> Json {
-        let point = point(&self.collector.description, &self.region, object, self.run.started);
+        let point = self.collector.point(&self.region, object, self.run.started);
         let mut instance = object.item.as_object().cloned().unwrap_or_default();
         for (key, value) in &point.tags {
             instance.insert(key.to_string(), Json::from(&**value));

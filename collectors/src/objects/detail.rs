@@ -3,7 +3,7 @@
 //! Owns how they are asked for (once a region, in batches of ids, one by one), how they are joined, and what a refusal means: an object is never lost for
 //! a detail. A code that says "this object has no such thing" is silent; every other costs one warning a run and code, and the detail.
 
-use super::list::{List, Walk, at, text};
+use super::list::{List, Tally, Walk, at, text};
 use super::project::{Found, Object};
 use crate::call::{CallError, Fault};
 use crate::collector::{Description, Failure, Reported, Source};
@@ -14,7 +14,7 @@ use futures_util::stream;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One detail of a product's objects.
 #[derive(Debug)]
@@ -55,14 +55,16 @@ pub enum How {
     Batch {
         /// The list.
         list: List,
-        /// The parameter of the ids, joined by commas.
+        /// The parameter of the ids.
         ids: &'static str,
+        /// How it holds them.
+        form: Ids,
         /// Ids of one call.
         most: usize,
         /// Where the id stands in the object's item.
         id: &'static str,
-        /// Only objects whose member has this value.
-        only: (&'static str, &'static str),
+        /// Only objects whose member has this value; none is all.
+        only: Option<(&'static str, &'static str)>,
         /// Codes by which one id refuses the whole call: it is asked again in halves.
         split: &'static [&'static str],
     },
@@ -72,11 +74,27 @@ pub enum How {
         list: List,
         /// The parameter of the id, and where it stands in the object's item.
         id: (&'static str, &'static str),
+        /// Only for objects whose member has this value; none is all.
+        only: Option<(&'static str, &'static str)>,
         /// The only members that are kept; none is all. For answers that hold what nobody may see.
         keep: &'static [&'static str],
         /// Members of this value are as good as missing.
         nothing: Option<i64>,
     },
+}
+
+/// How a parameter holds ids.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// As one text, commas between them.
+    Commas,
+    /// As a list.
+    List,
+}
+
+/// Has an item this member with this value? Without a condition every item has.
+pub(super) fn is(item: &Json, only: Option<(&'static str, &'static str)>) -> bool {
+    only.is_none_or(|(path, wanted)| at(item, path).and_then(text).is_some_and(|value| value == wanted))
 }
 
 /// How a region's list is joined to its objects.
@@ -88,10 +106,12 @@ pub enum Join {
     Many(&'static [&'static str]),
     /// The whole list belongs to every object.
     All,
+    /// The same, as a list whose members are reported one by one.
+    Tree,
 }
 
 /// Calls of one detail that are under way at once; the limiter spaces them.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// After so many refused permissions, and nothing else, a detail is not asked for again in this run.
 const HOPELESS: u64 = 8;
@@ -120,6 +140,7 @@ pub(super) struct Details<'run> {
     region: Text,
     description: &'static Description,
     details: Vec<&'static Detail>,
+    tally: Arc<Tally>,
     /// What was listed for the whole region, by detail, then by the object's id; the whole list under the empty id.
     listed: Mutex<HashMap<&'static str, HashMap<String, Found>>>,
     luck: Mutex<BTreeMap<&'static str, Luck>>,
@@ -131,12 +152,14 @@ impl<'run> Details<'run> {
         region: &Text,
         description: &'static Description,
         details: &[&'static Detail],
+        tally: Arc<Tally>,
     ) -> Self {
         Self {
             run,
             region: region.clone(),
             description,
             details: details.to_vec(),
+            tally,
             listed: Mutex::default(),
             luck: Mutex::default(),
         }
@@ -146,7 +169,7 @@ impl<'run> Details<'run> {
     pub(super) async fn list_region(&self) {
         let lists = self.details.iter().filter_map(|detail| match &detail.how {
             How::Region { list, join, .. } => Some(async move {
-                match Walk::new(list, &self.region, &[]).all(self.run).await {
+                match Walk::new(list, &self.region, &[], &self.tally).all(self.run).await {
                     Ok(items) => {
                         let joined = joined(items, join);
                         self.listed
@@ -171,7 +194,7 @@ impl<'run> Details<'run> {
                 continue;
             }
             let found = listed.get_mut(detail.name).and_then(|listed| match join {
-                Join::All => listed.get("").cloned(),
+                Join::All | Join::Tree => listed.get("").cloned(),
                 // A disk can be attached to several.
                 Join::One(_) | Join::Many(_) => listed.remove(id),
             });
@@ -190,9 +213,11 @@ impl<'run> Details<'run> {
     pub(super) async fn ask_each(&self, objects: &mut [Object], which: impl Fn(&Detail) -> bool) {
         let mut wanted: Vec<(&'static Detail, usize, String)> = Vec::new();
         for detail in self.details.iter().filter(|detail| which(detail)) {
-            if let How::Item { id: (_, path), .. } = &detail.how {
+            if let How::Item { id: (_, path), only, .. } = &detail.how {
                 for (index, object) in objects.iter().enumerate() {
-                    if let Some(id) = at(&object.item, path).and_then(text) {
+                    if is(&object.item, *only)
+                        && let Some(id) = at(&object.item, path).and_then(text)
+                    {
                         wanted.push((*detail, index, id));
                     }
                 }
@@ -222,7 +247,7 @@ impl<'run> Details<'run> {
     }
 
     async fn one(&self, detail: &'static Detail, id: &str) -> Option<Found> {
-        let How::Item { list, id: (parameter, _), keep, nothing } = &detail.how else { return None };
+        let How::Item { list, id: (parameter, _), keep, nothing, .. } = &detail.how else { return None };
         let hopeless = self.with_luck(detail, |luck| {
             let hopeless = luck.answered == 0 && luck.denied >= HOPELESS;
             luck.skipped += u64::from(hopeless);
@@ -231,8 +256,8 @@ impl<'run> Details<'run> {
         if hopeless {
             return None;
         }
-        let parameters = [((*parameter).to_owned(), id.to_owned())];
-        match Walk::new(list, &self.region, &parameters).all(self.run).await {
+        let parameters = [((*parameter).to_owned(), Json::from(id))];
+        match Walk::new(list, &self.region, &parameters, &self.tally).all(self.run).await {
             Ok(mut items) => {
                 self.with_luck(detail, |luck| luck.answered += 1);
                 let answer = if list.items.is_empty() { items.pop()? } else { Json::Array(items) };
@@ -255,13 +280,17 @@ impl<'run> Details<'run> {
 
     /// Asks for one batch.
     pub(super) async fn ask_batch(&self, detail: &'static Detail, objects: &mut [Object]) {
-        let How::Batch { list, ids, id, split, .. } = &detail.how else { return };
+        let How::Batch { list, ids, form, id, split, .. } = &detail.how else { return };
         let id_of = |object: &Object| at(&object.item, id).and_then(text);
         let mut left: Vec<Vec<String>> = vec![objects.iter().filter_map(id_of).collect()];
         let mut found: HashMap<String, Json> = HashMap::new();
         while let Some(mut batch) = left.pop().filter(|batch| !batch.is_empty()) {
-            let parameters = [((*ids).to_owned(), batch.join(","))];
-            match Walk::new(list, &self.region, &parameters).all(self.run).await {
+            let value = match form {
+                Ids::Commas => Json::from(batch.join(",")),
+                Ids::List => Json::from(batch.as_slice()),
+            };
+            let parameters = [((*ids).to_owned(), value)];
+            match Walk::new(list, &self.region, &parameters, &self.tally).all(self.run).await {
                 Ok(items) => {
                     self.with_luck(detail, |luck| luck.answered += 1);
                     found.extend(
@@ -358,15 +387,21 @@ fn comes_from(from: &Source, detail: &str) -> bool {
     match from {
         Source::Detail(name, _) => *name == detail,
         Source::First(sources) => sources.iter().any(|from| comes_from(from, detail)),
+        Source::Mapped(from, _) | Source::Behind(from, _) | Source::Epoch(from) => comes_from(from, detail),
         _ => false,
     }
 }
 
 /// Is a key lost without this detail?
 fn only_from(reported: &Reported, detail: &str) -> bool {
-    match &reported.from {
+    is_lost(&reported.from, detail)
+}
+
+fn is_lost(from: &Source, detail: &str) -> bool {
+    match from {
         Source::Detail(name, _) => *name == detail,
-        Source::First(sources) => sources.iter().all(|from| comes_from(from, detail)),
+        Source::First(sources) => sources.iter().all(|from| is_lost(from, detail)),
+        Source::Mapped(from, _) | Source::Behind(from, _) | Source::Epoch(from) => is_lost(from, detail),
         _ => false,
     }
 }
@@ -378,6 +413,7 @@ fn joined(items: Vec<Json>, join: &Join) -> HashMap<String, Found> {
             let whole = if items.is_empty() { String::new() } else { Json::Array(items).to_string() };
             HashMap::from([(String::new(), Found::Text(whole.into()))])
         }
+        Join::Tree => HashMap::from([(String::new(), Found::Tree(Json::Array(items)))]),
         Join::One(path) => items
             .into_iter()
             .filter_map(|item| Some((at(&item, path).and_then(text)?, Found::Text(item.to_string().into()))))

@@ -3,19 +3,22 @@
 //! Owns what all of them do alike. A product is one literal: how its list is asked for and paged, which details belong to each object and how they are
 //! found, and which members become tags and fields. Knows no product and no protocol: an [`Api`] turns a request into JSON.
 
+mod ahead;
 mod collect;
+pub mod declare;
 mod detail;
 mod list;
 mod project;
 
-pub use detail::{Detail, How, Join};
-pub use list::{Api, List, Paging, Request, text};
+pub use detail::{Detail, How, Ids, Join};
+pub use list::{Api, List, Paging, Request, Wire, text};
 pub use project::{Found, Object, point};
 
 use crate::account::Account;
-use crate::collector::{Collector, Description, Spec, regions};
+use crate::collector::{Collector, Description, Failure, Spec, regions};
+use crate::estimate::{Ahead, Estimate};
 use crate::mistake::{Argument, Mistake, nearest};
-use crate::point::Text;
+use crate::point::{Point, Text};
 use crate::run::Run;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -27,7 +30,7 @@ pub fn texts(parameters: &[(String, Json)]) -> Vec<(String, String)> {
 }
 
 /// Where a product's list comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Scope {
     /// Each region has its own.
     Region,
@@ -39,6 +42,25 @@ pub enum Scope {
         /// What they may begin with.
         without: &'static str,
     },
+    /// The product has no regions: one list, asked for at this region's host; an empty one is the central host.
+    Central(&'static str),
+    /// The product has these sites, whatever the user's regions are; all are asked.
+    Sites(&'static [&'static str]),
+    /// All regions that this list names by its id; the list is asked for at this region's host.
+    Everywhere(&'static str, &'static List),
+}
+
+/// Items of a list that are not this collector's.
+#[derive(Debug)]
+pub struct Skip {
+    /// The member that says so.
+    pub path: &'static str,
+    /// By one of these values.
+    pub values: &'static [&'static str],
+    /// Is it the items that have none of the values.
+    pub others: bool,
+    /// What the note about them says; an empty one: nothing is said.
+    pub note: &'static str,
 }
 
 /// A product's objects.
@@ -52,17 +74,81 @@ pub struct ObjectCollector {
     pub list: List,
     /// What is found out beside.
     pub details: &'static [&'static Detail],
+    /// The list is read once for each of these values of a parameter; an object that comes twice is reported once.
+    pub variants: Option<(&'static str, &'static [&'static str])>,
+    /// Which items are left out.
+    pub skip: Option<Skip>,
+    /// Codes by which the cloud says that the product is not opened, or not to be had there: no objects, and one note.
+    pub quiet: &'static [&'static str],
+    /// The class by a member's value; the description's measurement where none fits.
+    pub class: Option<(&'static str, &'static [(&'static str, &'static str)])>,
+    /// Objects of another API that belong to the same package.
+    pub also: &'static [&'static ObjectCollector],
+    /// JSON: an `item` of the list, what `details` found, and the published `point` that both make.
+    pub sample: &'static str,
 }
 
 impl ObjectCollector {
+    /// What a declaration is silent about.
+    pub const DECLARED: Self = Self {
+        description: declare::NOTHING,
+        scope: Scope::Region,
+        list: declare::NO_LIST,
+        details: &[],
+        variants: None,
+        skip: None,
+        quiet: &[],
+        class: None,
+        also: &[],
+        sample: "",
+    };
+
+    /// An object as a point of this collector.
+    #[must_use]
+    pub fn point(&self, region: &Text, object: &Object, time: i64) -> Point {
+        let mut point = project::point(&self.description, region, object, time);
+        if let Some((path, classes)) = self.class {
+            let value = list::at(&object.item, path).and_then(text).unwrap_or_default();
+            if let Some((_, class)) = classes.iter().find(|(known, _)| *known == value) {
+                point.measurement = Text::from(*class);
+            }
+        }
+        point
+    }
+
     fn choosable(&self) -> Vec<&'static str> {
-        self.details.iter().filter(|detail| detail.optional).map(|detail| detail.name).collect()
+        let mut names: Vec<&'static str> =
+            self.details.iter().filter(|detail| detail.optional).map(|detail| detail.name).collect();
+        names.dedup();
+        names
+    }
+
+    /// Does a user name the regions?
+    fn takes_regions(&self) -> bool {
+        matches!(self.scope, Scope::Region | Scope::Account { .. })
     }
 }
 
 impl Collector for ObjectCollector {
     fn description(&self) -> &Description {
         &self.description
+    }
+
+    fn declaration(&self) -> Option<&ObjectCollector> {
+        Some(self)
+    }
+
+    fn classes(&self) -> Vec<&'static str> {
+        let mut classes = vec![self.description.measurement];
+        for collector in std::iter::once(self).chain(self.also.iter().copied()) {
+            classes.push(collector.description.measurement);
+            classes.extend(
+                collector.class.iter().flat_map(|(_, classes)| classes.iter().map(|(_, class)| *class)),
+            );
+        }
+        classes.sort_unstable();
+        classes.dedup();
+        classes
     }
 
     fn read(&'static self, account: &Account, configs: &Json) -> Result<Box<dyn Spec>, Mistake> {
@@ -78,12 +164,25 @@ impl Collector for ObjectCollector {
             details: Option<Vec<String>>,
         }
         let choosable = self.choosable();
-        let takes = if choosable.is_empty() { "`regions` alone" } else { "`regions` and `details`" };
+        let takes = match (self.takes_regions(), choosable.is_empty()) {
+            (true, true) => "`regions` alone",
+            (true, false) => "`regions` and `details`",
+            (false, true) => "no configuration: write `#{}`",
+            (false, false) => "`details` alone",
+        };
         if configs.get("targets").is_some() {
             return Err(Mistake::new(
                 Argument::Configs,
                 "targets",
                 "belongs to a metrics collector: this one reports objects",
+            )
+            .hint(format!("{} takes {takes}", self.description.name)));
+        }
+        if !self.takes_regions() && configs.get("regions").is_some() {
+            return Err(Mistake::new(
+                Argument::Configs,
+                "regions",
+                "has no meaning here: the product is asked for as a whole, not by regions",
             )
             .hint(format!("{} takes {takes}", self.description.name)));
         }
@@ -94,7 +193,11 @@ impl Collector for ObjectCollector {
             let written: WrittenWithDetails = crate::mistake::read(Argument::Configs, configs)?;
             (written.regions, written.details)
         };
-        let regions = regions(account, written.as_deref())?;
+        let regions = match self.scope {
+            Scope::Region | Scope::Account { .. } => regions(account, written.as_deref())?,
+            Scope::Central(_) | Scope::Everywhere(..) => vec![Text::from("")],
+            Scope::Sites(sites) => sites.iter().copied().map(Text::from).collect(),
+        };
         if let Some(chosen) = &chosen {
             for (index, name) in chosen.iter().enumerate() {
                 let path = format!("details[{index}]");
@@ -141,5 +244,13 @@ impl Spec for ObjectSpec {
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
         collect::collect(self.collector, &self.details, run, regions).await;
+    }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
+        ahead::estimate(self.collector, &self.details, ahead, regions).await
+    }
+
+    async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
+        ahead::discover(self.collector, run, regions).await
     }
 }

@@ -71,6 +71,23 @@ fn source(from: &Source, kind: Type, region: &Text, object: &Object) -> Option<V
         Source::First(sources) => {
             return sources.iter().find_map(|from| source(from, kind, region, object));
         }
+        Source::Mapped(from, names) => {
+            let Value::Text(said) = source(from, Type::Text, region, object)? else { return None };
+            let known = names.iter().find(|(name, _)| **name == *said);
+            let reported = known.map_or(&*said, |(_, reported)| reported);
+            return render(kind, &Json::from(reported));
+        }
+        Source::Behind(from, mark) => {
+            let Value::Text(said) = source(from, Type::Text, region, object)? else { return None };
+            return Some(Value::Text(said.split_once(mark)?.1.into()));
+        }
+        Source::Always(text) => return Some(Value::Text((*text).into())),
+        Source::Epoch(from) => {
+            let Value::Float(seconds) = source(from, Type::Float, region, object)? else { return None };
+            #[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+            let time = DateTime::from_timestamp_millis((seconds * 1000.0).round() as i64)?;
+            return Some(Value::Text(time.to_rfc3339_opts(SecondsFormat::Millis, true).into()));
+        }
         Source::Seconds(path) => {
             let time = DateTime::parse_from_rfc3339(at(&object.item, path)?.as_str()?).ok()?;
             return Some(Value::Integer(time.timestamp()));
@@ -94,8 +111,8 @@ fn render(kind: Type, found: &Json) -> Option<Value> {
     let empty = match found {
         Json::Null => true,
         Json::String(text) => text.is_empty(),
-        Json::Array(items) => items.is_empty(),
-        Json::Object(members) => members.is_empty(),
+        Json::Array(items) => items.is_empty() && kind != Type::Structure,
+        Json::Object(members) => members.is_empty() && kind != Type::Structure,
         Json::Bool(_) | Json::Number(_) => false,
     };
     if empty {
@@ -104,7 +121,7 @@ fn render(kind: Type, found: &Json) -> Option<Value> {
     let written = || text(found).unwrap_or_else(|| found.to_string());
     match kind {
         Type::Text => Some(Value::Text(written().into())),
-        Type::Json => Some(Value::Text(found.to_string().into())),
+        Type::Json | Type::Structure => Some(Value::Text(found.to_string().into())),
         Type::Time => moment(found).map(|time| Value::Text(time.into())),
         Type::Integer => found.as_i64().or_else(|| written().trim().parse().ok()).map(Value::Integer),
         Type::Float => found.as_f64().or_else(|| written().trim().parse().ok()).map(Value::Float),

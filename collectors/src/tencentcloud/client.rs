@@ -9,7 +9,7 @@ use crate::call::{CallError, Credentials, Fault, Refusal};
 use crate::client::{self, Provider};
 use crate::clock::SECOND;
 use crate::collector::Action;
-use crate::objects::Api;
+use crate::objects::{Api, Wire};
 use crate::point::Text;
 use crate::run::Run;
 use bytes::Bytes;
@@ -35,8 +35,8 @@ const CONTENT_TYPE: &str = "application/json; charset=utf-8";
 
 /// The client of one region.
 pub struct Client<'run> {
-    run: &'run Run,
-    region: Text,
+    pub(super) run: &'run Run,
+    pub(super) region: Text,
 }
 
 /// A product of API 3.0, as declarations use it.
@@ -57,6 +57,10 @@ impl Api for Json3 {
     ) -> Result<Json, CallError> {
         let body: Map<String, Json> = parameters.iter().cloned().collect();
         Client::new(run, region).ask(action, self.version, &Json::Object(body), &Ok).await
+    }
+
+    fn wire(&self) -> Wire {
+        Wire::Tencent { version: self.version }
     }
 }
 
@@ -186,6 +190,12 @@ impl Provider for Client<'_> {
                     "the keys need sts:AssumeRole on {role}, and its trust policy must name them{}",
                     if account.external_id.is_some() { " with this external id" } else { "" }
                 ));
+            }
+            if error.code.ends_with("RoleNotFound") {
+                error.hint = Some(
+                    "copy `role_arn` from the role's page in CAM: qcs::cam::uin/<account>:roleName/<name>"
+                        .into(),
+                );
             }
             error
         })

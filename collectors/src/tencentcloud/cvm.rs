@@ -29,7 +29,6 @@ const fn field(key: &'static str, kind: Type, meaning: &'static str) -> Reported
 pub static CVM: ObjectCollector = ObjectCollector {
     description: Description {
         package: "guance_tencentcloud_cvm",
-        aliases: &["integration_tencentcloud_cvm"],
         name: "tencentcloud_cvm",
         title: "Tencent Cloud CVM instances",
         title_zh: "腾讯云 CVM 实例",
@@ -73,4 +72,5 @@ pub static CVM: ObjectCollector = ObjectCollector {
         id: "InstanceId",
     },
     details: &[],
+    ..ObjectCollector::DECLARED
 };

@@ -56,6 +56,17 @@ pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> 
     Ok(format!("https://{service}{between}.tencentcloudapi.com"))
 }
 
+/// The URL of the object store's service, without a slash at its end; one host for all sites.
+///
+/// # Errors
+/// What is wrong with an endpoint that somebody wrote.
+pub(super) fn cos_url(account: &Account, calls: &CallPath) -> Result<String, String> {
+    match named(account, calls, "cos") {
+        Some(url) => url.map(str::to_owned),
+        None => Ok("https://service.cos.myqcloud.com".to_owned()),
+    }
+}
+
 /// What to say about a region that is refused; none where it is a known one.
 #[must_use]
 pub fn region_hint(region: &str) -> Option<String> {

@@ -16,7 +16,13 @@ const TRANSIENT: &[&str] = &[
     "FailedOperation.DivisionByZero",
     "FailedOperation.DoHTTPTransferFailed",
     "FailedOperation.DoTRPCTransferFailed",
-    "FailedOperation.AccessCKafkaFail",
+    "FailedOperation.AccessSTSFail",
+    "FailedOperation.DataQueryFailed",
+    "FailedOperation.DbQueryFailed",
+    "FailedOperation.DruidQueryFailed",
+    "FailedOperation.InternalError",
+    "FailedOperation.SendRequest",
+    "AuthFailure.AccessCAMFail",
 ];
 
 /// Codes of a call that is paid for and not opened, or of an account in arrears.
@@ -27,6 +33,9 @@ const QUOTA: &[&str] = &[
     "LimitExceeded.LimitedAccess",
 ];
 
+/// The call that is paid for beyond a free number.
+const PAID: &str = "GetMonitorData";
+
 /// Is this code one of these, or one of their kinds: `InternalError` and `InternalError.System`?
 fn is(code: &str, codes: &[&str]) -> bool {
     codes
@@ -34,9 +43,10 @@ fn is(code: &str, codes: &[&str]) -> bool {
         .any(|known| code.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
 }
 
-/// Does this code say that temporary keys are past their time?
+/// Can this code mean that temporary keys are past their time? An id that has been forgotten is one that is not found.
 pub(super) fn is_expired(code: &str) -> bool {
-    code == "AuthFailure.TokenFailure"
+    ["AuthFailure.TokenFailure", "AuthFailure.SecretIdNotFound", "AuthFailure.InvalidSecretId"]
+        .contains(&code)
 }
 
 /// What `Response` holds when an answer is a success, else what it means.
@@ -80,10 +90,10 @@ fn classify(code: &str, status: StatusCode) -> Fault {
         Fault::Skewed
     } else if is(code, &["AuthFailure.UnauthorizedOperation", "UnauthorizedOperation"]) {
         Fault::Denied
-    } else if is(code, &["AuthFailure"]) {
-        Fault::Authentication
     } else if is(code, TRANSIENT) || status.is_server_error() {
         Fault::Transient
+    } else if is(code, &["AuthFailure"]) {
+        Fault::Authentication
     } else {
         Fault::Refused
     }
@@ -92,8 +102,9 @@ fn classify(code: &str, status: StatusCode) -> Fault {
 fn hint(action: &Action, region: &str, fault: Fault, code: &str) -> Option<String> {
     match fault {
         Fault::Denied => Some(format!(
-            "grant the sub-user of these keys the permission {} (the policy QcloudReadOnlyAccess holds it)",
-            action.permission
+            "grant the sub-user of these keys the permission {} in CAM (the policy ReadOnlyAccess holds it){}",
+            action.permission,
+            if action.action == PAID { "; or the free calls of the month are used up: see the Monitor console" } else { "" }
         )),
         Fault::Authentication if code.contains("Signature") => {
             Some("`ak_secret` does not belong to `ak_id`: copy both again".into())
@@ -109,6 +120,7 @@ fn hint(action: &Action, region: &str, fault: Fault, code: &str) -> Option<Strin
             "other programs use the same quota: lower the rate with `[limits]` \"tencentcloud.{}.{}\"",
             action.service, action.action
         )),
+        Fault::Quota if action.action != PAID => Some("the account is in arrears, or the API is not switched on: see the console".into()),
         Fault::Quota => Some(
             "the free calls of GetMonitorData (1,000,000 a month) are used up, or the account is in arrears: switch on paid API calls in the Monitor console, or collect fewer metrics less often from next month on"
                 .into(),
@@ -152,6 +164,7 @@ mod tests {
             ("AuthFailure.UnauthorizedOperation", Fault::Denied),
             ("UnauthorizedOperation", Fault::Denied),
             ("UnauthorizedOperation.CamNoAuth", Fault::Denied),
+            ("AuthFailure.AccessCAMFail", Fault::Transient),
             ("InternalError", Fault::Transient),
             ("InternalError.ExeTimeout", Fault::Transient),
             ("FailedOperation.DivisionByZero", Fault::Transient),

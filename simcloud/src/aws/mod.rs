@@ -12,8 +12,10 @@ pub use estate::{InstanceTruth, MetricTruth, Statistics};
 
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
+use crate::market::{self, Market, MarketCall};
 use crate::server::{Asked, Reply, Service};
 use estate::Estate;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -99,6 +101,7 @@ pub(crate) struct Aws {
     pub(crate) log: Option<fn(&str)>,
     page: usize,
     reservation: usize,
+    pub(crate) market: Market,
 }
 
 /// How a service's errors look.
@@ -176,6 +179,7 @@ impl Aws {
             log,
             page: options.instances_page,
             reservation: options.reservation_size.max(1),
+            market: Market::default(),
         }
     }
 
@@ -205,9 +209,13 @@ impl Aws {
             Some(target) => target.rsplit('.').next().unwrap_or_default().to_owned(),
             None => form.as_ref().and_then(|form| form.get("Action").cloned()).unwrap_or_default(),
         };
+        let version = form.as_ref().and_then(|form| form.get("Version").cloned()).unwrap_or_default();
+        let market = self.market.find(asked, service, &action, &version);
+        let action = market.as_ref().map_or(action, |(call, _)| call.action.clone());
         let protocol = match service {
             "ec2" => Protocol::Ec2,
             "monitoring" => Protocol::Json,
+            _ if asked.headers.contains_key("x-amz-target") => Protocol::Json,
             _ => Protocol::Query,
         };
         let name = format!("{service}:{action}");
@@ -236,7 +244,10 @@ impl Aws {
                 ("sts", _) => {
                     sts::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
                 }
-                _ => Err(refuse(404, "UnknownOperationException", "no such service here")),
+                _ => match market {
+                    Some((call, in_path)) => self.market(asked, &call, in_path, form.clone(), &claim.region),
+                    None => Err(refuse(404, "UnknownOperationException", "no such service here")),
+                },
             }
         });
         let reply = result.unwrap_or_else(|refusal| shaped(protocol, &refusal));
@@ -246,6 +257,48 @@ impl Aws {
             }
             (_, reply) => reply,
         }
+    }
+
+    /// A call that a table describes.
+    fn market(
+        &self,
+        asked: &Asked,
+        call: &MarketCall,
+        in_path: BTreeMap<String, Value>,
+        form: Option<BTreeMap<String, String>>,
+        region: &str,
+    ) -> Result<Reply, Refusal> {
+        let query = || {
+            let pairs = asked.uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+            pairs
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(name, value)| (sigv4::decode(name), sigv4::decode(value)))
+        };
+        let is_form = form.is_some();
+        let mut given = match form {
+            Some(form) => {
+                market::texts(form.into_iter().filter(|(name, _)| name != "Action" && name != "Version"))
+            }
+            None if asked.method == http::Method::POST => {
+                market::members(&asked.body).ok_or_else(|| malformed(Protocol::Json))?
+            }
+            None => market::texts(query()),
+        };
+        given.extend(in_path);
+        let invalid = |why: String| refuse(400, "InvalidParameterValue", why);
+        let answer = call.answer(region, given).map_err(invalid)?;
+        Ok(if is_form {
+            let answer = serde_json::json!({ format!("{}Result", call.action): answer });
+            Reply::new(
+                200,
+                "text/xml",
+                market::xml(&format!("{}Response", call.action), &answer, call, false),
+            )
+        } else if call.service == "s3" {
+            Reply::new(200, "application/xml", market::xml(&call.element, &answer, call, true))
+        } else {
+            Reply::new(200, "application/json", answer.to_string())
+        })
     }
 
     fn authenticate(&self, asked: &Asked, claim: &sigv4::Claim, protocol: Protocol) -> Result<(), Refusal> {

@@ -62,7 +62,7 @@ pub(super) fn claim(asked: &Asked) -> Result<Claim, &'static str> {
 
 /// Is the signature that of this secret? On a difference: the canonical request and the string to sign, which AWS echoes.
 pub(super) fn check(asked: &Asked, claim: &Claim, secret: &str) -> Result<(), (String, String)> {
-    let canonical = canonical_request(asked, &claim.signed);
+    let canonical = canonical_request(asked, &claim.signed, claim.service == "s3");
     let scope = format!("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
     let to_sign =
         format!("AWS4-HMAC-SHA256\n{}\n{scope}\n{}", claim.stamp, hex(&Sha256::digest(canonical.as_bytes())));
@@ -74,17 +74,21 @@ pub(super) fn check(asked: &Asked, claim: &Claim, secret: &str) -> Result<(), (S
     let unsigned = asked.headers.keys().find(|name| {
         must_be_signed(name.as_str()) && !claim.signed.iter().any(|signed| signed == name.as_str())
     });
+    // S3 wants the hash of the body as a header.
+    let hashed = claim.service != "s3"
+        || asked.header("x-amz-content-sha256") == Some(hex(&Sha256::digest(&asked.body)).as_str());
     let sorted = claim.signed.windows(2).all(|pair| pair[0] < pair[1]);
-    if hex(&key) == claim.signature && unsigned.is_none() && sorted {
+    if hex(&key) == claim.signature && unsigned.is_none() && sorted && hashed {
         Ok(())
     } else {
         Err((canonical, to_sign))
     }
 }
 
-fn canonical_request(asked: &Asked, signed: &[String]) -> String {
+fn canonical_request(asked: &Asked, signed: &[String], store: bool) -> String {
     // The path is encoded once more than it is on the wire, by the rule for all services but S3.
-    let path: Vec<String> = asked.uri.path().split('/').map(encode).collect();
+    let once = |segment: &str| if store { encode(&decode(segment)) } else { encode(segment) };
+    let path: Vec<String> = asked.uri.path().split('/').map(once).collect();
     let mut query: Vec<(String, String)> = asked
         .uri
         .query()

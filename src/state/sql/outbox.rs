@@ -1,7 +1,7 @@
 //! The outbox: parcels in the order they were kept, bounded in bytes.
 
 use super::Connection;
-use crate::state::{Evicted, Parcel, Time};
+use crate::state::{Evicted, Parcel, Time, Waiting};
 
 /// How many parcels are looked at in one step when room must be made.
 const STEP: i64 = 256;
@@ -14,22 +14,31 @@ pub(super) async fn remove(connection: &mut Connection, ids: &[i64]) -> sqlx::Re
     Ok(())
 }
 
-/// Puts parcels in, in this order.
+/// Puts parcels in, in this order; one that has an id into its old place, which is free by now.
 pub(super) async fn keep(connection: &mut Connection, parcels: &[Parcel]) -> sqlx::Result<()> {
     for parcel in parcels {
-        sqlx::query(
-            "INSERT INTO outbox (datakit, category, created, oldest, points, bytes, body)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-        )
-        .bind(&parcel.datakit)
-        .bind(&parcel.category)
-        .bind(parcel.created)
-        .bind(parcel.oldest)
-        .bind(stored(parcel.points))
-        .bind(stored(parcel.body.len() as u64))
-        .bind(&parcel.body)
-        .execute(&mut *connection)
-        .await?;
+        let query = if parcel.id == 0 {
+            sqlx::query(
+                "INSERT INTO outbox (datakit, category, created, oldest, points, bytes, body)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+        } else {
+            sqlx::query(
+                "INSERT INTO outbox (id, datakit, category, created, oldest, points, bytes, body)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(parcel.id)
+        };
+        query
+            .bind(&parcel.datakit)
+            .bind(&parcel.category)
+            .bind(parcel.created)
+            .bind(parcel.oldest)
+            .bind(stored(parcel.points))
+            .bind(stored(parcel.body.len() as u64))
+            .bind(&parcel.body)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
@@ -119,6 +128,43 @@ pub(super) async fn sizes(connection: &mut Connection) -> sqlx::Result<Vec<(Stri
         .into_iter()
         .map(|(datakit, parcels, points, bytes)| (datakit, count(parcels), count(points), count(bytes)))
         .collect())
+}
+
+/// A row of the outbox without its body.
+type Row = (i64, String, String, Time, Time, i64, i64);
+
+fn waits((id, datakit, category, created, oldest, points, bytes): Row) -> Waiting {
+    Waiting { id, datakit, category, created, oldest, points: count(points), bytes: count(bytes) }
+}
+
+/// See [`crate::state::State::waiting`].
+pub(super) async fn waiting(
+    connection: &mut Connection,
+    datakit: Option<&str>,
+) -> sqlx::Result<Vec<Waiting>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, datakit, category, created, oldest, points, bytes FROM outbox
+         WHERE $1 IS NULL OR datakit = $1 ORDER BY id",
+    )
+    .bind(datakit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(waits).collect())
+}
+
+/// See [`crate::state::State::discard`].
+pub(super) async fn discard(connection: &mut Connection, ids: &[i64]) -> sqlx::Result<Vec<Waiting>> {
+    let mut gone = Vec::with_capacity(ids.len());
+    for id in ids {
+        let row: Option<Row> = sqlx::query_as(
+            "DELETE FROM outbox WHERE id = $1 RETURNING id, datakit, category, created, oldest, points, bytes",
+        )
+        .bind(id)
+        .fetch_optional(&mut *connection)
+        .await?;
+        gone.extend(row.map(waits));
+    }
+    Ok(gone)
 }
 
 /// The database's integers have a sign.

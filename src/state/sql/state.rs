@@ -3,6 +3,7 @@
 use super::{Backend, claims, marks, outbox, remembered};
 use crate::state::{
     Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
+    Waiting,
 };
 use std::collections::BTreeMap;
 
@@ -72,6 +73,14 @@ impl State for Backend {
 
     async fn outbox_sizes(&self) -> Result<Vec<(String, u64, u64, u64)>, StateError> {
         read!(self, outbox::sizes)
+    }
+
+    async fn waiting(&self, datakit: Option<&str>) -> Result<Vec<Waiting>, StateError> {
+        read!(self, outbox::waiting, datakit)
+    }
+
+    async fn discard(&self, ids: &[i64]) -> Result<Vec<Waiting>, StateError> {
+        write!(self, begin, |transaction| outbox::discard(&mut transaction, ids).await)
     }
 
     async fn keep_objects(

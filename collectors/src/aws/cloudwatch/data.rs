@@ -6,7 +6,8 @@ use super::series::{Asked, Batch};
 use super::{Client, GET_METRIC_DATA, LINKS, PERIOD};
 use crate::call::cut;
 use crate::clock::SECOND;
-use crate::collector::{Failure, Link, MarkId, MetricPoint, Output, Part};
+use crate::collector::{Failure, MarkId, MetricPoint, Output, Part};
+use crate::link;
 use crate::point::{Category, Point, Text, Value};
 use crate::run::Run;
 use serde::Deserialize;
@@ -58,6 +59,9 @@ struct Message {
     #[serde(rename = "Value", default)]
     value: String,
 }
+
+/// More pages than this are no answer: one page holds the datapoints of all windows that are asked for.
+const PAGES: usize = 100;
 
 /// What is known of one query.
 #[derive(Default)]
@@ -135,7 +139,13 @@ async fn ask(
     let mut body = request(batch, which);
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
-    loop {
+    run.counts.add_metrics(&GET_METRIC_DATA, which.len() as u64);
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "monitoring:GetMetricData in {region}: the answer does not end: {PAGES} pages came"
+            )));
+        }
         let answer: Answer = client.json(&GET_METRIC_DATA, &body).await?;
         messages.extend(answer.messages);
         for result in answer.results {
@@ -211,7 +221,7 @@ fn parse(id: &str, series: usize) -> Option<(usize, usize)> {
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 with milliseconds fit")]
 fn nanoseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64 * (SECOND / 1000)
+    ((seconds * 1000.0).round() as i64).saturating_mul(SECOND / 1000)
 }
 
 /// The points of a batch: one for each resource and time, with all metrics that the batch holds of it.
@@ -254,12 +264,9 @@ fn points(batch: &Batch, queries: &[[Query; 5]]) -> Vec<MetricPoint> {
 
 fn empty(asked: &Asked, time: i64) -> MetricPoint {
     let series = &asked.series;
-    let link = LINKS.iter().find(|(namespace, ..)| **namespace == *series.namespace).and_then(
-        |(_, class, dimension)| {
-            let (_, value) = series.dimensions.iter().find(|(name, _)| **name == **dimension)?;
-            Some(Link { class: (*class).into(), tag: "name".into(), value: value.clone(), with_name: false })
-        },
-    );
+    let link = link::find(LINKS, &series.namespace, |dimension| {
+        series.dimensions.iter().find(|(name, _)| **name == *dimension).map(|(_, value)| &**value)
+    });
     MetricPoint {
         point: Point {
             category: Category::Metric,

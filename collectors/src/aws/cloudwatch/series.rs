@@ -7,13 +7,16 @@ use crate::clock::SECOND;
 use crate::collector::{Failure, MarkKey, Window};
 use crate::mistake::nearest;
 use crate::point::Text;
-use crate::run::{Run, WindowRequest};
+use crate::run::{Memory, Run, WindowRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
-const VALID: Duration = Duration::from_secs(3600);
+pub(super) const VALID: Duration = Duration::from_secs(3600);
+
+/// Metrics of one page of a list.
+pub(super) const PAGE: usize = 500;
 
 /// Metrics a call: 500 queries, five statistics each.
 pub(super) const METRICS: usize = 100;
@@ -120,11 +123,50 @@ struct Dimension {
     value: Text,
 }
 
+/// More pages than this are no list: a million metrics.
+const PAGES: usize = 2_000;
+
 /// How a list is remembered.
 #[derive(Serialize, Deserialize)]
 struct Remembered {
     version: u32,
     metrics: Vec<(Text, Vec<(Text, Text)>)>,
+    /// Calls that it took.
+    #[serde(default)]
+    pages: u64,
+}
+
+/// A list as it is known beforehand.
+pub(super) struct Known {
+    pub(super) series: Vec<Series>,
+    /// Is it remembered still, so that it is not asked for?
+    pub(super) valid: bool,
+    /// Calls that it took; none where that was not counted.
+    pub(super) pages: Option<u64>,
+}
+
+/// What is known of a namespace's list.
+pub(super) async fn known(
+    memory: &dyn Memory,
+    region: &Text,
+    namespace: &Text,
+) -> Result<Option<Known>, Failure> {
+    let Some((value, valid)) = memory.known(&key(region, namespace)).await? else { return Ok(None) };
+    let remembered = serde_json::from_slice::<Remembered>(&value).ok();
+    Ok(remembered.filter(|remembered| remembered.version == VERSION).map(|remembered| Known {
+        pages: Some(remembered.pages).filter(|pages| *pages > 0),
+        series: of(namespace, remembered.metrics),
+        valid,
+    }))
+}
+
+fn key(region: &Text, namespace: &Text) -> String {
+    format!("aws_cloudwatch\nmetrics\n{region}\n{namespace}")
+}
+
+fn of(namespace: &Text, metrics: Vec<(Text, Vec<(Text, Text)>)>) -> Vec<Series> {
+    let series = |(metric, dimensions)| Series { namespace: namespace.clone(), metric, dimensions };
+    metrics.into_iter().map(series).collect()
 }
 
 const VERSION: u32 = 1;
@@ -138,15 +180,15 @@ pub(super) async fn list(
     region: &Text,
     namespace: &Text,
 ) -> Result<Vec<Series>, Failure> {
-    let key = format!("aws_cloudwatch\nmetrics\n{region}\n{namespace}");
+    let key = key(region, namespace);
     // A value that cannot be read is as good as none.
     let remembered =
         run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
     let metrics = match remembered {
-        Some(Remembered { version: VERSION, metrics }) => metrics,
+        Some(Remembered { version: VERSION, metrics, .. }) => metrics,
         _ => {
-            let metrics = listed(client, region, namespace).await?;
-            let value = serde_json::to_vec(&Remembered { version: VERSION, metrics: metrics.clone() })
+            let (metrics, pages) = listed(client, region, namespace).await?;
+            let value = serde_json::to_vec(&Remembered { version: VERSION, metrics: metrics.clone(), pages })
                 .map_err(|error| Failure::State(error.to_string()))?;
             // An empty list is asked for again: a misspelt name is mended, a new product begins to report.
             if !metrics.is_empty() {
@@ -155,18 +197,25 @@ pub(super) async fn list(
             metrics
         }
     };
-    let series = |(metric, dimensions)| Series { namespace: namespace.clone(), metric, dimensions };
-    Ok(metrics.into_iter().map(series).collect())
+    Ok(of(namespace, metrics))
 }
 
+/// The series, and the calls that it took.
 async fn listed(
     client: &Client<'_>,
     region: &Text,
     namespace: &Text,
-) -> Result<Vec<(Text, Vec<(Text, Text)>)>, Failure> {
+) -> Result<(Vec<(Text, Vec<(Text, Text)>)>, u64), Failure> {
     let mut metrics = BTreeSet::new();
     let mut token: Option<String> = None;
-    loop {
+    let mut pages = 0;
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "monitoring:ListMetrics in {region}: the list of {namespace} does not end: {PAGES} pages came"
+            )));
+        }
+        pages += 1;
         let mut body = serde_json::json!({ "Namespace": &**namespace });
         if let Some(token) = &token {
             body["NextToken"] = serde_json::Value::from(token.as_str());
@@ -188,7 +237,7 @@ async fn listed(
             next => token = next,
         }
     }
-    Ok(metrics.into_iter().collect())
+    Ok((metrics.into_iter().collect(), pages))
 }
 
 /// What to say about a namespace without metrics.
@@ -205,7 +254,7 @@ pub(super) fn empty_namespace(region: &Text, namespace: &Text) -> String {
 
 /// Opens the marks and fills calls: as few as 500 queries a call allow. `until` is what may be asked for at the latest, nanoseconds.
 pub(super) async fn plan(
-    run: &Run,
+    memory: &dyn Memory,
     region: &Text,
     mut series: Vec<Series>,
     until: i64,
@@ -240,7 +289,7 @@ pub(super) async fn plan(
         );
         of_series.push(index);
     }
-    let windows = run.memory.windows(&requests).await?;
+    let windows = memory.windows(&requests).await?;
     let mut asked: BTreeMap<(i64, i64), Vec<Asked>> = BTreeMap::new();
     let mut count: usize = 0;
     for (series, index) in series.into_iter().zip(of_series) {

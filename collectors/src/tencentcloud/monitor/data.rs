@@ -10,16 +10,16 @@ use crate::call::{CallError, Fault};
 use crate::clock::SECOND;
 use crate::collector::{Failure, Link, MetricPoint, Output, Part, Window};
 use crate::point::{Category, Point, Text, Value};
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use crate::tencentcloud::client::Client;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value as Json, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Instances of one call: what the newest document says, and what older ones say.
-const SIZES: [usize; 2] = [50, 10];
+/// Instances and datapoints of one call: what the newest document says, and what older ones say.
+const SIZES: [(usize, usize); 2] = [(50, 7200), (10, 1440)];
 
 /// How long a smaller size is remembered.
 const VALID: Duration = Duration::from_secs(7 * 86_400);
@@ -54,8 +54,8 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) async fn recall(run: &Run) -> Result<Self, Failure> {
-        let value = run.memory.recall(SIZES_KEY).await?;
+    pub(super) async fn recall(memory: &dyn Memory) -> Result<Self, Failure> {
+        let value = memory.recall(SIZES_KEY).await?;
         let before: BTreeMap<String, usize> =
             value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
         Ok(Self { sizes: Mutex::new(before.clone()), before })
@@ -70,19 +70,49 @@ impl Batches {
         run.memory.remember(SIZES_KEY, &value, VALID).await
     }
 
-    pub(super) fn size(&self, namespace: &Namespace) -> usize {
+    /// How many instances a call may have, each with so many datapoints.
+    pub(super) fn size(&self, namespace: &Namespace, datapoints: usize) -> usize {
         let sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
-        sizes.get(namespace.name).copied().filter(|size| *size > 0).unwrap_or(SIZES[0])
+        let known = sizes.get(namespace.name).and_then(|size| SIZES.iter().find(|known| known.0 == *size));
+        let (instances, most) = *known.unwrap_or(&SIZES[0]);
+        instances.min(most / datapoints.max(1)).max(1)
     }
 
     fn shrink(&self, namespace: &Namespace) {
         let mut sizes = self.sizes.lock().unwrap_or_else(PoisonError::into_inner);
-        sizes.insert(namespace.name.to_owned(), SIZES[1]);
+        sizes.insert(namespace.name.to_owned(), SIZES[1].0);
+    }
+}
+
+/// Instances of a region that the API no longer knows, by namespace: found out by one metric, left out by the others.
+#[derive(Debug, Default)]
+pub(super) struct Gone(Mutex<BTreeMap<&'static str, BTreeSet<Instance>>>);
+
+impl Gone {
+    pub(super) fn has(&self, namespace: &Namespace, instance: &Instance) -> bool {
+        let gone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.get(namespace.name).is_some_and(|gone| gone.contains(instance))
+    }
+
+    fn add(&self, namespace: &Namespace, instances: Vec<Instance>) {
+        if instances.is_empty() {
+            return;
+        }
+        let mut gone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gone.entry(namespace.name).or_default().extend(instances);
+    }
+
+    /// The names of their objects.
+    pub(super) fn names(self) -> BTreeMap<&'static str, Vec<Text>> {
+        let gone = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let names = |gone: BTreeSet<Instance>| gone.into_iter().map(|instance| instance.object).collect();
+        gone.into_iter().map(|(namespace, gone)| (namespace, names(gone))).collect()
     }
 }
 
 /// What is asked.
 pub(super) struct Context<'call> {
+    /// Of the region that is asked, which is not the objects' where a product has none.
     pub(super) client: &'call Client<'call>,
     pub(super) run: &'call Run,
     pub(super) region: &'call Text,
@@ -90,6 +120,7 @@ pub(super) struct Context<'call> {
     pub(super) metric: &'call Metric,
     pub(super) window: Window,
     pub(super) batches: &'call Batches,
+    pub(super) gone: &'call Gone,
 }
 
 /// What a refusal says about the request.
@@ -107,7 +138,12 @@ enum Meaning {
 
 fn meaning(error: &CallError) -> Meaning {
     let message = error.message.to_lowercase();
-    if error.fault != Fault::Refused {
+    // The FAQ's words for an instance that is no longer there, or that these keys may not see.
+    let destroyed =
+        ["the instance has been destroyed", "实例已被销毁"].iter().any(|words| message.contains(words));
+    if destroyed && matches!(error.fault, Fault::Refused | Fault::Denied) {
+        Meaning::Released
+    } else if error.fault != Fault::Refused {
         Meaning::Other
     } else if message.contains("does not belong to the developer") {
         Meaning::Released
@@ -121,16 +157,13 @@ fn meaning(error: &CallError) -> Meaning {
 }
 
 /// Asks for a metric of these instances and sends its points. A batch with a released instance is asked again in halves.
-pub(super) async fn collect(context: &Context<'_>, instances: &[Instance]) -> Result<Answered, Failure> {
-    let mut left: Vec<Vec<Instance>> = vec![instances.to_vec()];
-    let mut smaller = false;
+pub(super) async fn collect(context: &Context<'_>, instances: Vec<Instance>) -> Result<Answered, Failure> {
+    let whole = instances.len();
+    let mut left: Vec<Vec<Instance>> = vec![instances];
+    let (mut smaller, mut gone, mut denied) = (false, Vec::new(), None);
     while let Some(mut batch) = left.pop() {
         match ask(context, &batch).await {
             Ok(points) => {
-                // It was the size: what the smaller one is refused for, too, is something else.
-                if smaller {
-                    context.batches.shrink(context.namespace);
-                }
                 if !points.is_empty() {
                     let region = context.region.clone();
                     context.run.send(Output::Metrics { region, points }).await;
@@ -143,19 +176,25 @@ pub(super) async fn collect(context: &Context<'_>, instances: &[Instance]) -> Re
                     left.extend([second, batch]);
                 }
                 Meaning::Released => {
-                    tracing::debug!(
-                        namespace = context.namespace.name,
-                        object = &*batch[0].object,
-                        "released"
-                    );
+                    denied = Some(error).filter(|error| error.fault == Fault::Denied);
+                    gone.append(&mut batch);
                 }
-                Meaning::Refused if batch.len() > SIZES[1] => {
-                    left.extend(batch.chunks(SIZES[1]).rev().map(<[Instance]>::to_vec));
+                Meaning::Refused if batch.len() > SIZES[1].0 => {
+                    left.extend(batch.chunks(SIZES[1].0).rev().map(<[Instance]>::to_vec));
                     smaller = true;
                 }
                 Meaning::Refused | Meaning::Other => return Err(error.into()),
             },
         }
+    }
+    // Not one that the keys may see: that is no release.
+    if let Some(denied) = denied.filter(|_| gone.len() == whole) {
+        return Err(denied.into());
+    }
+    context.gone.add(context.namespace, gone);
+    // All of the batch in smaller ones: it was the size. Had one of them been refused as well, it would be something else.
+    if smaller {
+        context.batches.shrink(context.namespace);
     }
     Ok(Answered::Read)
 }
@@ -216,7 +255,14 @@ fn read(
                 Some((dimension.get("Name")?.as_str()?, dimension.get("Value")?.as_str()?))
             })
             .collect();
-        let Some(instance) = by_call.get(&key(&dimensions)) else { continue };
+        // Whatever else the answer says of it.
+        let own: Vec<(&str, &str)> = dimensions
+            .into_iter()
+            .filter(|(name, _)| {
+                namespace.dimensions.iter().any(|known| known.call.eq_ignore_ascii_case(name))
+            })
+            .collect();
+        let Some(instance) = by_call.get(&key(&own)) else { continue };
         for (time, value) in list("Timestamps").iter().zip(list("Values")) {
             let (Some(time), Some(value)) = (seconds(time), value.as_f64()) else { continue };
             let time = time.saturating_mul(SECOND);
@@ -277,6 +323,15 @@ mod tests {
             (Fault::Refused, "LimitExceeded", "", Meaning::Refused),
             (Fault::Refused, "ResourceNotFound", "", Meaning::Other),
             (Fault::Denied, "UnauthorizedOperation", "", Meaning::Other),
+            (
+                Fault::Denied,
+                "UnauthorizedOperation",
+                "Unauthorized operation or the instance has been destroyed",
+                Meaning::Released,
+            ),
+            (Fault::Refused, "InvalidParameterValue", "未经授权的操作或实例已被销毁", Meaning::Released),
+            (Fault::Throttled, "RequestLimitExceeded", "", Meaning::Other),
+            (Fault::Quota, "LimitExceeded.LimitedAccess", "", Meaning::Other),
         ] {
             let error = CallError {
                 cloud: Cloud::Tencent,
@@ -292,6 +347,18 @@ mod tests {
             };
             assert_eq!(meaning(&error), wanted, "{code} {message}");
         }
+    }
+
+    #[test]
+    fn batches_hold_to_the_limits_of_instances_and_of_datapoints() {
+        let batches = Batches { sizes: Mutex::default(), before: BTreeMap::new() };
+        let namespace = crate::tencentcloud::monitor::namespaces::find("QCE/CVM").unwrap();
+        assert_eq!(
+            [10, 144, 145, 720, 10_000].map(|points| batches.size(namespace, points)),
+            [50, 50, 49, 10, 1]
+        );
+        batches.shrink(namespace);
+        assert_eq!([10, 144, 145, 10_000].map(|points| batches.size(namespace, points)), [10, 10, 9, 1]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::data::Instance;
 use crate::collector::Failure;
 use crate::mistake::nearest;
 use crate::point::Text;
-use crate::run::Run;
+use crate::run::Memory;
 use std::collections::BTreeMap;
 
 /// One namespace.
@@ -18,8 +18,10 @@ pub(super) struct Namespace {
     pub(super) class: &'static str,
     /// What a call names an instance by.
     pub(super) dimensions: &'static [Dimension],
-    /// Only objects whose tag has this value; those that do not have the tag count.
+    /// Only objects whose tag has this value. Load balancers are reported as `Public` and `Private`, though the API says `OPEN` and `INTERNAL`.
     pub(super) only: Option<(&'static str, &'static str)>,
+    /// The one region that is asked, for a product that has none in Monitor.
+    pub(super) central: Option<&'static str>,
 }
 
 /// One dimension of a call.
@@ -40,17 +42,13 @@ pub(super) struct Dimension {
 pub(super) enum Part {
     /// All of it.
     Whole,
-    /// Before the last `-`: a bucket without the id of its owner.
-    Head,
     /// Behind the last `-`: the id of a bucket's owner.
     Tail,
 }
 
 impl Part {
     fn of(self, value: &str) -> Text {
-        let cut = value.rsplit_once('-');
-        match (self, cut) {
-            (Self::Head, Some((head, _))) => head.into(),
+        match (self, value.rsplit_once('-')) {
             (Self::Tail, Some((_, tail))) => tail.into(),
             _ => value.into(),
         }
@@ -68,6 +66,7 @@ pub(super) static NAMESPACES: &[Namespace] = &[
         class: "tencentcloud_cvm",
         dimensions: &[whole("InstanceId", "name", "InstanceId")],
         only: None,
+        central: None,
     },
     Namespace {
         name: "QCE/CDB",
@@ -77,44 +76,73 @@ pub(super) static NAMESPACES: &[Namespace] = &[
             whole("InstanceType", "InstanceType", "InstanceType"),
         ],
         only: None,
+        central: None,
     },
     Namespace {
         name: "QCE/COS",
         class: "tencentcloud_cos",
         dimensions: &[
             Dimension { call: "appid", tag: "name", part: Part::Tail, reported: None },
-            Dimension {
-                call: "bucket",
-                tag: "name",
-                part: Part::Head,
-                reported: Some(("BucketName", Part::Whole)),
-            },
+            whole("bucket", "name", "BucketName"),
         ],
         only: None,
+        central: Some("ap-guangzhou"),
     },
     Namespace {
         name: "QCE/LB_PUBLIC",
         class: "tencentcloud_clb",
         dimensions: &[whole("vip", "Address", "vip")],
         only: Some(("LoadBalancerType", "Public")),
+        central: None,
     },
     Namespace {
         name: "QCE/LB_PRIVATE",
         class: "tencentcloud_clb",
         dimensions: &[whole("vip", "Address", "vip"), whole("vpcId", "VpcId", "vpcId")],
         only: Some(("LoadBalancerType", "Private")),
+        central: None,
     },
     Namespace {
         name: "QCE/REDIS_MEM",
         class: "tencentcloud_redis",
         dimensions: &[whole("instanceid", "name", "InstanceId")],
         only: None,
+        central: None,
     },
     Namespace {
         name: "QCE/CMONGO",
         class: "tencentcloud_mongodb",
         dimensions: &[whole("target", "name", "InstanceId")],
         only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/MARIADB",
+        class: "tencentcloud_mariadb",
+        dimensions: &[whole("InstanceId", "name", "InstanceId")],
+        only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/SQLSERVER",
+        class: "tencentcloud_sqlserver",
+        dimensions: &[whole("resourceId", "name", "resourceId")],
+        only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/CKAFKA",
+        class: "tencentcloud_ckafka",
+        dimensions: &[whole("instanceId", "name", "instanceId")],
+        only: None,
+        central: None,
+    },
+    Namespace {
+        name: "QCE/MEMCACHED",
+        class: "tencentcloud_memcached",
+        dimensions: &[whole("instanceid", "name", "instanceid")],
+        only: None,
+        central: None,
     },
 ];
 
@@ -136,17 +164,22 @@ pub(super) fn hint(name: &str) -> String {
 
 impl Namespace {
     /// The instances of a region, by the objects that are remembered there; sorted, so that the same ones share calls.
-    pub(super) async fn instances(&self, run: &Run, region: &Text) -> Result<Vec<Instance>, Failure> {
-        let objects = run.memory.objects(self.class, region).await?;
+    pub(super) async fn instances(
+        &self,
+        memory: &dyn Memory,
+        region: &Text,
+    ) -> Result<Vec<Instance>, Failure> {
+        let objects = memory.objects(self.class, region).await?;
         let mut instances: Vec<Instance> = objects.iter().filter_map(|tags| self.instance(tags)).collect();
         instances.sort();
-        instances.dedup();
+        // A call names nothing twice.
+        instances.dedup_by(|one, other| one.call == other.call);
         Ok(instances)
     }
 
     fn instance(&self, tags: &BTreeMap<Text, Text>) -> Option<Instance> {
         if let Some((tag, wanted)) = self.only
-            && tags.get(tag).is_some_and(|value| **value != *wanted)
+            && tags.get(tag).is_none_or(|value| **value != *wanted)
         {
             return None;
         }
@@ -187,7 +220,7 @@ mod tests {
         assert_eq!(of("QCE/CDB", &[("name", "cdb-1")]), None, "the call wants both");
         assert_eq!(
             of("QCE/COS", &[("name", "my-logs-1250000000")]),
-            some("appid=1250000000 bucket=my-logs", "BucketName=my-logs-1250000000")
+            some("appid=1250000000 bucket=my-logs-1250000000", "BucketName=my-logs-1250000000")
         );
         let public =
             [("name", "lb-1"), ("Address", "1.2.3.4"), ("VpcId", "vpc-1"), ("LoadBalancerType", "Public")];
@@ -200,7 +233,12 @@ mod tests {
             some("vip=10.0.0.4 vpcId=vpc-1", "vip=10.0.0.4 vpcId=vpc-1")
         );
         assert_eq!(of("QCE/LB_PUBLIC", &private), None);
-        assert_eq!(of("QCE/LB_PUBLIC", &[("name", "lb-1")]), None, "a balancer with a domain name alone");
+        assert_eq!(
+            of("QCE/LB_PUBLIC", &[("name", "lb-1"), ("LoadBalancerType", "Public")]),
+            None,
+            "a balancer with a domain name alone"
+        );
+        assert_eq!(of("QCE/LB_PUBLIC", &public[..3]), None, "nobody says that it is public");
         assert_eq!(of("QCE/REDIS_MEM", &[("name", "crs-1")]), some("instanceid=crs-1", "InstanceId=crs-1"));
         assert_eq!(of("QCE/CMONGO", &[("name", "cmgo-1")]), some("target=cmgo-1", "InstanceId=cmgo-1"));
     }

@@ -1,0 +1,83 @@
+//! Which objects a namespace's metrics belong to: rows of data, and how one is found.
+//!
+//! Owns the shape of a row. Which rows there are, each cloud knows.
+
+use crate::collector::Link;
+use crate::point::Text;
+
+/// One namespace's way to one class. A namespace whose metrics belong to several classes has several rows, told apart by the value.
+#[derive(Debug)]
+pub(crate) struct Row {
+    /// As the cloud spells it.
+    pub(crate) namespace: &'static str,
+    /// The metric's dimension.
+    pub(crate) dimension: &'static str,
+    /// The class of the objects.
+    pub(crate) class: &'static str,
+    /// The object's tag that is equal: mostly `name`.
+    pub(crate) tag: &'static str,
+    /// What the value begins with; an empty text is any.
+    pub(crate) begins: &'static str,
+}
+
+/// Objects that are found by their name.
+pub(crate) const fn row(namespace: &'static str, dimension: &'static str, class: &'static str) -> Row {
+    Row { namespace, dimension, class, tag: "name", begins: "" }
+}
+
+/// The object of a metric, by its dimensions.
+pub(crate) fn find<'value>(
+    rows: &'static [Row],
+    namespace: &str,
+    dimension: impl Fn(&str) -> Option<&'value str>,
+) -> Option<Link> {
+    rows.iter().filter(|row| row.namespace == namespace).find_map(|row| {
+        let value = dimension(row.dimension).filter(|value| value.starts_with(row.begins))?;
+        Some(Link { class: row.class.into(), tag: row.tag.into(), value: value.into(), with_name: false })
+    })
+}
+
+/// The classes that these namespaces' metrics may belong to, each once.
+pub(crate) fn classes<'name>(
+    rows: &'static [Row],
+    namespaces: impl Iterator<Item = &'name str>,
+) -> Vec<Text> {
+    let mut classes: Vec<&str> = namespaces
+        .flat_map(|namespace| rows.iter().filter(move |row| row.namespace == namespace).map(|row| row.class))
+        .collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes.into_iter().map(Text::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static ROWS: &[Row] = &[
+        row("N", "id", "one"),
+        Row { begins: "pxc-", tag: "DBInstanceName", ..row("X", "id", "two") },
+        Row { begins: "drds", ..row("X", "id", "three") },
+    ];
+
+    #[test]
+    fn the_value_tells_the_class() {
+        let of = |namespace: &str, value: &'static str| {
+            find(ROWS, namespace, |name| (name == "id").then_some(value))
+                .map(|link| (link.class.to_string(), link.tag.to_string(), link.value.to_string()))
+        };
+        let some = |class: &str, tag: &str, value: &str| Some((class.into(), tag.into(), value.into()));
+        assert_eq!(of("N", "a"), some("one", "name", "a"));
+        assert_eq!(of("X", "pxc-a"), some("two", "DBInstanceName", "pxc-a"));
+        assert_eq!(of("X", "drdsa"), some("three", "name", "drdsa"));
+        assert_eq!(of("X", "a"), None);
+        assert_eq!(of("M", "a"), None);
+        assert!(find(ROWS, "N", |_| None).is_none());
+    }
+
+    #[test]
+    fn classes_stand_once() {
+        let all = classes(ROWS, ["X", "N", "X", "M"].into_iter());
+        assert_eq!(all.iter().map(|class| &**class).collect::<Vec<_>>(), ["one", "three", "two"]);
+    }
+}

@@ -1,0 +1,382 @@
+//! All packages of a cloud in one script, against an estate that answers every declared call with three pages: all items once, metrics linked.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use funchost_collectors::account::Cloud;
+use funchost_collectors::objects::Scope;
+use serde_json::{Value as Json, json};
+use simcloud::{AliyunFault, AwsEstate, Fault, MarketCall, Options, ReceivedPoint, TencentEstate};
+use std::collections::{BTreeMap, BTreeSet};
+use support::World;
+use support::market::{Call, Part, calls, declarations, table};
+
+/// What one cloud's packages are told and what must come of it.
+struct Estate {
+    tables: Vec<(Call, MarketCall)>,
+}
+
+impl Estate {
+    fn new(cloud: Cloud) -> Self {
+        let own = declarations().into_iter().filter(|collector| collector.description.cloud == cloud);
+        let tables = own.flat_map(calls).filter_map(|call| table(&call).map(|table| (call, table))).collect();
+        Self { tables }
+    }
+
+    fn tables(&self) -> Vec<MarketCall> {
+        self.tables.iter().map(|(_, table)| table.clone()).collect()
+    }
+
+    /// A list gets further items: the sample's, changed.
+    fn more(&mut self, name: &str, change: impl Fn(&mut Json)) {
+        let lists = self.tables.iter_mut().filter(|(call, _)| matches!(call.part, Part::List));
+        let (_, table) = lists
+            .into_iter()
+            .find(|(call, _)| call.collector.description.name == name)
+            .unwrap_or_else(|| panic!("{name} has a list"));
+        let mut item = table.item.clone();
+        change(&mut item);
+        table.more.push(item);
+    }
+
+    /// Names of the packages' collectors.
+    fn names(&self) -> BTreeSet<&'static str> {
+        self.tables.iter().map(|(call, _)| call.collector.description.name).collect()
+    }
+
+    /// How many objects a collector finds.
+    fn count(&self, name: &str, regions: usize) -> usize {
+        let lists = self.tables.iter().filter(|(call, _)| matches!(call.part, Part::List));
+        let own = lists.filter(|(call, _)| call.collector.description.name == name);
+        own.map(|(call, table)| {
+            let regions = match call.collector.scope {
+                Scope::Account { .. } => 1,
+                Scope::Sites(sites) => sites.len(),
+                Scope::Central(_) | Scope::Everywhere(..) => 1,
+                Scope::Region => regions,
+            };
+            table.count() * call.collector.variants.map_or(1, |(_, values)| values.len()) * regions
+        })
+        .sum()
+    }
+
+    /// How many objects each class has: per region asked, unless the list has no regions; an item of every variant is one more.
+    fn classes(&self, regions: usize) -> BTreeMap<String, usize> {
+        let mut classes = BTreeMap::new();
+        for (call, table) in self.tables.iter().filter(|(call, _)| matches!(call.part, Part::List)) {
+            let sample: Json = serde_json::from_str(call.collector.sample).unwrap();
+            let class =
+                sample["point"]["measurement"].as_str().unwrap_or(call.collector.description.measurement);
+            let variants = call.collector.variants.map_or(1, |(_, values)| values.len());
+            let account = matches!(call.collector.scope, Scope::Account { .. });
+            let regions = if account { 1 } else { regions };
+            *classes.entry(class.to_owned()).or_default() += table.count() * variants * regions;
+        }
+        classes
+    }
+
+    /// A script of all packages, and then the metrics.
+    fn script(&self, prefix: &str, regions: &[&str], metrics: &str) -> String {
+        let mut imports = String::from("import \"guance_integration__runner\" as integration;\n");
+        let mut collectors = String::new();
+        let packages: BTreeMap<&str, &str> = self
+            .tables
+            .iter()
+            .map(|(call, _)| (call.collector.description.package, call.collector.description.name))
+            .collect();
+        for package in packages.keys() {
+            let declared = declarations();
+            let description = &declared
+                .iter()
+                .find(|one| one.description.package == *package)
+                .expect("declared")
+                .description;
+            let takes = description.configuration.iter().any(|key| key.name == "regions");
+            let configs = if takes { "#{ regions: regions }" } else { "#{}" };
+            imports.push_str(&format!("import \"{package}__main\" as {package};\n"));
+            collectors.push_str(&format!("        {package}::DataCollector(account, {configs}),\n"));
+        }
+        let (import, metrics) = metrics.split_once('|').unwrap_or_default();
+        format!(
+            "{imports}{import}
+let account = #{{ ak_id: DFF.ENV(\"{prefix}_AK_ID\"), ak_secret: DFF.ENV(\"{prefix}_AK_SECRET\") }};
+@DFF.API(\"everything\", timeout = 600)
+fn run() {{
+    let regions = {regions:?};
+    Runner([
+{collectors}{metrics}    ]).run();
+}}
+"
+        )
+    }
+}
+
+/// Rates that let a test run through.
+fn unlimited(world: &World) {
+    let path = world.folder.path().join("funchost.toml");
+    let mut text = std::fs::read_to_string(&path).unwrap() + "\n[limits]\n";
+    let mut seen = BTreeSet::new();
+    for collector in funchost_collectors::COLLECTORS {
+        let description = collector.description();
+        for action in description.actions {
+            let name = format!("{}.{}.{}", description.cloud.key(), action.service, action.action);
+            if seen.insert(name.clone()) {
+                text.push_str(&format!("{name:?} = 100000.0\n"));
+            }
+        }
+    }
+    std::fs::write(path, text).unwrap();
+}
+
+/// Runs the script; answers with the objects by class, each name once.
+fn run(
+    world: &World,
+    estate: &Estate,
+    regions: usize,
+    script: &str,
+) -> (BTreeMap<String, usize>, Vec<ReceivedPoint>) {
+    unlimited(world);
+    world.write("market/main.rhai", script);
+    let ran = world.run(&["run", "market/main.rhai", "--output", "json"]);
+    for name in estate.names() {
+        let collector = ran.collector(name);
+        assert_eq!(collector["status"], "collected", "{collector:#}");
+        // All items, and each once.
+        assert_eq!(collector["collected"], estate.count(name, regions), "{collector:#}");
+        assert_eq!(collector["warnings"], json!([]), "{collector:#}");
+    }
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let points = world.clouds.datakit().points();
+    let mut objects: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for point in points.iter().filter(|point| point.category == "custom_object") {
+        objects.entry(point.measurement.clone()).or_default().insert(&point.tags["name"]);
+    }
+    let counts = objects.into_iter().map(|(class, names)| (class, names.len())).collect();
+    (counts, points)
+}
+
+/// A metric's point of this measurement that has a tag of this value.
+fn metric<'points>(
+    points: &'points [ReceivedPoint],
+    measurement: &str,
+    tag: &str,
+    value: &str,
+) -> &'points ReceivedPoint {
+    let own = |point: &&ReceivedPoint| {
+        point.category == "metric"
+            && point.measurement == measurement
+            && point.tags.get(tag).is_some_and(|found| found == value)
+    };
+    points.iter().find(own).unwrap_or_else(|| panic!("no point of {measurement} with {tag} {value}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_package_of_aws() {
+    let options = Options { aws: AwsEstate { instances: 2, ..AwsEstate::default() }, ..Options::default() };
+    let world = World::new(options).await;
+    let mut estate = Estate::new(Cloud::Aws);
+    estate.more("aws_rds", |item| item["DBInstanceIdentifier"] = json!("orders"));
+    estate.more("aws_elb", |item| {
+        item["LoadBalancerArn"] =
+            json!("arn:aws-cn:elasticloadbalancing:cn-north-1:1:loadbalancer/app/web/1");
+    });
+    world.clouds.set_market(estate.tables(), Vec::new(), Vec::new());
+    let metrics = "import \"guance_aws_cloudwatch__main\" as aws_cloudwatch;\n|        aws_cloudwatch::DataCollector(account, #{ regions: regions, targets: [
+            #{ namespace: \"AWS/RDS\", metrics: \"CPUUtilization\" }, #{ namespace: \"AWS/ApplicationELB\", metrics: \"RequestCount\" } ] }),\n";
+    let regions = ["cn-north-1", "us-east-1"];
+    let (objects, points) = run(&world, &estate, 2, &estate.script("AWS", &regions, metrics));
+    let mut wanted = estate.classes(2);
+    // What was put in beside has one name in both regions.
+    for class in ["aws_rds", "aws_aelb"] {
+        *wanted.get_mut(class).unwrap() -= 1;
+    }
+    // All ECS clusters of the estate have one name: the first of a region keeps it, the others are called by their ARNs.
+    *wanted.get_mut("aws_ecs").unwrap() -= 1;
+    assert_eq!(objects, wanted);
+    let database = metric(&points, "aws_AWS/RDS", "DBInstanceIdentifier", "orders");
+    assert_eq!(database.tags.get("Engine").map(String::as_str), Some("mysql"), "{database:?}");
+    assert!(!database.tags.contains_key("name"));
+    let balancer = metric(&points, "aws_AWS/ApplicationELB", "LoadBalancer", "app/web/1");
+    assert_eq!(balancer.tags.get("LoadBalancerName").map(String::as_str), Some("openway"), "{balancer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_package_of_tencent_cloud() {
+    let regions = ["ap-nanjing", "ap-shanghai"];
+    let tencent = TencentEstate {
+        instances: 1,
+        // Buckets have their region in Monitor.
+        regions: regions.iter().chain(["ap-guangzhou"].iter()).map(|region| (*region).to_owned()).collect(),
+        nasty: false,
+        ..TencentEstate::default()
+    };
+    let world = World::new(Options { tencent, ..Options::default() }).await;
+    let mut estate = Estate::new(Cloud::Tencent);
+    // Instances that the double of Monitor knows are in the lists, too: those of the first region.
+    let known = world.clouds.tencent_objects(regions[0]);
+    for object in &known {
+        let tag = |name: &str| object.tags.get(name).cloned().unwrap_or_default();
+        estate.more(&object.class, |item| match object.class.as_str() {
+            "tencentcloud_cos" => item["Name"] = json!(tag("name")),
+            "tencentcloud_clb" => {
+                item["LoadBalancerId"] = json!(tag("name"));
+                item["LoadBalancerVips"] = json!([tag("Address")]);
+                item["VpcId"] = json!(tag("VpcId"));
+                item["LoadBalancerType"] =
+                    json!(if tag("LoadBalancerType") == "Public" { "OPEN" } else { "INTERNAL" });
+            }
+            _ => {
+                item["InstanceId"] = json!(tag("name"));
+                if object.tags.contains_key("InstanceType") {
+                    item["InstanceType"] = json!(tag("InstanceType").parse::<i64>().unwrap());
+                }
+            }
+        });
+    }
+    world.clouds.set_market(Vec::new(), Vec::new(), estate.tables());
+    let namespaces: BTreeSet<&str> = known.iter().map(|object| object.namespace.as_str()).collect();
+    let targets: Vec<String> =
+        namespaces.iter().map(|name| format!("#{{ namespace: \"{name}\", metrics: \"*\" }}")).collect();
+    let metrics = format!(
+        "import \"guance_tencentcloud_monitor__main\" as monitor;\n|        monitor::DataCollector(account, #{{ regions: [\"{}\"], targets: [{}] }}),\n",
+        regions[0],
+        targets.join(", ")
+    );
+    let (objects, points) = run(&world, &estate, 2, &estate.script("TENCENTCLOUD", &regions, &metrics));
+    let mut wanted = estate.classes(2);
+    for object in known.iter().filter(|object| object.class != "tencentcloud_cos") {
+        // One name in both regions.
+        *wanted.get_mut(&object.class).unwrap() -= 1;
+    }
+    assert_eq!(objects, wanted);
+    for object in &known {
+        let point =
+            metric(&points, &format!("tencentcloud_{}", object.namespace), "name", &object.tags["name"]);
+        assert_eq!(point.tags.get("cloud_provider").map(String::as_str), Some("tencentcloud"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_package_of_alibaba_cloud() {
+    let world = World::new(Options::default()).await;
+    let estate = Estate::new(Cloud::Aliyun);
+    world.clouds.set_market(Vec::new(), estate.tables(), Vec::new());
+    let (objects, _) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
+    assert_eq!(objects, estate.classes(1));
+}
+
+/// A script of one package.
+fn single(prefix: &str, package: &str, arguments: &str) -> String {
+    format!(
+        "import \"guance_integration__runner\" as integration;
+import \"{package}__main\" as it;
+let account = #{{ ak_id: DFF.ENV(\"{prefix}_AK_ID\"), ak_secret: DFF.ENV(\"{prefix}_AK_SECRET\") }};
+@DFF.API(\"one\", timeout = 60)
+fn run() {{ Runner(it::DataCollector(account{arguments})).run(); }}
+"
+    )
+}
+
+fn one(world: &World, prefix: &str, package: &str, arguments: &str) -> support::Ran {
+    unlimited(world);
+    world.write("one/main.rhai", &single(prefix, package, arguments));
+    world.run(&["run", "one/main.rhai", "--output", "json", "--force"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_that_is_not_opened_has_no_objects_and_one_note() {
+    let world = World::new(Options::default()).await;
+    world.clouds.set_market(Vec::new(), Estate::new(Cloud::Aliyun).tables(), Vec::new());
+    world.clouds.aliyun_fault(Fault {
+        service: Some("cdn".into()),
+        action: Some("DescribeUserDomains".into()),
+        region: None,
+        skip: 0,
+        times: 1,
+        kind: AliyunFault::Code(403, "CdnServiceNotFound"),
+    });
+    let ran = one(&world, "ALIYUN", "integration_alibabacloud_cdn", "");
+    let collector = ran.collector("aliyun_cdn");
+    assert_eq!(
+        (ran.code, &collector["status"], &collector["collected"]),
+        (0, &json!("collected"), &json!(0))
+    );
+    let note = "Alibaba Cloud CDN domains: not opened or not to be had there (CdnServiceNotFound)";
+    assert_eq!(collector["warnings"], json!([note]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_belongs_to_other_packages_is_left_out_and_counted() {
+    let world = World::new(Options::default()).await;
+    let mut estate = Estate::new(Cloud::Aws);
+    for (id, engine) in [("docs", "docdb"), ("graph", "neptune")] {
+        estate.more("aws_rds", |item| {
+            item["DBInstanceIdentifier"] = json!(id);
+            item["Engine"] = json!(engine);
+        });
+    }
+    world.clouds.set_market(estate.tables(), Vec::new(), Vec::new());
+    let collector =
+        one(&world, "AWS", "guance_aws_rds", ", #{ regions: [\"cn-north-1\"] }").collector("aws_rds");
+    assert_eq!(collector["collected"], 5, "{collector:#}");
+    let note = "cn-north-1: 2 instances of DocumentDB and Neptune are left to their own packages";
+    assert_eq!(collector["warnings"], json!([note]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn details_are_chosen_and_go_by_the_object() {
+    let world = World::new(Options {
+        tencent: TencentEstate { regions: vec!["ap-shanghai".into()], ..TencentEstate::default() },
+        ..Options::default()
+    })
+    .await;
+    let mut estate = Estate::new(Cloud::Tencent);
+    estate.more("tencentcloud_clb", |item| {
+        item["LoadBalancerId"] = json!("lb-classic");
+        item["Forward"] = json!(0);
+    });
+    world.clouds.set_market(Vec::new(), Vec::new(), estate.tables());
+    let calls = |arguments: &str| {
+        one(&world, "TENCENTCLOUD", "guance_tencentcloud_clb", arguments).collector("tencentcloud_clb")["calls"].clone()
+    };
+    assert_eq!(
+        calls(", #{ regions: [\"ap-shanghai\"] }"),
+        json!({ "clb:DescribeLoadBalancers": 3, "clb:DescribeListeners": 201, "clb:DescribeClassicalLBListeners": 1 })
+    );
+    assert_eq!(
+        calls(", #{ regions: [\"ap-shanghai\"], details: [] }"),
+        json!({ "clb:DescribeLoadBalancers": 3 })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_see_raw_members_and_what_details_say() {
+    let world = World::new(Options::default()).await;
+    let mut aliyun = Estate::new(Cloud::Aliyun);
+    aliyun.more("aliyun_eip", |item| {
+        item["AllocationId"] = json!("eip-named");
+        item["Name"] = json!("gate");
+    });
+    world.clouds.set_market(Estate::new(Cloud::Aws).tables(), aliyun.tables(), Vec::new());
+    let names = || {
+        let points = world.clouds.datakit().points();
+        points.into_iter().map(|point| point.tags["name"].clone()).collect::<BTreeSet<String>>()
+    };
+    let filter = ", #{ regions: [\"cn-hangzhou\"] }, #{ filters: [|it| it.Name == \"gate\"] }";
+    assert_eq!(one(&world, "ALIYUN", "guance_aliyun_eip", filter).code, 0);
+    assert_eq!(names(), BTreeSet::from(["eip-named".to_owned()]));
+    // A tag that comes from a batch of details.
+    let filter =
+        ", #{ regions: [\"cn-north-1\"] }, #{ filters: [|it| it.EngineVersion == \"Elasticsearch_7.10\"] }";
+    let collector = one(&world, "AWS", "guance_aws_open_search", filter).collector("aws_opensearch");
+    assert_eq!((&collector["collected"], &collector["calls"]["es:DescribeDomains"]), (&json!(3), &json!(1)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_without_regions_takes_none() {
+    let world = World::new(Options::default()).await;
+    let ran = one(&world, "ALIYUN", "guance_aliyun_domain", ", #{ regions: [\"cn-hangzhou\"] }");
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!("market_regions_refused", ran.stderr);
+}

@@ -1,0 +1,186 @@
+//! Every declaration by its own sample: the published point, key for key, from an answer that holds those members; nothing from one that holds nothing.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use funchost_collectors::COLLECTORS;
+use funchost_collectors::collector::{Source, Type};
+use funchost_collectors::objects::{Found, Object, ObjectCollector};
+use funchost_collectors::point::{Point, Text, Value};
+use serde_json::{Map, Value as Json, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Every declaration, those that belong to another's package too.
+fn declarations() -> Vec<&'static ObjectCollector> {
+    let declared = COLLECTORS.iter().filter_map(|collector| collector.declaration());
+    declared.flat_map(|collector| std::iter::once(collector).chain(collector.also.iter().copied())).collect()
+}
+
+/// Those that are held to their samples by tests of their own.
+const ELSEWHERE: [&str; 6] =
+    ["aliyun_ecs", "aliyun_rds", "aliyun_slb", "aliyun_oss", "aws_ec2", "tencentcloud_cvm"];
+
+fn sampled() -> Vec<(&'static ObjectCollector, Json)> {
+    let of = |collector: &'static ObjectCollector| {
+        let name = collector.description.name;
+        serde_json::from_str(collector.sample)
+            .map(|sample| (collector, sample))
+            .unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let all: Vec<_> = declarations()
+        .into_iter()
+        .filter(|collector| !ELSEWHERE.contains(&collector.description.name))
+        .map(of)
+        .collect();
+    assert_eq!(all.len() + ELSEWHERE.len(), declarations().len(), "each of those named has a declaration");
+    all
+}
+
+fn object(sample: &Json) -> Object {
+    let mut object = Object::new(sample["item"].clone());
+    for (name, found) in sample["details"].as_object().into_iter().flatten() {
+        object.details.insert(Box::leak(name.clone().into_boxed_str()), Found::Tree(found.clone()));
+    }
+    object
+}
+
+/// The point of an object, and whether a key stands twice.
+fn reported(
+    collector: &ObjectCollector,
+    sample: &Json,
+    object: &Object,
+) -> (Map<String, Json>, Map<String, Json>, Point) {
+    let region = sample["point"]["tags"]["RegionId"].as_str().unwrap_or("cn-north-1");
+    let point = collector.point(&Text::from(region), object, 7);
+    let tags: Map<String, Json> =
+        point.tags.iter().map(|(key, value)| (key.to_string(), json!(**value))).collect();
+    let fields: Map<String, Json> = point
+        .fields
+        .iter()
+        .map(|(key, value)| {
+            let value = match value {
+                Value::Integer(number) => json!(number),
+                Value::Float(number) => json!(number),
+                Value::Boolean(yes) => json!(yes),
+                Value::Text(text) => json!(**text),
+            };
+            (key.to_string(), value)
+        })
+        .collect();
+    assert_eq!(tags.len() + fields.len(), point.tags.len() + point.fields.len(), "a key stands twice");
+    (tags, fields, point)
+}
+
+/// Are two values the same: number for number, time for time, structure for structure? What a manual prints in place of a structure is any.
+fn same(published: &Json, ours: &Json, kind: Type) -> bool {
+    if let (Some(one), Some(other)) = (published.as_f64(), ours.as_f64()) {
+        return (one - other).abs() < f64::EPSILON;
+    }
+    let (Some(one), Some(other)) = (published.as_str(), ours.as_str()) else { return published == ours };
+    if matches!(kind, Type::Json | Type::Structure) {
+        let ours: Json = serde_json::from_str(other).expect("JSON text is JSON");
+        let empty = |value: &Json| *value == json!([]) || *value == json!({});
+        return serde_json::from_str::<Json>(one)
+            .map_or(!empty(&ours), |published| published == ours || (empty(&published) && empty(&ours)));
+    }
+    let time = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
+    one == other || (time(one).is_some() && time(one) == time(other))
+}
+
+#[test]
+fn the_published_points_are_yielded() {
+    let mut wrong = Vec::new();
+    for (collector, sample) in sampled() {
+        let name = collector.description.name;
+        let (tags, fields, point) = reported(collector, &sample, &object(&sample));
+        let measurement =
+            sample["point"]["measurement"].as_str().unwrap_or(collector.description.measurement);
+        assert_eq!(&*point.measurement, measurement, "{name}");
+        for (part, ours, described) in
+            [("tags", tags, collector.description.tags), ("fields", fields, collector.description.fields)]
+        {
+            // What is printed as empty is not reported.
+            let published: BTreeMap<&String, &Json> = sample["point"][part]
+                .as_object()
+                .unwrap()
+                .iter()
+                .filter(|(_, value)| **value != json!(""))
+                .collect();
+            let keys: BTreeSet<&String> = ours.keys().filter(|key| *key != "message").collect();
+            let wanted: BTreeSet<&String> =
+                published.keys().copied().filter(|key| *key != "message").collect();
+            if keys != wanted {
+                wrong.push(format!("{name} {part}: {:?}", keys.symmetric_difference(&wanted)));
+            }
+            for (key, published) in
+                published.iter().filter(|(key, _)| ours.contains_key(**key) && **key != "message")
+            {
+                let kind = described.iter().find(|reported| reported.key == **key).unwrap().kind;
+                if !same(published, &ours[*key], kind) {
+                    wrong.push(format!("{name} {key}: published {published}, reported {}", ours[*key]));
+                }
+            }
+        }
+        let message =
+            point.fields.iter().find(|(key, _)| &**key == "message").map(|(_, value)| value.clone());
+        let Some(Value::Text(message)) = message else { panic!("{name} has no message") };
+        let message: Json = serde_json::from_str(&message).expect("the message is JSON");
+        let details = sample["details"].as_object().into_iter().flatten();
+        let parts =
+            details.flat_map(|(_, found)| [found.clone(), found[0].clone()]).chain([sample["item"].clone()]);
+        assert!(parts.into_iter().any(|part| part == message), "{name}: {message}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Does a source say something of an item that has its id alone?
+fn says(from: &Source, id: &str) -> bool {
+    match from {
+        Source::Path(path) => *path == id,
+        Source::Region | Source::Item | Source::Always(_) => true,
+        Source::First(sources) => sources.iter().any(|from| says(from, id)),
+        Source::Mapped(from, _) | Source::Behind(from, _) | Source::Epoch(from) => says(from, id),
+        Source::Detail(..) | Source::CloudTag(_) | Source::Seconds(_) | Source::Collector => false,
+    }
+}
+
+#[test]
+fn nothing_in_the_answer_nothing_in_the_point() {
+    for (collector, sample) in sampled() {
+        let mut item = json!({});
+        item[collector.list.id] = json!("of:loadbalancer/x");
+        let (tags, fields, _) = reported(collector, &sample, &Object::new(item));
+        for (ours, described) in [(tags, collector.description.tags), (fields, collector.description.fields)]
+        {
+            let wanted: BTreeSet<&str> = described
+                .iter()
+                .filter(|reported| says(&reported.from, collector.list.id))
+                .map(|reported| reported.key)
+                .collect();
+            let keys: BTreeSet<&str> = ours.keys().map(String::as_str).collect();
+            assert_eq!(keys, wanted, "{}", collector.description.name);
+        }
+    }
+}
+
+/// A package is one file, and a short one.
+#[test]
+fn declarations_are_short() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("collectors/src");
+    let mut lines: Vec<usize> = ["aliyun", "aws", "tencentcloud"]
+        .iter()
+        .flat_map(|cloud| std::fs::read_dir(root.join(cloud).join("market")).expect("the folder is there"))
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.file_name().is_some_and(|name| name != "mod.rs"))
+        .map(|path| std::fs::read_to_string(path).expect("a text").lines().count())
+        .collect();
+    lines.sort_unstable();
+    let packages = COLLECTORS
+        .iter()
+        .filter_map(|collector| collector.declaration())
+        .filter(|collector| !ELSEWHERE.contains(&collector.description.name))
+        .count();
+    assert_eq!(lines.len(), packages, "one file each");
+    assert!(packages >= 40, "{packages}");
+    assert!(lines[lines.len() / 2] < 80, "the median has {} lines", lines[lines.len() / 2]);
+}

@@ -1,0 +1,218 @@
+"""What the vendors' own SDKs say of a call: read from their sources, nothing is imported and nothing is run.
+
+A shape is a dictionary: {"kind": "structure", "members": {...}}, {"kind": "list", "of": shape}, {"kind": "map"}, or {"kind": "text"},
+"integer", "float", "boolean", "time", "any".
+"""
+
+import functools
+import gzip
+import json
+import pathlib
+import re
+
+SCALARS = {"str": "text", "int": "integer", "float": "float", "bool": "boolean"}
+
+
+# Alibaba Cloud: alibabacloud_<product><version>
+
+
+def aliyun(site, package, version, action):
+    """One call of a product: how it is asked for, its parameters, its answer."""
+    root = site / package
+    client = text(root / "client.py")
+    place = re.search(r"action\s*=\s*'%s'" % re.escape(action), client)
+    if place is None:
+        return None
+    block = client[client.rindex("\n    def ", 0, place.start()) : client.find("\n    def ", place.end())]
+    said = lambda name: re.search(r"\b%s\s*=\s*f?'([^']*)'" % name, block).group(1)
+    path = re.search(r"pathname\s*=\s*f?'([^\n]*)',", block).group(1)
+    path = re.sub(r"\{[^{}]*\(([a-z_]+)\)[^{}]*\}", lambda found: "{%s}" % camel(found.group(1)), path)
+    answer = re.search(r"(?:main_models|[a-z_0-9]*_models)\.(\w+Response)\(\)", block).group(1) + "Body"
+    return {
+        "version": said("version"),
+        "style": said("style"),
+        "method": said("method"),
+        "path": path,
+        "parameters": set(re.findall(r"(?:query|body|query_param)\['([^']+)'\]", block)) | set(re.findall(r"\{(\w+)\}", path)),
+        "answer": aliyun_shape(root, answer, ()),
+    }
+
+
+def camel(name):
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+@functools.cache
+def aliyun_classes(root):
+    files = [root / "models.py"] if (root / "models.py").exists() else sorted((root / "models").glob("*.py"))
+    classes = {}
+    for file in files:
+        for part in re.split(r"\n(?=class )", text(file)):
+            found = re.match(r"class (\w+)\(", part)
+            if found:
+                classes[found.group(1)] = part
+    return classes
+
+
+def aliyun_shape(root, name, above):
+    part = aliyun_classes(root).get(name)
+    if part is None or name in above:
+        return {"kind": "any"}
+    init, _, rest = part.partition("def from_map")
+    types = dict(re.findall(r"\n        (\w+): ([^\n]+?) = None,", init))
+    members = {}
+    for block in re.split(r"\n        if (?=m\.get\()", rest)[1:]:
+        key = re.match(r"m\.get\('([^']+)'\)", block).group(1)
+        attribute = re.search(r"self\.(\w+)", block).group(1)
+        members[key] = aliyun_type(root, types.get(attribute, "Any"), above + (name,))
+    return {"kind": "structure", "members": members}
+
+
+def aliyun_type(root, written, above):
+    written = written.strip().strip("'\"")
+    if written.startswith("List["):
+        return {"kind": "list", "of": aliyun_type(root, written[5:-1], above)}
+    if written.startswith("Dict["):
+        return {"kind": "map"}
+    if written in SCALARS:
+        return {"kind": SCALARS[written]}
+    return {"kind": "any"} if written == "Any" else aliyun_shape(root, written.rpartition(".")[2], above)
+
+
+# Tencent Cloud: tencentcloud-sdk-python-<product>
+
+
+def tencentcloud(site, product, version, action):
+    """One call of a product."""
+    root = site / "tencentcloud" / product / ("v" + version.replace("-", ""))
+    client = root / f"{product}_client.py"
+    if not client.exists():
+        return None
+    client = text(client)
+    if not re.search(r'self\.call\(\s*"%s"' % action, client):
+        return None
+    classes = tencentcloud_classes(root)
+    request = tencentcloud_shape(classes, action + "Request", ())
+    return {
+        "version": re.search(r"_apiVersion = '([^']+)'", client).group(1),
+        "service": re.search(r"_service = '([^']+)'", client).group(1),
+        "parameters": set(request["members"]),
+        "answer": tencentcloud_shape(classes, action + "Response", ()),
+    }
+
+
+@functools.cache
+def tencentcloud_classes(root):
+    parts = re.split(r"\n(?=class )", text(root / "models.py"))
+    return {re.match(r"class (\w+)\(", part).group(1): part for part in parts[1:]}
+
+
+def tencentcloud_shape(classes, name, above):
+    part = classes.get(name)
+    if part is None or name in above:
+        return {"kind": "any"}
+    types = re.findall(r":type (\w+): ([^\n]+)", part)
+    return {
+        "kind": "structure",
+        "members": {key: tencentcloud_type(classes, written.strip(), above + (name,)) for key, written in types},
+    }
+
+
+def tencentcloud_type(classes, written, above):
+    if written.startswith("list of "):
+        return {"kind": "list", "of": tencentcloud_type(classes, written[8:], above)}
+    if written in SCALARS:
+        return {"kind": SCALARS[written]}
+    name = re.match(r":class:`[^`]*?(\w+)`|(\w+)$", written)
+    return tencentcloud_shape(classes, name.group(1) or name.group(2), above) if name else {"kind": "any"}
+
+
+# AWS: botocore
+
+
+@functools.cache
+def aws_model(site, service, version):
+    file = site / "botocore" / "data" / service / version / "service-2.json.gz"
+    return json.loads(gzip.decompress(file.read_bytes())) if file.exists() else None
+
+
+def aws(site, service, version, action):
+    """One call of a service; members as the SDKs spell them, and beside each its name on the wire."""
+    model = aws_model(site, service, version)
+    operation = model and model["operations"].get(action)
+    if not operation:
+        return None
+    shapes, wire = model["shapes"], model["metadata"]
+    request = shapes.get(operation.get("input", {}).get("shape"), {"members": {}})
+    answer = operation["output"]
+    return {
+        "version": wire["apiVersion"],
+        "protocols": wire.get("protocols", [wire["protocol"]]),
+        "endpoint": wire["endpointPrefix"],
+        "signing": wire.get("signingName", wire["endpointPrefix"]),
+        "target": wire.get("targetPrefix"),
+        "json": wire.get("jsonVersion"),
+        "method": operation["http"]["method"],
+        "path": operation["http"]["requestUri"],
+        "wrapper": answer.get("resultWrapper"),
+        "parameters": {aws_parameter(wire, key, member) for key, member in request["members"].items()},
+        "bounds": {
+            aws_parameter(wire, key, member): (shapes[member["shape"]].get("min"), shapes[member["shape"]].get("max"))
+            for key, member in request["members"].items()
+        },
+        "answer": aws_shape(shapes, answer["shape"], ()),
+    }
+
+
+def aws_parameter(wire, key, member):
+    return member.get("locationName", key) if wire["protocol"].startswith("rest-") else key
+
+
+def as_written(shape):
+    """Members by their names on the wire, and lists below their elements' names."""
+    if shape["kind"] == "structure":
+        return {"kind": "structure", "members": {m.get("wire", n): as_written(m) for n, m in shape["members"].items()}}
+    if shape["kind"] == "list":
+        return {"kind": "structure", "members": {shape["element"]: {"kind": "list", "of": as_written(shape["of"])}}}
+    return shape
+
+
+def aws_shape(shapes, name, above):
+    shape = shapes[name]
+    kind = shape["type"]
+    if kind == "structure":
+        if name in above:
+            return {"kind": "any"}
+        members = {
+            key: aws_shape(shapes, member["shape"], above + (name,)) | {"wire": member.get("locationName", key)}
+            for key, member in shape["members"].items()
+        }
+        return {"kind": "structure", "members": members}
+    if kind == "list":
+        of = aws_shape(shapes, shape["member"]["shape"], above)
+        return {"kind": "list", "of": of, "flat": bool(shape.get("flattened")), "element": shape["member"].get("locationName", "member")}
+    names = {"string": "text", "character": "text", "long": "integer", "double": "float", "timestamp": "time", "blob": "text"}
+    return {"kind": names.get(kind, kind)}
+
+
+def text(path):
+    return pathlib.Path(path).read_text(encoding="utf-8")
+
+
+def at(shape, path):
+    """The shape at the end of a path of member names and places in lists."""
+    for name in filter(None, path.split(".")):
+        if shape["kind"] == "list":
+            if not name.isdigit():
+                return None
+            shape = shape["of"]
+        elif shape["kind"] == "structure":
+            if name not in shape["members"]:
+                return None
+            shape = shape["members"][name]
+        elif shape["kind"] in ("map", "any"):
+            return {"kind": "any"}
+        else:
+            return None
+    return shape

@@ -1,0 +1,121 @@
+//! Every declared call, held against the vendor's own description of it: service, version, action, parameters, page size, where the items stand, and
+//! every member that is read. The descriptions are the official SDKs from PyPI, pinned, read as data and never run.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use funchost_collectors::objects::{Paging, Wire};
+use serde_json::{Value as Json, json};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use support::market::{Call, calls, declarations};
+use support::python::environment;
+
+/// What no package describes: the stores of Alibaba Cloud and Tencent Cloud have clients without models; EC2's shape is a table of its own, held
+/// against botocore when it was made; and one published key of PolarDB-X 2.0 that the API's description does not have.
+const NOT_DESCRIBED: &[&str] = &[
+    "aliyun_oss GetBucketInfo: no package describes it",
+    "aliyun_oss ListBuckets: no package describes it",
+    "aliyun_polardbx_2 DescribeDBInstances: no member ClassCode",
+    "tencentcloud_cos GetService: no package describes it",
+];
+
+fn site(environment: &Path) -> PathBuf {
+    let library = std::fs::read_dir(environment.join("lib")).expect("a virtual environment has lib");
+    let version =
+        library.map(|entry| entry.expect("an entry").path()).find(|path| path.join("site-packages").exists());
+    version.expect("a virtual environment has packages").join("site-packages")
+}
+
+fn python(environment: &Path, script: &str, arguments: &[&Path], input: &Json) -> String {
+    let mut process = Command::new(environment.join("bin/python"))
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vendor").join(script))
+        .args(arguments)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("python starts");
+    process.stdin.take().expect("a pipe").write_all(input.to_string().as_bytes()).expect("the script reads");
+    let output = process.wait_with_output().expect("the script ends");
+    assert!(output.status.success(), "{script} failed");
+    String::from_utf8(output.stdout).expect("a text")
+}
+
+/// A call as the script reads it; none where its protocol is its own.
+fn described(call: &Call) -> Option<Json> {
+    let wire = match call.wire() {
+        Wire::Rpc { version } | Wire::Tencent { version } => json!({ "version": version }),
+        Wire::Roa { version, path } => json!({ "version": version, "path": path }),
+        Wire::Query { version, model } => json!({ "version": version, "model": model, "protocol": "query" }),
+        Wire::Target { version, prefix, json, model } => {
+            json!({ "version": version, "prefix": prefix, "json": json, "model": model, "protocol": "json" })
+        }
+        Wire::Rest { version, method, path, model, .. } => {
+            json!({ "version": version, "method": method, "path": path, "model": model, "protocol": "rest-json" })
+        }
+        Wire::Store { .. } => json!({ "protocol": "rest-xml" }),
+        Wire::Own => return None,
+    };
+    let (size, paths) = match call.list.paging {
+        Paging::Whole => (None, Vec::new()),
+        Paging::Numbers { size, most, total, .. } => {
+            (Some((size, most)), total.into_iter().map(|total| (total, "integer")).collect())
+        }
+        Paging::FromZero { size, most, total, .. } | Paging::Offsets { limit: size, most, total, .. } => {
+            (Some((size, most)), vec![(total, "integer")])
+        }
+        Paging::Tokens { next, size, .. } => (size, vec![(next, "text")]),
+    };
+    // A total in a header is text, where an API writes it so.
+    let paths: Vec<(&str, &str)> = paths
+        .into_iter()
+        .map(|(path, kind)| (path, if path.starts_with("Headers.") { "any" } else { kind }))
+        .collect();
+    Some(json!({
+        "who": call.collector.description.name, "cloud": call.cloud().key(), "wire": wire, "service": call.action().service,
+        "action": call.action().action, "parameters": call.parameters, "size": size, "paths": paths, "items": call.list.items,
+        "id": call.list.id, "members": call.members,
+    }))
+}
+
+#[test]
+fn every_call_is_as_the_vendors_describe_it() {
+    let (aws, others) = (
+        environment("moto", "tests/moto/requirements.txt"),
+        environment("vendor", "tests/vendor/requirements.txt"),
+    );
+    let input: Vec<Json> =
+        declarations().into_iter().flat_map(calls).filter_map(|call| described(&call)).collect();
+    assert!(input.len() > 60, "{}", input.len());
+    let wrong = python(&others, "check.py", &[&site(&aws), &site(&others)], &json!(input));
+    let wrong: Vec<String> = serde_json::from_str(&wrong).expect("JSON");
+    let mut wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
+    wrong.sort_unstable();
+    assert_eq!(wrong, NOT_DESCRIBED);
+}
+
+/// The shapes by which XML is typed are those of the service models.
+#[test]
+fn the_shapes_are_those_of_the_service_models() {
+    let aws = environment("moto", "tests/moto/requirements.txt");
+    let mut wanted: Vec<Json> = declarations()
+        .into_iter()
+        .flat_map(calls)
+        .filter_map(|call| match call.wire() {
+            Wire::Query { version, model } => Some(json!([model, version, call.action().action])),
+            _ => None,
+        })
+        .collect();
+    wanted.sort_by_key(Json::to_string);
+    wanted.dedup();
+    let made = python(&aws, "shapes.py", &[&site(&aws)], &json!(wanted));
+    let ships = include_str!("../collectors/src/aws/shapes.json");
+    assert!(
+        made == ships,
+        "make collectors/src/aws/shapes.json anew: tests/vendor/shapes.py with {}",
+        json!(wanted)
+    );
+}
