@@ -17,6 +17,7 @@
 //! | `[limits] "aws.monitoring.GetMetricData"` | `FUNCHOST_LIMITS__AWS__MONITORING__GETMETRICDATA` |
 //! | `[budget] calls`, `[budget.accounts.LTAI5t] money` | `FUNCHOST_BUDGET__CALLS`, `FUNCHOST_BUDGET__ACCOUNTS__LTAI5t__MONEY` |
 //! | `[overlap] aws`, `[outbox] limit` | `FUNCHOST_OVERLAP__AWS`, `FUNCHOST_OUTBOX__LIMIT` |
+//! | `[service] token` | `FUNCHOST_SERVICE__TOKEN` |
 //! | `[env] NAME`, and whether it is secret | `FUNCHOST_ENV__NAME`, `FUNCHOST_ENV__NAME__SECRET` (`true`, `false`) |
 //!
 //! Variables know no case: known names are found ignoring it. A name that is nowhere known is taken in lower case where the variable is in
@@ -30,11 +31,14 @@ mod value;
 pub use value::DataKitUrl;
 
 use crate::money::budget::Budgets;
+use crate::state::DatabaseUrl;
+use chrono_tz::Tz;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::{COLLECTORS, Collector};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -61,12 +65,82 @@ pub struct Config {
     pub overlap: Overlap,
     /// How many bytes of points are kept for DataKits that do not take them.
     pub outbox_limit: u64,
-    /// The folder of the state.
+    /// The folder of the state, where it is no database.
     pub state: PathBuf,
+    /// The state's database: `state = "postgres://…"`.
+    pub database: Option<DatabaseUrl>,
     /// The library's folder; none: the folder above the entry script's.
     pub scripts: Option<PathBuf>,
+    /// What `funchost serve` does and where it listens.
+    pub service: ServiceConfig,
+    /// What runs by itself, beside the functions that have a crontab of their own.
+    pub triggers: Vec<TriggerConfig>,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+}
+
+/// `[service]`: what `funchost serve` does and where it listens.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Where the console and the API listen.
+    pub listen: SocketAddr,
+    /// What a caller must show. Without it only this machine can call.
+    pub token: Option<SecretString>,
+    /// Runs at a time.
+    pub workers: u32,
+    /// The time zone of crontabs and logs; none: the machine's.
+    pub timezone: Option<Tz>,
+    /// Records that are kept of each trigger, and of the calls of each function.
+    pub keep_runs: u32,
+    /// Days that records are kept.
+    pub keep_days: u32,
+    /// How long a run stays with a process that has gone silent, before another takes it.
+    pub lease: Duration,
+}
+
+impl Default for ServiceConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8088)),
+            token: None,
+            workers: 8,
+            timezone: None,
+            keep_runs: 500,
+            keep_days: 90,
+            lease: Duration::from_secs(30),
+        }
+    }
+}
+
+/// One of `[[triggers]]`.
+#[derive(Clone, Debug)]
+pub struct TriggerConfig {
+    /// Its name; the function's unless given.
+    pub id: String,
+    /// `my_aws__main.run`.
+    pub func: String,
+    /// Five fields; none where the function has a crontab of its own, which would win anyway.
+    pub cron: Option<String>,
+    /// Where the wall is; none: the service's.
+    pub timezone: Option<Tz>,
+    /// The function's arguments.
+    pub kwargs: serde_json::Map<String, serde_json::Value>,
+    /// Does it fire?
+    pub enabled: bool,
+    /// Seconds after each tick, one run for each; empty: what the function says.
+    pub delays: Vec<u64>,
+    /// What becomes of ticks that nothing was there to fire.
+    pub catch_up: CatchUp,
+}
+
+/// What becomes of ticks that nothing was there to fire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CatchUp {
+    /// The last of them runs, once. The others are recorded as missed.
+    #[default]
+    Last,
+    /// All are recorded as missed.
+    None,
 }
 
 /// One DataKit.
@@ -139,7 +213,10 @@ impl fmt::Debug for Config {
             .field("overlap", &self.overlap)
             .field("outbox_limit", &self.outbox_limit)
             .field("state", &self.state)
+            .field("database", &self.database)
             .field("scripts", &self.scripts)
+            .field("service", &self.service)
+            .field("triggers", &self.triggers)
             .field("file", &self.file)
             .finish()
     }

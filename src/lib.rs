@@ -4,10 +4,12 @@
 
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod link;
 pub mod money;
 pub mod plan;
 pub mod runner;
+pub mod schedule;
 pub mod script;
 pub mod sink;
 pub mod state;

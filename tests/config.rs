@@ -708,14 +708,14 @@ fn values_out_of_bounds_are_said() {
           |
           = hint: write a number of bytes, or one with B, kB, KiB, MB, MiB, GB, GiB, such as "512MiB"
     "#);
-    insta::assert_snapshot!(file("state = \"postgres://me:hunter2hunter2@db/funchost\"\n").said(), @r#"
-        error: `state` names a PostgreSQL database, which is not supported by this version
+    insta::assert_snapshot!(file("state = \"postgres://me:hunter2hunter2@db:port/funchost\"\n").said(), @r#"
+        error: `state` is no URL of a database: invalid port number
          --> /work/funchost.toml:1:9
           |
-        1 | state = "postgres://.................@db/funchost"
-          |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+        1 | state = "postgres://.................@db:port/funchost"
+          |         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           |
-          = hint: name a folder: the state is one file in it, `funchost.db`
+          = hint: write it as `postgres://user:password@host:5432/database`; `@`, `:` and `/` in a password as %40, %3A, %2F
     "#);
     insta::assert_snapshot!(file("state = \"~other/state\"\n").said(), @r#"
         error: `state` begins with another user's `~name`, which is not looked up
@@ -881,11 +881,6 @@ fn variables_are_checked_without_showing_their_values() {
          |
          = hint: write a number of bytes, or one with B, kB, KiB, MB, MiB, GB, GiB, such as "512MiB"
     "#);
-    insta::assert_snapshot!(variable("FUNCHOST_STATE", "postgresql://u:p@db/x").said(), @r#"
-        error: `FUNCHOST_STATE` names a PostgreSQL database, which is not supported by this version
-         |
-         = hint: name a folder: the state is one file in it, `funchost.db`
-    "#);
     insta::assert_snapshot!(variable("FUNCHOST_", "x").said(), @r#"
         error: `FUNCHOST_` is a variable that funchost does not know
          |
@@ -1033,7 +1028,7 @@ fn secrets_in_a_shown_line_are_dots_of_the_same_width() {
         1 | [account]
           |  ^^^^^^^
           |
-          = hint: known keys: budget, datakits, endpoints, env, limits, outbox, overlap, scripts, state
+          = hint: known keys: budget, datakits, endpoints, env, limits, outbox, overlap, scripts, service, state, triggers
     "#);
     insta::assert_snapshot!(
         file("[env]\nTEAM = { value = \"hunter2hunter2\", secert = true } # 密\n").said(), @r#"

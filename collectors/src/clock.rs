@@ -9,6 +9,11 @@ pub const SECOND: i64 = 1_000_000_000;
 pub trait Clock: Send + Sync + std::fmt::Debug {
     /// Nanoseconds since 1970, UTC.
     fn now(&self) -> i64;
+
+    /// How long the machine's timers must run for this much time to pass: less where a test's clock runs faster.
+    fn wait(&self, time: Duration) -> Duration {
+        time
+    }
 }
 
 /// The machine's clock.

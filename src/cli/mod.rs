@@ -10,15 +10,20 @@ mod demo;
 mod list;
 mod outbox;
 mod plan;
+mod remote;
 mod run;
+mod runs;
+mod serve;
 mod table;
 
 pub(crate) use table::Table;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
+use crate::schedule::Tools;
 use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use funchost_collectors::call::SharedRates;
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -40,8 +45,8 @@ struct Common {
     /// Read this configuration instead of searching for funchost.toml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keep the state in this folder
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Keep the state in this folder, or in this PostgreSQL database (postgres://…)
+    #[arg(long, global = true, value_name = "DIR|URL")]
     state: Option<PathBuf>,
 }
 
@@ -53,6 +58,12 @@ enum Command {
     Plan(plan::PlanArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
+    /// Run scripts by their crontabs, answer calls and show what happens, until it is stopped
+    Serve(serve::ServeArguments),
+    /// What ran, what did not, and why: the list, or one run
+    Runs(runs::RunsArguments),
+    /// What a run said
+    Logs(runs::LogsArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
@@ -152,7 +163,8 @@ impl Surroundings {
     }
 }
 
-/// Turns the log on: what the program itself says, on stderr, from the level in `FUNCHOST_LOG` on (default `warn`).
+/// Turns the log on: what the program itself says, on stderr, from the level in `FUNCHOST_LOG` on (default `warn`, for a service
+/// `info`), as text or, with `FUNCHOST_LOG_FORMAT=json`, as one JSON object a line.
 ///
 /// Only this program's own events: a library's may hold what was signed.
 ///
@@ -163,17 +175,30 @@ pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
     let level = match surroundings.variables.get("FUNCHOST_LOG") {
+        // A service tells what it does; all else only what is wrong.
+        None if surroundings.arguments.iter().any(|word| word == "serve") => LevelFilter::INFO,
         None => LevelFilter::WARN,
         Some(level) => level.parse().map_err(|_| {
             format!("error: FUNCHOST_LOG is `{level}`\nhint: write error, warn, info, debug, trace or off")
         })?,
+    };
+    let json = match surroundings.variables.get("FUNCHOST_LOG_FORMAT").map(String::as_str) {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => {
+            return Err(format!("error: FUNCHOST_LOG_FORMAT is `{other}`\nhint: write text or json"));
+        }
     };
     let own = Targets::new().with_target("funchost", level).with_target("funchost_collectors", level);
     let (stderr, masker) = (surroundings.stderr.clone(), surroundings.masker.clone());
     let writer = move || MaskedLines { stream: stderr.clone(), masker: masker.clone() };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     // A process that has a log already keeps it.
-    drop(tracing_subscriber::registry().with(lines).with(own).try_init());
+    drop(if json {
+        tracing_subscriber::registry().with(lines.json().flatten_event(true)).with(own).try_init()
+    } else {
+        tracing_subscriber::registry().with(lines).with(own).try_init()
+    });
     Ok(())
 }
 
@@ -215,6 +240,9 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     };
     match cli.command {
         Command::Run(arguments) => run::main(surroundings, &cli.common, &arguments),
+        Command::Serve(arguments) => serve::main(surroundings, &cli.common, &arguments),
+        Command::Runs(arguments) => runs::main(surroundings, &cli.common, &arguments),
+        Command::Logs(arguments) => runs::logs(surroundings, &cli.common, &arguments),
         Command::Plan(arguments) => plan::main(surroundings, &cli.common, &arguments),
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
@@ -276,6 +304,44 @@ impl ScriptOutput for Said {
     fn line(&self, line: &Line) {
         self.0.say(&line.to_string());
     }
+}
+
+/// Why nothing can be done.
+#[derive(Debug)]
+struct Refusal {
+    message: String,
+    code: u8,
+}
+
+/// The state that the configuration names.
+async fn open_state(surroundings: &Surroundings, config: &Config) -> Result<crate::state::Opened, Refusal> {
+    crate::state::open(&config.state, config.database.as_ref(), surroundings.clock.clone())
+        .await
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })
+}
+
+/// What runs are made with, from the configuration.
+fn tools(
+    surroundings: &Surroundings,
+    config: &Config,
+    rates: Option<Arc<dyn SharedRates>>,
+) -> Result<Tools, Refusal> {
+    let calls = run::calls(surroundings, config, rates)?;
+    let datakits = run::datakits(surroundings, config, &calls)
+        .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
+    Ok(Tools {
+        calls: Arc::new(calls),
+        datakits,
+        overlap: run::overlaps(config),
+        outbox_limit: config.outbox_limit,
+        budgets: config.budgets.clone(),
+    })
+}
+
+/// The time zone of crontabs and logs: the configured one, else the machine's.
+fn zone(config: &Config) -> chrono_tz::Tz {
+    let machine = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());
+    config.service.timezone.or_else(machine).unwrap_or(chrono_tz::Tz::UTC)
 }
 
 /// What the script host needs of a configuration.

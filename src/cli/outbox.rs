@@ -9,7 +9,7 @@ use super::{Common, Format, Surroundings, config_entries};
 use crate::config::Config;
 use crate::runner::{OutboxReport, rfc3339, send_outbox};
 use crate::sink;
-use crate::state::{Sqlite, State, Waiting};
+use crate::state::{State, Waiting};
 use clap::{Args, Subcommand};
 use funchost_collectors::call::{CallPath, Options};
 use funchost_collectors::mistake::nearest;
@@ -130,8 +130,9 @@ fn done(surroundings: &Surroundings, common: &Common, arguments: &OutboxArgument
         .build()
         .map_err(|error| Trouble::new(1, format!("the program cannot start its threads: {error}")))?;
     let done = runtime.block_on(async {
-        let state = Sqlite::open(&config.state, surroundings.clock.clone()).await?;
-        let state: Arc<dyn State> = Arc::new(state);
+        let opened =
+            crate::state::open(&config.state, config.database.as_ref(), surroundings.clock.clone()).await?;
+        let state: Arc<dyn State> = opened.store;
         match &arguments.command {
             OutboxCommand::List(arguments) => list(&config, state.as_ref(), arguments).await,
             OutboxCommand::Send(arguments) => send(surroundings, &config, state, arguments).await,

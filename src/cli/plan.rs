@@ -1,6 +1,7 @@
 //! `funchost plan SCRIPT`: what it will call and cost, before it does.
 
-use super::run::{Refusal, calls, entries, headline, interrupts, invalid, json, overlaps};
+use super::Refusal;
+use super::run::{calls, interrupts, invalid, json, overlaps};
 use super::{Common, Format, Surroundings, config_entries, script_settings};
 use crate::config::Config;
 use crate::plan::{Discovered, Planner, Question, Settings, every};
@@ -65,7 +66,7 @@ fn failed(message: impl std::fmt::Display) -> Refusal {
 fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments) -> Result<u8, Refusal> {
     let document = arguments.output == Format::Json;
     let wrong = |report: &script::Report| {
-        invalid(surroundings, document, &report.render(surroundings.color), entries(report))
+        invalid(surroundings, document, &report.render(surroundings.color), report.entries())
     };
     let path = surroundings.directory.join(&arguments.script);
     let settings = script_settings(surroundings, config);
@@ -84,7 +85,7 @@ fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments)
     let planner = runtime.block_on(planner(surroundings, config, arguments.discover))?;
     let stop = CancellationToken::new();
     let interrupted = runtime.spawn(interrupts(stop.clone()));
-    let options = RunOptions { function: arguments.func.clone(), timeout: None, debug: false };
+    let options = RunOptions { function: arguments.func.clone(), timeout: None, ..RunOptions::default() };
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(planner.clone()), stop.clone()));
     if let Err(report) = &outcome.result {
         return match (outcome.ended, report.fault()) {
@@ -96,7 +97,7 @@ fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments)
                     Ended::Stopped => 130,
                     Ended::Finished => 1,
                 };
-                Err(Refusal { message: headline(report), code })
+                Err(Refusal { message: report.headline(), code })
             }
         };
     }
@@ -131,16 +132,16 @@ fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments)
 
 async fn planner(surroundings: &Surroundings, config: &Config, discover: bool) -> Result<Planner, Refusal> {
     // Where nothing was ever remembered, a plan leaves nothing behind; calls that are made are counted.
-    let exists = config.state.join(FILE_NAME).exists();
-    let state = if exists || discover {
-        Sqlite::open(&config.state, surroundings.clock.clone()).await
+    let exists = config.database.is_some() || config.state.join(FILE_NAME).exists();
+    let (state, rates): (Arc<dyn State>, _) = if exists || discover {
+        let opened = super::open_state(surroundings, config).await?;
+        (opened.store, opened.rates)
     } else {
-        Sqlite::in_memory(surroundings.clock.clone()).await
+        (Arc::new(Sqlite::in_memory(surroundings.clock.clone()).await.map_err(failed)?), None)
     };
-    let state: Arc<dyn State> = Arc::new(state.map_err(failed)?);
     Ok(Planner::new(Settings {
         state,
-        calls: Arc::new(calls(surroundings, config)?),
+        calls: Arc::new(calls(surroundings, config, rates)?),
         clock: surroundings.clock.clone(),
         overlap: overlaps(config),
         budgets: config.budgets.clone(),

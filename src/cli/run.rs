@@ -1,14 +1,14 @@
 //! `funchost run SCRIPT`: the product.
 
-use super::{Common, Format, MaskedLines, Surroundings, config_entries, script_settings};
+use super::{Common, Format, MaskedLines, Refusal, Surroundings, config_entries, script_settings};
 use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
-use crate::script::{self, Ended, Fault, Report, RunOptions, RunOutcome};
+use crate::script::{self, Ended, Fault, RunOptions, RunOutcome};
 use crate::sink::datakit::{BadUrl, DataKit};
-use crate::state::{Sqlite, State, Time};
+use crate::state::{State, Time};
 use clap::Args;
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options};
+use funchost_collectors::call::{CallPath, Options, SharedRates};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(Args)]
 pub(super) struct RunArguments {
-    /// The script: a file ending in .rhai
+    /// The script: a file ending in .rhai. With --remote, the id of a function: my_aws__main.run
     script: PathBuf,
     /// The function to run, where the script registers several
     #[arg(long, value_name = "NAME")]
@@ -30,6 +30,12 @@ pub(super) struct RunArguments {
     /// Stop after this many seconds (1 to 3600), whatever the script says
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout: Option<u64>,
+    /// Let a service run it (`funchost serve`), and show its log and its report; at the address of `[service]`, or at this one
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    remote: Option<String>,
+    /// The function's arguments, a JSON object; with --remote
+    #[arg(long, value_name = "JSON", requires = "remote")]
+    kwargs: Option<String>,
     /// How the report is written
     #[arg(long, value_enum, default_value_t)]
     output: Format,
@@ -47,6 +53,27 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
             );
         }
     };
+    if let Some(url) = &arguments.remote {
+        let request = super::remote::Request {
+            func: arguments.script.to_string_lossy().into_owned(),
+            url: url.clone(),
+            kwargs: arguments.kwargs.clone(),
+            timeout: arguments.timeout,
+            output: arguments.output,
+        };
+        let refused = [
+            ("--func", arguments.func.is_some()),
+            ("--debug", arguments.debug),
+            ("--force", arguments.force),
+        ];
+        if let Some((flag, _)) = refused.iter().find(|(_, given)| *given) {
+            let text = format!(
+                "error: {flag} cannot be used with --remote\nhint: name the function by its id, such as my_aws__main.run"
+            );
+            return invalid(surroundings, arguments.wants_document(), &text, Vec::new());
+        }
+        return super::remote::main(surroundings, &config, &request);
+    }
     run(surroundings, &config, arguments).code
 }
 
@@ -64,7 +91,16 @@ impl RunArguments {
 
     /// What the demo runs.
     pub(super) fn of_script(script: PathBuf) -> Self {
-        Self { script, func: None, debug: false, force: false, timeout: None, output: Format::Text }
+        Self {
+            script,
+            func: None,
+            debug: false,
+            force: false,
+            timeout: None,
+            remote: None,
+            kwargs: None,
+            output: Format::Text,
+        }
     }
 }
 
@@ -79,7 +115,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
                 surroundings,
                 arguments.wants_document(),
                 &report.render(surroundings.color),
-                entries(&report),
+                report.entries(),
             );
             return refuse(code);
         }
@@ -111,8 +147,12 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     };
     let stop = CancellationToken::new();
     let interrupted = runtime.spawn(interrupts(stop.clone()));
-    let options =
-        RunOptions { function: arguments.func.clone(), timeout: arguments.timeout, debug: arguments.debug };
+    let options = RunOptions {
+        function: arguments.func.clone(),
+        timeout: arguments.timeout,
+        debug: arguments.debug,
+        ..RunOptions::default()
+    };
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
     let ran = finish(surroundings, arguments, &runner, outcome);
@@ -144,17 +184,17 @@ fn finish(
                     surroundings,
                     arguments.wants_document(),
                     &error.render(surroundings.color),
-                    entries(error),
+                    error.entries(),
                 );
                 return Ran { code, report: None };
             }
-            report.fail(&headline(error));
+            report.fail(&error.headline());
             1
         }
         (Ended::Finished, Ok(_)) => u8::from(report.status != RunStatus::Ok),
     };
     if let Err(error) = &outcome.result {
-        report.errors = entries(error);
+        report.errors = error.entries();
         surroundings.say(error.render(surroundings.color).trim_end());
     }
     if runner.debugged() {
@@ -169,34 +209,24 @@ fn finish(
     Ran { code, report: Some(report) }
 }
 
-/// Why nothing can be run.
-pub(super) struct Refusal {
-    pub(super) message: String,
-    pub(super) code: u8,
-}
-
 /// Everything that a run needs, from the configuration.
 async fn runner(
     surroundings: &Surroundings,
     config: &Config,
     arguments: &RunArguments,
 ) -> Result<Runner, Refusal> {
-    let state = Sqlite::open(&config.state, surroundings.clock.clone())
-        .await
-        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
-    let state: Arc<dyn State> = Arc::new(state);
-    let calls = calls(surroundings, config)?;
-    let datakits = datakits(surroundings, config, &calls)
-        .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
+    let opened = super::open_state(surroundings, config).await?;
+    let state: Arc<dyn State> = opened.store;
+    let tools = super::tools(surroundings, config, opened.rates)?;
     let stderr = surroundings.clone();
     Ok(Runner::new(Settings {
         state,
-        calls: Arc::new(calls),
+        calls: tools.calls,
         clock: surroundings.clock.clone(),
-        datakits,
-        overlap: overlaps(config),
-        outbox_limit: config.outbox_limit,
-        budgets: config.budgets.clone(),
+        datakits: tools.datakits,
+        overlap: tools.overlap,
+        outbox_limit: tools.outbox_limit,
+        budgets: tools.budgets,
         debug: arguments.debug,
         force: arguments.force,
         lines: Arc::new(Mutex::new(MaskedLines {
@@ -208,9 +238,17 @@ async fn runner(
 }
 
 /// The one path to the clouds.
-pub(super) fn calls(surroundings: &Surroundings, config: &Config) -> Result<CallPath, Refusal> {
-    let options =
-        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
+pub(super) fn calls(
+    surroundings: &Surroundings,
+    config: &Config,
+    rates: Option<Arc<dyn SharedRates>>,
+) -> Result<CallPath, Refusal> {
+    let options = Options {
+        limits: config.limits.clone(),
+        endpoints: config.endpoints.clone(),
+        rates,
+        ..Options::default()
+    };
     CallPath::new(options, surroundings.clock.clone())
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })
 }
@@ -257,16 +295,6 @@ pub(super) async fn interrupts(stop: CancellationToken) {
     stop.cancel();
     wait().await;
     std::process::exit(130);
-}
-
-/// What is wrong in a script, for a program.
-pub(super) fn entries(report: &Report) -> Vec<serde_json::Value> {
-    report.machine().iter().filter_map(|entry| serde_json::to_value(entry).ok()).collect()
-}
-
-/// The first of a script's errors, in one line.
-pub(super) fn headline(report: &Report) -> String {
-    report.diagnostics.first().map_or_else(|| "the script failed".into(), |first| first.line())
 }
 
 /// Says that the input is wrong: exit code 2.

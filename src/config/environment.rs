@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 /// What all of them begin with.
 pub(super) const PREFIX: &str = "FUNCHOST_";
 
-/// Variables that are no keys: the file's name, the log's filter, the folder of the signing vectors.
-const RESERVED: [&str; 3] = ["CONFIG", "LOG", "VECTORS"];
-const SECTIONS: [&str; 9] =
-    ["BUDGET", "DATAKITS", "ENDPOINTS", "ENV", "LIMITS", "OUTBOX", "OVERLAP", "SCRIPTS", "STATE"];
+/// Variables that are no keys: the file's name, the log's filter and format, the folder of the signing vectors.
+const RESERVED: [&str; 4] = ["CONFIG", "LOG", "LOG_FORMAT", "VECTORS"];
+const SECTIONS: [&str; 10] =
+    ["BUDGET", "DATAKITS", "ENDPOINTS", "ENV", "LIMITS", "OUTBOX", "OVERLAP", "SCRIPTS", "SERVICE", "STATE"];
 
 /// Names that are known by now, from the registry and from the file.
 pub(super) struct Names<'n> {
@@ -44,6 +44,12 @@ pub(super) fn key(rest: &str, names: &Names<'_>) -> Result<Option<Key>, Wrong> {
         (["STATE"], _) => Key::State,
         (["SCRIPTS"], _) => Key::Scripts,
         (["OUTBOX", "LIMIT"], _) => Key::OutboxLimit,
+        (["SERVICE", name], _)
+            if super::read::SERVICE.iter().any(|known| known.eq_ignore_ascii_case(name)) =>
+        {
+            let known = super::read::SERVICE.iter().find(|known| known.eq_ignore_ascii_case(name));
+            Key::Service(known.copied().unwrap_or_default())
+        }
         (["OVERLAP", cloud], _) if CLOUDS.iter().any(|known| known.eq_ignore_ascii_case(cloud)) => {
             Key::Overlap(cloud.to_ascii_lowercase())
         }
@@ -108,6 +114,7 @@ pub(super) fn unknown(rest: &str, names: &Names<'_>) -> Wrong {
                 .map(|id| format!("DATAKITS__{}__URL", id.replace('-', "_").to_ascii_uppercase())),
         )
         .chain(CLOUDS.iter().map(|cloud| format!("OVERLAP__{}", cloud.to_ascii_uppercase())))
+        .chain(super::read::SERVICE.iter().map(|name| format!("SERVICE__{}", name.to_ascii_uppercase())))
         .chain(names.endpoints.iter().map(|name| format!("ENDPOINTS__{}", written(name))))
         .chain(names.limits.iter().map(|name| format!("LIMITS__{}", written(name))))
         .collect();

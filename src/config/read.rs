@@ -1,6 +1,11 @@
 //! Reading: the file's tables and the variables become one draft, and the draft a configuration.
 //!
-//! Owns the names of the keys. Goes on after a mistake, so that all of them are found at once.
+//! Owns the names of the keys. Goes on after a mistake, so that all of them are found at once. What only the service reads
+//! stands in `service`.
+
+mod service;
+
+pub(super) use service::SERVICE;
 
 use super::environment::{self, Names, PREFIX};
 use super::report::{self, At, Masked, Problem};
@@ -23,8 +28,19 @@ const SERVICES: [(&str, &[&str]); 3] = [
     ("aws", &["ec2", "monitoring", "sts"]),
     ("tencentcloud", &["cvm", "monitor", "sts"]),
 ];
-const TOP: [&str; 9] =
-    ["budget", "datakits", "endpoints", "env", "limits", "outbox", "overlap", "scripts", "state"];
+const TOP: [&str; 11] = [
+    "budget",
+    "datakits",
+    "endpoints",
+    "env",
+    "limits",
+    "outbox",
+    "overlap",
+    "scripts",
+    "service",
+    "state",
+    "triggers",
+];
 
 /// A key that has a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +57,8 @@ pub(super) enum Key {
     Limit(String),
     Env(String),
     EnvSecret(String),
+    /// A member of `[service]`.
+    Service(&'static str),
 }
 
 /// Where a key and its value stand in the file.
@@ -75,7 +93,10 @@ pub(super) struct Reader<'r> {
     overlap: Overlap,
     outbox_limit: u64,
     state: Option<PathBuf>,
+    database: Option<crate::state::DatabaseUrl>,
     scripts: Option<PathBuf>,
+    service: super::ServiceConfig,
+    triggers: Vec<super::TriggerConfig>,
 }
 
 impl<'r> Reader<'r> {
@@ -104,7 +125,10 @@ impl<'r> Reader<'r> {
             overlap: Overlap::default(),
             outbox_limit: Config::OUTBOX_LIMIT,
             state: None,
+            database: None,
             scripts: None,
+            service: super::ServiceConfig::default(),
+            triggers: Vec::new(),
         }
     }
 
@@ -162,6 +186,8 @@ impl<'r> Reader<'r> {
                         }
                     }
                 }
+                "service" => self.service(value),
+                "triggers" => self.triggers(value),
                 _ => self.unknown(&spot("", key, value), &TOP),
             }
         }
@@ -349,7 +375,11 @@ impl<'r> Reader<'r> {
             }
             Key::State => {
                 let text = given.text()?;
-                self.state = Some(value::state(text, self.base, &self.request.environment)?);
+                // The stronger place decides alone: a folder there stands in place of a database here.
+                (self.state, self.database) = match value::database(text)? {
+                    Some(url) => (None, Some(url)),
+                    None => (Some(value::folder(text, self.base, &self.request.environment)?), None),
+                };
             }
             Key::Scripts => {
                 let text = given.text()?;
@@ -387,6 +417,7 @@ impl<'r> Reader<'r> {
                 entry.at = None;
                 entry.value = Some(SecretString::from(given.text()?));
             }
+            Key::Service(name) => self.set_service(name, given)?,
             Key::EnvSecret(name) => self.env.entry(name.clone()).or_default().secret = given.truth()?,
         }
         Ok(())
@@ -466,6 +497,8 @@ impl<'r> Reader<'r> {
             }
         }
         let state = self.state.or_else(|| default_state(&self.request.environment));
+        // With a database no folder is needed.
+        let state = state.or_else(|| self.database.is_some().then(PathBuf::new));
         if state.is_none() && self.problems.is_empty() {
             let wrong = Wrong::new(
                 "is not set, and neither are XDG_STATE_HOME and HOME, below which its default lies",
@@ -484,7 +517,10 @@ impl<'r> Reader<'r> {
             overlap: self.overlap,
             outbox_limit: self.outbox_limit,
             state,
+            database: self.database,
             scripts: self.scripts,
+            service: self.service,
+            triggers: self.triggers,
             file,
         });
         (config, self.problems)

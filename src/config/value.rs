@@ -3,6 +3,7 @@
 //! Owns the types and bounds of single values. A value is never quoted in a message: it may be a secret.
 
 use crate::money::budget::Money;
+use crate::state::DatabaseUrl;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -288,18 +289,18 @@ fn url(text: &str, example: &str) -> Result<reqwest::Url, Wrong> {
     Ok(url)
 }
 
-/// The folder of the state.
-pub(super) fn state(
-    text: &str,
-    base: &Path,
-    environment: &BTreeMap<String, String>,
-) -> Result<PathBuf, Wrong> {
+/// The state's database; none where a folder is meant.
+pub(super) fn database(text: &str) -> Result<Option<DatabaseUrl>, Wrong> {
+    let text = text.trim();
     let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    if matches!(scheme, Some("postgres" | "postgresql")) {
-        return Err(Wrong::new("names a PostgreSQL database, which is not supported by this version")
-            .hint("name a folder: the state is one file in it, `funchost.db`"));
+    if !matches!(scheme, Some("postgres" | "postgresql")) {
+        return Ok(None);
     }
-    folder(text, base, environment)
+    let url = DatabaseUrl::new(text).map_err(|why| {
+        Wrong::new(format!("is no URL of a database: {why}"))
+            .hint("write it as `postgres://user:password@host:5432/database`; `@`, `:` and `/` in a password as %40, %3A, %2F")
+    })?;
+    Ok(Some(url))
 }
 
 /// A folder: `~` is the user's own, a relative path counts from `base`.

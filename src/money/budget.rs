@@ -9,7 +9,7 @@ use funchost_collectors::account::Account;
 use funchost_collectors::call::Allowance;
 use funchost_collectors::estimate::Estimate;
 use funchost_collectors::point::Text;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// From this share of a budget on, in tenths, a run warns.
@@ -55,14 +55,14 @@ impl Budgets {
 }
 
 /// What is used and left of an account's budget.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BudgetReport {
     /// The account's identity: `aws/AKIA…`.
     pub account: String,
     /// `2026-11`, UTC.
     pub month: String,
     /// `calls` or `metrics`.
-    pub unit: &'static str,
+    pub unit: std::borrow::Cow<'static, str>,
     /// What the month's budget is, in units.
     pub limit: u64,
     /// Used, this run included.
@@ -196,7 +196,7 @@ impl Watch {
         BudgetReport {
             account: self.account.clone(),
             month: self.month.clone(),
-            unit: self.price.unit.plural(),
+            unit: self.price.unit.plural().into(),
             limit: self.limit,
             used,
             left: self.limit.saturating_sub(used),

@@ -16,7 +16,7 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::CallPath;
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Collector, Failure, MarkId, MetricPoint, Output};
-use funchost_collectors::point::{Point, Text};
+use funchost_collectors::point::{Point, Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 use tokio::time::Instant;
@@ -24,6 +24,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Causes of rejected lines that a report shows; the rest is counted.
 const CAUSES: usize = 5;
+
+/// Points of a collector that are shown as samples.
+const SAMPLES: usize = 20;
 
 /// How long one batch may take, with all of its retries.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -178,6 +181,32 @@ pub(super) async fn send_outbox(
     Ok(report)
 }
 
+/// A point as data.
+fn sample(collector: &str, point: &Point) -> serde_json::Value {
+    let fields: serde_json::Map<String, serde_json::Value> = point
+        .fields
+        .iter()
+        .map(|(key, value)| {
+            let value = match value {
+                Value::Float(number) => (*number).into(),
+                Value::Integer(number) => (*number).into(),
+                Value::Boolean(truth) => (*truth).into(),
+                Value::Text(text) => text.as_ref().into(),
+            };
+            (key.to_string(), value)
+        })
+        .collect();
+    let tags: BTreeMap<&str, &str> = point.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+    serde_json::json!({
+        "collector": collector,
+        "category": point.category.as_str(),
+        "measurement": &*point.measurement,
+        "time": point.time,
+        "tags": tags,
+        "fields": fields,
+    })
+}
+
 fn parcel_of(batch: &Batch, datakit: &str, created: Time) -> Parcel {
     Parcel {
         id: 0,
@@ -206,6 +235,8 @@ pub(super) struct Delivered {
     pub(super) seen: HashMap<Text, HashSet<Text>>,
     pub(super) warnings: Vec<String>,
     pub(super) errors: Vec<String>,
+    /// The first points, for whoever wants to see what goes out.
+    pub(super) samples: Vec<serde_json::Value>,
     /// The state could not be used: what was collected does not count as collected.
     pub(super) state_failed: bool,
 }
@@ -415,6 +446,9 @@ impl<'run> Delivery<'run> {
             self.result.rejected += 1;
             self.cause(refused.to_string());
             return Ok(());
+        }
+        if self.result.samples.len() < SAMPLES {
+            self.result.samples.push(sample(self.collector.description().name, point));
         }
         if let Kind::Lines(lines) = &self.target.0 {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);

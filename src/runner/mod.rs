@@ -114,8 +114,10 @@ pub struct Runner(Arc<Inner>);
 struct Inner {
     settings: Settings,
     linker: Arc<Linker>,
-    /// The start of the run: intervals count from here, for all collectors alike.
+    /// The start of the run, or the tick for which it runs: intervals count from here, for all collectors alike.
     started: Time,
+    /// When the work began.
+    begun: Time,
     done: Mutex<Done>,
 }
 
@@ -124,6 +126,7 @@ struct Done {
     collectors: Vec<CollectorReport>,
     outbox: OutboxReport,
     warnings: Vec<String>,
+    samples: Vec<serde_json::Value>,
     /// By account.
     budget: BTreeMap<String, BudgetReport>,
     debugged: bool,
@@ -134,8 +137,15 @@ impl Runner {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let started = settings.clock.now();
+        Self::started_at(settings, started)
+    }
+
+    /// A Runner whose run counts from another moment: the tick for which it runs.
+    #[must_use]
+    pub fn started_at(settings: Settings, started: Time) -> Self {
         let linker = Arc::new(Linker::new(settings.state.clone()));
-        Self(Arc::new(Inner { settings, linker, started, done: Mutex::default() }))
+        let begun = settings.clock.now();
+        Self(Arc::new(Inner { settings, linker, started, begun, done: Mutex::default() }))
     }
 
     /// When the run started.
@@ -148,6 +158,12 @@ impl Runner {
     #[must_use]
     pub fn debugged(&self) -> bool {
         self.0.lock().debugged
+    }
+
+    /// The first points of each collector, as they went out: `{collector, category, measurement, time, tags, fields}`.
+    #[must_use]
+    pub fn samples(&self) -> Vec<serde_json::Value> {
+        self.0.lock().samples.clone()
     }
 
     /// Was a cloud called at all?
@@ -168,7 +184,7 @@ impl Runner {
             status,
             reason,
             function: function.to_owned(),
-            seconds: seconds(self.0.settings.clock.now() - self.0.started),
+            seconds: seconds(self.0.settings.clock.now() - self.0.begun),
             collectors: done.collectors.clone(),
             outbox: done.outbox,
             budget: done.budget.values().cloned().collect(),
@@ -441,6 +457,7 @@ impl Inner {
         report.already_sent = outcome.already_sent;
         report.linked = outcome.linked;
         report.warnings = busy.into_iter().chain(outcome.warnings).collect();
+        self.lock().samples.extend(outcome.samples);
         report.calls = counts.snapshot();
         report.error = (!failures.is_empty()).then(|| failures.join("\n"));
         report.seconds = (began.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
@@ -535,7 +552,7 @@ impl Inner {
     async fn renew(&self, gate: &Gate) {
         let claims: Vec<(String, i64)> = gate.claims.values().cloned().collect();
         loop {
-            tokio::time::sleep(RENEWAL).await;
+            tokio::time::sleep(self.settings.clock.wait(RENEWAL)).await;
             let expires = self.settings.clock.now() + CLAIM;
             if !claims.is_empty()
                 && let Err(error) = self.settings.state.renew(&claims, expires).await

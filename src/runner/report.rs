@@ -4,12 +4,12 @@
 
 use crate::money::budget::BudgetReport;
 use crate::state::Time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RunStatus {
     /// No collector failed.
@@ -21,7 +21,7 @@ pub enum RunStatus {
 }
 
 /// How a collector ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CollectorStatus {
     /// All that was due was read.
@@ -33,7 +33,7 @@ pub enum CollectorStatus {
 }
 
 /// What a collector did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CollectorReport {
     /// `aws_ec2`.
     pub name: String,
@@ -68,7 +68,7 @@ pub struct CollectorReport {
 }
 
 /// What the outbox did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutboxReport {
     /// Points of earlier runs that DataKit took now.
     pub delivered: u64,
@@ -83,7 +83,7 @@ pub struct OutboxReport {
 }
 
 /// What a run did.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunReport {
     /// How it ended.
     pub status: RunStatus,
@@ -98,12 +98,12 @@ pub struct RunReport {
     /// The outbox.
     pub outbox: OutboxReport,
     /// What is used and left of the accounts' budgets, where metered calls were to be made.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budget: Vec<BudgetReport>,
     /// What is said about the run as a whole.
     pub warnings: Vec<String>,
     /// What was wrong in the script, with its place.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<serde_json::Value>,
 }
 

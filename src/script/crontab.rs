@@ -15,7 +15,7 @@ const FIELDS: [(&str, u32, u32, &[&str]); 5] = [
 ///
 /// # Errors
 /// A message that follows the option's name, and a hint.
-pub(super) fn check(text: &str) -> Result<(), (String, String)> {
+pub(crate) fn check(text: &str) -> Result<(), (String, String)> {
     const HINT: &str =
         "five fields: minute, hour, day of the month, month, day of the week, such as \"*/15 * * * *\"";
     let fields: Vec<&str> = text.split_whitespace().collect();

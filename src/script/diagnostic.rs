@@ -193,6 +193,18 @@ impl Report {
         self.diagnostics.iter().map(Diagnostic::machine).collect()
     }
 
+    /// The same as data.
+    #[must_use]
+    pub fn entries(&self) -> Vec<serde_json::Value> {
+        self.machine().iter().filter_map(|entry| serde_json::to_value(entry).ok()).collect()
+    }
+
+    /// The first of the messages, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        self.diagnostics.first().map_or_else(|| "the script failed".into(), Diagnostic::line)
+    }
+
     /// Who can mend it: [`Fault::RunTime`] if any message says so.
     #[must_use]
     pub fn fault(&self) -> Fault {

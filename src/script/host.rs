@@ -104,6 +104,8 @@ pub(super) struct Host {
     pub(super) backend: Option<Arc<dyn Backend>>,
     /// `--timeout`, seconds: wins over the function's own.
     pub(super) timeout: Option<u64>,
+    /// What the function is called with, by name.
+    pub(super) arguments: serde_json::Map<String, serde_json::Value>,
     /// When the run began.
     pub(super) begun: Instant,
     /// Tells the timer the deadline.
@@ -141,6 +143,7 @@ impl Host {
             runtime: None,
             backend: None,
             timeout: None,
+            arguments: serde_json::Map::new(),
             begun: Instant::now(),
             deadline: None,
             variables: RwLock::default(),
@@ -271,10 +274,49 @@ impl Host {
             context.global_runtime_state(),
             Position::NONE,
         );
+        let mut arguments = self.arguments(&function).map_err(|problem| problem.thrown(Position::NONE))?;
         match &function.closure {
-            Some(pointer) => pointer.call_within_context(&call, ()),
-            None => call.call_fn_raw(&function.name, false, false, &mut []),
+            Some(pointer) => pointer.call_within_context(&call, arguments),
+            None => {
+                let mut arguments: Vec<&mut Dynamic> = arguments.iter_mut().collect();
+                call.call_fn_raw(&function.name, false, false, &mut arguments)
+            }
         }
+    }
+
+    /// The arguments in the order of the parameters.
+    fn arguments(&self, function: &Registration) -> std::result::Result<Vec<Dynamic>, Problem> {
+        let parameters = self.parameters(function);
+        let list = parameters.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let wrong = |message: String, hint: String| {
+            Problem::input(message).label("registered here").hint(hint).at(&function.script, function.at)
+        };
+        if let Some(unknown) = self.arguments.keys().find(|name| !parameters.contains(name)) {
+            let hint =
+                match funchost_collectors::mistake::nearest(unknown, parameters.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None if parameters.is_empty() => "it takes none".into(),
+                    None => format!("it takes {list}"),
+                };
+            return Err(wrong(format!("`{}` takes no argument `{unknown}`", function.name), hint));
+        }
+        parameters
+            .iter()
+            .map(|name| {
+                let value = self.arguments.get(name).ok_or_else(|| {
+                    wrong(
+                        format!("the argument `{name}` of `{}` is missing", function.name),
+                        format!("give all of its arguments by name: {list}"),
+                    )
+                })?;
+                rhai::serde::to_dynamic(value).map_err(|error| {
+                    wrong(
+                        format!("the argument `{name}` cannot be given to a script: {error}"),
+                        "give texts, numbers, lists and maps".into(),
+                    )
+                })
+            })
+            .collect()
     }
 
     /// The function that is meant.
@@ -326,10 +368,10 @@ impl Host {
                 .hint("put `@DFF.API(\"title\")` directly above a function: `fn run() { … }`"));
         };
         let parameters = self.parameters(&function);
-        if !parameters.is_empty() {
+        if !parameters.is_empty() && self.arguments.is_empty() {
             return Err(Problem::input(format!("`{}` takes arguments: {}", function.name, parameters.join(", ")))
                 .label("registered here")
-                .hint("a function that is run from outside has no parameters: write their values into it, or read them with `DFF.ENV`")
+                .hint("`funchost run` gives none: write their values into the function, read them with `DFF.ENV`, or give them as `kwargs` of a trigger or a call")
                 .at(&function.script, function.at));
         }
         Ok(function)

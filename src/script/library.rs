@@ -2,7 +2,9 @@
 //!
 //! Owns the names of scripts and the reading of their files. Knows no engine.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The end of a script's file name.
 const SUFFIX: &str = "rhai";
@@ -18,6 +20,89 @@ pub(super) struct Library {
     folder: PathBuf,
     /// The entry script's file.
     file: PathBuf,
+    /// The sources as they were at one moment; none: as they are when they are imported.
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+/// All scripts of a library as they were at one moment: what was published together runs together.
+#[derive(Default)]
+pub struct Snapshot {
+    root: PathBuf,
+    scripts: BTreeMap<String, Arc<str>>,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Sources may hold keys.
+        formatter.debug_struct("Snapshot").field("scripts", &self.scripts.keys()).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Reads `<root>/<set>/<script>.rhai`; answers also with the files that are no scripts, and why.
+    #[must_use]
+    pub fn read(root: &Path) -> (Self, Vec<(PathBuf, String)>) {
+        let mut snapshot = Self { root: root.to_path_buf(), scripts: BTreeMap::new() };
+        let mut problems = Vec::new();
+        for file in Self::files(root) {
+            let name =
+                |path: Option<&std::ffi::OsStr>| path.unwrap_or_default().to_string_lossy().into_owned();
+            let (set, script) = (name(file.parent().and_then(Path::file_name)), name(file.file_stem()));
+            if !is_identifier(&set) || !is_identifier(&script) {
+                let why = format!(
+                    "`{set}/{script}` is no name of a script: letters, digits and single `_` only, so that others can import it"
+                );
+                problems.push((file, why));
+                continue;
+            }
+            match read(&file) {
+                Ok(source) => {
+                    snapshot.scripts.insert(format!("{set}__{script}"), source.into());
+                }
+                Err(why) => problems.push((file, why)),
+            }
+        }
+        (snapshot, problems)
+    }
+
+    /// The files that would be read, in order.
+    #[must_use]
+    pub fn files(root: &Path) -> Vec<PathBuf> {
+        let below = |folder: &Path| {
+            std::fs::read_dir(folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path())
+                .collect::<Vec<_>>()
+        };
+        let mut files: Vec<PathBuf> = below(root)
+            .into_iter()
+            .filter(|set| set.is_dir())
+            .flat_map(|set| below(&set))
+            .filter(|file| file.extension().is_some_and(|extension| extension == SUFFIX))
+            .collect();
+        files.sort();
+        files
+    }
+
+    /// The ids of all scripts, in order.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.scripts.keys().map(String::as_str)
+    }
+
+    /// A script's source.
+    #[must_use]
+    pub fn source(&self, id: &str) -> Option<Arc<str>> {
+        self.scripts.get(id).cloned()
+    }
+
+    /// A script's file.
+    #[must_use]
+    pub fn file(&self, id: &str) -> Option<PathBuf> {
+        let (set, script) = id.split_once("__")?;
+        self.scripts.contains_key(id).then(|| self.root.join(set).join(script).with_extension(SUFFIX))
+    }
 }
 
 impl Library {
@@ -28,7 +113,12 @@ impl Library {
         let set = name(folder.file_name()).replace("__", "_");
         let entry = format!("{set}__{}", name(file.file_stem()));
         let root = root.map_or_else(|| folder.parent().unwrap_or(&folder).to_path_buf(), Path::to_path_buf);
-        Self { root, entry, folder, file: file.to_path_buf() }
+        Self { root, entry, folder, file: file.to_path_buf(), snapshot: None }
+    }
+
+    /// The library around a script of a snapshot.
+    pub(super) fn of_snapshot(snapshot: &Arc<Snapshot>, file: &Path) -> Self {
+        Self { snapshot: Some(snapshot.clone()), ..Self::around(file, Some(&snapshot.root)) }
     }
 
     /// The set of the entry script.
@@ -69,6 +159,9 @@ impl Library {
     /// # Errors
     /// Why its file could not be read; that there is none is no error.
     pub(super) fn read(&self, id: &str) -> Result<Option<String>, String> {
+        if let Some(snapshot) = &self.snapshot {
+            return Ok(snapshot.source(id).map(|source| source.to_string()));
+        }
         for file in self.files(id) {
             if file.is_file() {
                 return read(&file).map(Some);

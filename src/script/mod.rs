@@ -11,7 +11,7 @@
 //! - `explain`, `habits`, `locate` and `lint` make messages; `diagnostic` is their shape; `secrets` keeps secrets out of them.
 
 mod convert;
-mod crontab;
+pub(crate) mod crontab;
 mod dff;
 mod diagnostic;
 mod dialect;
@@ -34,9 +34,12 @@ mod variables;
 
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
+pub use library::Snapshot;
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
 pub use packages::unknown_datakit;
-pub use run::{ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, run};
+pub use run::{
+    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, open_in, run,
+};
 pub use secrets::Masker;
 
 use funchost_collectors::account::Account;

@@ -5,7 +5,7 @@
 use super::dff::Options;
 use super::diagnostic::{Diagnostic, Fault, Place, Report, Severity};
 use super::host::{Host, Mode, Why, lock};
-use super::library::{self, Library};
+use super::library::{self, Library, Snapshot};
 use super::problem::Problem;
 use super::{Backend, Settings, convert, engine, explain, lint, memory};
 use rhai::{Dynamic, EvalAltResult, Scope};
@@ -57,6 +57,12 @@ impl Script {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The same script, whose lines go elsewhere.
+    #[must_use]
+    pub fn with_output(&self, output: Arc<dyn super::ScriptOutput>) -> Self {
+        Self { settings: Arc::new(Settings { output, ..Settings::clone(&self.settings) }), ..self.clone() }
+    }
 }
 
 /// A function that a script registers.
@@ -102,6 +108,8 @@ pub struct RunOptions {
     pub timeout: Option<u64>,
     /// Every Runner in debug mode.
     pub debug: bool,
+    /// The function's arguments, by name.
+    pub arguments: serde_json::Map<String, Value>,
 }
 
 /// How a run ended.
@@ -172,6 +180,14 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
     let source = library::read(&file).map_err(|message| failed(message, ""))?;
     let library = Library::around(&file, settings.library.as_deref());
     Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })
+}
+
+/// An entry script of a snapshot: it and all that it imports stay as they were then. None where the snapshot has no such script.
+#[must_use]
+pub fn open_in(snapshot: &Arc<Snapshot>, id: &str, settings: &Arc<Settings>) -> Option<Script> {
+    let (source, path) = (snapshot.source(id)?, snapshot.file(id)?);
+    let library = Library::of_snapshot(snapshot, &path);
+    Some(Script { settings: settings.clone(), library, source, path })
 }
 
 /// The functions of a script.
@@ -270,6 +286,7 @@ pub async fn run(
     host.runtime = Some(tokio::runtime::Handle::current());
     host.backend = Some(backend);
     host.timeout = options.timeout;
+    host.arguments = options.arguments;
     host.begun = begun;
     host.deadline = Some(deadline);
     let host = Arc::new(host);

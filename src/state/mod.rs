@@ -5,10 +5,22 @@
 //!
 //! Two processes may use one state at once. What both must not do is claimed first; what both may do is merged.
 
+mod place;
+// The same text, compiled for each database.
+#[allow(
+    clippy::duplicate_mod,
+    reason = "the files under `sql` are written once and compiled for each database"
+)]
+mod postgres;
+pub mod runs;
+#[allow(clippy::duplicate_mod, reason = "see above")]
 mod sqlite;
 
 use std::collections::BTreeMap;
 
+pub use place::{DatabaseUrl, Opened, open};
+pub use postgres::Postgres;
+pub use runs::{Runs, Store};
 pub use sqlite::{FILE_NAME, Sqlite};
 
 /// Nanoseconds since 1970, UTC.
@@ -32,6 +44,11 @@ pub enum StateError {
         /// Ours.
         known: i64,
     },
+    /// The run that wanted to write is another's by now.
+    #[error(
+        "run {0} was taken over by another worker, because this one had gone silent: nothing more of it is kept here"
+    )]
+    Lost(i64),
 }
 
 /// Asks for the right to collect one region of one collector now.

@@ -6,23 +6,40 @@
 //! Durability: write-ahead log with `synchronous = FULL`, so an answer is given after the data is on the disk. Writes begin
 //! with `BEGIN IMMEDIATE`: a second writer waits at the beginning instead of failing in the middle.
 
+#[path = "sql/claims.rs"]
 mod claims;
 mod fault;
+#[path = "sql/marks.rs"]
 mod marks;
 mod open;
+#[path = "sql/outbox.rs"]
 mod outbox;
+#[path = "sql/remembered.rs"]
 mod remembered;
+#[path = "sql/runs.rs"]
+mod runs;
+#[path = "sql/service.rs"]
+mod service;
+#[path = "sql/state.rs"]
+mod state;
 
-use super::{
-    Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
-    Waiting,
-};
+use super::StateError;
 use fault::fault;
 use funchost_collectors::clock::Clock;
 use sqlx::{SqlitePool, Transaction};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+/// What the files under `sql` call what is this database's own.
+type Connection = sqlx::SqliteConnection;
+type Row = sqlx::sqlite::SqliteRow;
+type Backend = Sqlite;
+
+/// How often a step is tried again.
+const ATTEMPTS: u32 = 0;
+
+/// The transaction holds the only lock there is: nothing can change until it ends.
+const HELD: &str = "SELECT id FROM run WHERE id = $1 AND fence = $2 AND status = 'running'";
 
 /// The state's file, in the folder that `--state` names.
 pub const FILE_NAME: &str = "funchost.db";
@@ -31,7 +48,7 @@ pub const FILE_NAME: &str = "funchost.db";
 ///
 /// May be used by several tasks and several processes at once. A method whose future is dropped has either been done whole
 /// or not at all.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sqlite {
     /// One connection: writers of this process wait here, in order, instead of polling for the file's lock.
     writer: SqlitePool,
@@ -40,6 +57,8 @@ pub struct Sqlite {
     /// How messages call it.
     place: Arc<str>,
     clock: Arc<dyn Clock>,
+    /// The run that writes through this handle, and the number by which it is held.
+    fence: Option<(i64, i64)>,
 }
 
 impl Sqlite {
@@ -51,7 +70,7 @@ impl Sqlite {
     /// the file cannot be made, read or written, or the file is damaged or not a state: it stays as it is, too.
     pub async fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, StateError> {
         let open::Opened { writer, reader, place } = open::file(directory, clock.now()).await?;
-        Ok(Self { writer, reader, place, clock })
+        Ok(Self { writer, reader, place, clock, fence: None })
     }
 
     /// A state that ends with this value and leaves nothing on the disk: for debug mode.
@@ -60,7 +79,7 @@ impl Sqlite {
     /// [`StateError::Unusable`] where SQLite cannot be started at all.
     pub async fn in_memory(clock: Arc<dyn Clock>) -> Result<Self, StateError> {
         let open::Opened { writer, reader, place } = open::memory(clock.now()).await?;
-        Ok(Self { writer, reader, place, clock })
+        Ok(Self { writer, reader, place, clock, fence: None })
     }
 
     /// Waits for what is being done and closes the file. Without it nothing is lost; the log file then stays beside the database
@@ -70,7 +89,24 @@ impl Sqlite {
         self.writer.close().await;
     }
 
+    /// Would it do to try again? Here a writer waits at the beginning, or fails for good.
+    #[expect(clippy::unused_self, reason = "the same on every database")]
+    fn is_passing(&self, _error: &sqlx::Error) -> bool {
+        false
+    }
+
+    /// A transaction that writes; where a run writes, only while the run is still held.
     async fn begin(&self) -> Result<Transaction<'static, sqlx::Sqlite>, StateError> {
+        let mut transaction = self.begin_free().await?;
+        if let Some((run, fence)) = self.fence
+            && !runs::held(&mut transaction, run, fence).await.map_err(|error| self.fault(error))?
+        {
+            return Err(StateError::Lost(run));
+        }
+        Ok(transaction)
+    }
+
+    async fn begin_free(&self) -> Result<Transaction<'static, sqlx::Sqlite>, StateError> {
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.fault(error))
     }
 
@@ -79,155 +115,15 @@ impl Sqlite {
         self.reader.begin().await.map_err(|error| self.fault(error))
     }
 
-    async fn end(&self, transaction: Transaction<'static, sqlx::Sqlite>) -> Result<(), StateError> {
-        transaction.commit().await.map_err(|error| self.fault(error))
-    }
-
     fn fault(&self, error: sqlx::Error) -> StateError {
         fault(&self.place, &error)
-    }
-}
-
-#[async_trait::async_trait]
-impl State for Sqlite {
-    async fn claim(&self, claims: &[Claim]) -> Result<Vec<Claimed>, StateError> {
-        let mut transaction = self.begin().await?;
-        // Read after the wait for the lock: a claim that expired meanwhile is free.
-        let now = self.clock.now();
-        let answers =
-            claims::claim(&mut transaction, claims, now).await.map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(answers)
-    }
-
-    async fn release(&self, key: &str, claim: i64, outcome: Outcome) -> Result<bool, StateError> {
-        let mut transaction = self.begin().await?;
-        let was_ours = claims::release(&mut transaction, key, claim, outcome)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(was_ours)
-    }
-
-    async fn renew(&self, claims: &[(String, i64)], expires: Time) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        claims::renew(&mut transaction, claims, expires).await.map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn due(&self, key: &str) -> Result<Option<Time>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        claims::due(&mut transaction, key).await.map_err(|error| self.fault(error))
-    }
-
-    async fn marks(&self, keys: &[String]) -> Result<Vec<Mark>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        marks::read(&mut transaction, keys).await.map_err(|error| self.fault(error))
-    }
-
-    async fn commit(&self, commit: Commit, limit: u64) -> Result<Evicted, StateError> {
-        let mut transaction = self.begin().await?;
-        let evicted = async {
-            marks::write(&mut transaction, &commit).await?;
-            outbox::remove(&mut transaction, &commit.removed).await?;
-            outbox::keep(&mut transaction, &commit.kept).await?;
-            outbox::evict(&mut transaction, limit).await
-        }
-        .await
-        .map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(evicted)
-    }
-
-    async fn outbox(&self, datakit: &str, after: i64, count: u32) -> Result<Vec<Parcel>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        outbox::oldest(&mut transaction, datakit, after, count).await.map_err(|error| self.fault(error))
-    }
-
-    async fn outbox_sizes(&self) -> Result<Vec<(String, u64, u64, u64)>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        outbox::sizes(&mut transaction).await.map_err(|error| self.fault(error))
-    }
-
-    async fn waiting(&self, datakit: Option<&str>) -> Result<Vec<Waiting>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        outbox::waiting(&mut transaction, datakit).await.map_err(|error| self.fault(error))
-    }
-
-    async fn discard(&self, ids: &[i64]) -> Result<Vec<Waiting>, StateError> {
-        let mut transaction = self.begin().await?;
-        let gone = outbox::discard(&mut transaction, ids).await.map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(gone)
-    }
-
-    async fn keep_objects(
-        &self,
-        scope: &ObjectScope,
-        objects: &[Object],
-        now: Time,
-    ) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        remembered::keep_objects(&mut transaction, scope, objects, now)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn forget_objects(&self, scope: &ObjectScope, seen: &[String]) -> Result<u64, StateError> {
-        let mut transaction = self.begin().await?;
-        let forgotten = remembered::forget_objects(&mut transaction, scope, seen)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await?;
-        Ok(forgotten)
-    }
-
-    async fn objects(
-        &self,
-        account: &str,
-        class: &str,
-        region: Option<&str>,
-    ) -> Result<Vec<(String, Object)>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        remembered::objects(&mut transaction, account, class, region).await.map_err(|error| self.fault(error))
-    }
-
-    async fn recall(&self, key: &str, now: Time) -> Result<Option<Vec<u8>>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        remembered::recall(&mut transaction, key, now).await.map_err(|error| self.fault(error))
-    }
-
-    async fn remember(&self, key: &str, value: &[u8], expires: Time) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        remembered::remember(&mut transaction, key, value, expires, self.clock.now())
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn count_calls(
-        &self,
-        day: &str,
-        account: &str,
-        calls: &BTreeMap<String, u64>,
-    ) -> Result<(), StateError> {
-        let mut transaction = self.begin().await?;
-        remembered::count_calls(&mut transaction, day, account, calls)
-            .await
-            .map_err(|error| self.fault(error))?;
-        self.end(transaction).await
-    }
-
-    async fn calls(&self, day: &str, account: &str) -> Result<BTreeMap<String, u64>, StateError> {
-        let mut transaction = self.snapshot().await?;
-        remembered::calls(&mut transaction, day, account).await.map_err(|error| self.fault(error))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::{Commit, Parcel, State};
     use funchost_collectors::clock::SystemClock;
 
     fn parcel(bytes: usize) -> Parcel {

@@ -938,7 +938,7 @@ fn a_choice_that_was_not_made() {
     1 | @DFF.API("t")
       | ^ registered here
       |
-      = hint: a function that is run from outside has no parameters: write their values into it, or read them with `DFF.ENV`
+      = hint: `funchost run` gives none: write their values into the function, read them with `DFF.ENV`, or give them as `kwargs` of a trigger or a call
     "#);
     assert_snapshot!(World::new(script).options(RunOptions { timeout: Some(0), ..RunOptions::default() }).run().error(), @r#"
     error: --timeout must be from 1 to 3600 seconds, found 0

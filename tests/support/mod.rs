@@ -10,7 +10,7 @@ pub(crate) mod python;
 pub(crate) mod tencent;
 
 use funchost::cli::Surroundings;
-use funchost_collectors::clock::{SECOND, ShiftedClock};
+use funchost_collectors::clock::{Clock, SECOND, ShiftedClock, SystemClock};
 use simcloud::{Options, Simcloud};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -177,6 +177,30 @@ pub(crate) fn in_process(
     let text =
         |bytes: &Arc<Mutex<Vec<u8>>>| String::from_utf8_lossy(&bytes.lock().expect("no panic")).into_owned();
     Ran { code, stdout: text(&stdout), stderr: text(&stderr) }
+}
+
+/// A clock that runs faster than the machine's, from a moment that all processes of a test share.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FastClock {
+    pub(crate) base: i64,
+    pub(crate) factor: u32,
+}
+
+impl FastClock {
+    /// Starts now.
+    pub(crate) fn new(factor: u32) -> Self {
+        Self { base: SystemClock.now(), factor }
+    }
+}
+
+impl Clock for FastClock {
+    fn now(&self) -> i64 {
+        self.base + (SystemClock.now() - self.base) * i64::from(self.factor)
+    }
+
+    fn wait(&self, time: std::time::Duration) -> std::time::Duration {
+        time / self.factor
+    }
 }
 
 /// Seconds differ from run to run.

@@ -3,7 +3,8 @@
 //! Owns how fast an action may be called now. A throttle answer halves the bucket's rate, a success raises it again, up to
 //! what is configured. Knows nothing of requests.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
@@ -17,6 +18,31 @@ const RECOVERY: f64 = 0.05;
 
 /// However small a rate is, nobody waits longer than this for the next call.
 const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
+/// No more turns than this are taken from the other machines at once.
+const MOST_TURNS: u32 = 50;
+
+/// How long to wait before those who keep a shared rate are asked again after they did not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Turns that were given: evenly spaced moments, of which nobody else has the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turns {
+    /// When the first is, from now.
+    pub first: Duration,
+    /// How many.
+    pub count: u32,
+}
+
+/// Rates that hold for several machines together.
+#[async_trait::async_trait]
+pub trait SharedRates: Send + Sync + std::fmt::Debug {
+    /// The next `count` turns of a scope, `pause` apart.
+    ///
+    /// # Errors
+    /// Why none can be had now, for the log. No call goes then: a rate that cannot be kept is not exceeded.
+    async fn turns(&self, scope: &str, count: u32, pause: Duration) -> Result<Turns, String>;
+}
 
 /// What a rate holds for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,10 +64,32 @@ pub(super) struct Bucket {
     /// Wakes the first in line when the rate has risen.
     faster: Notify,
     pace: Mutex<Pace>,
+    /// Where other machines call too: who keeps the rate, and under which name.
+    shared: Option<(Arc<dyn SharedRates>, String)>,
+    /// How many stand in line.
+    waiting: AtomicU32,
+}
+
+/// One who stands in line, until it goes or gives up.
+struct InLine<'b>(&'b AtomicU32);
+
+impl<'b> InLine<'b> {
+    fn new(waiting: &'b AtomicU32) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
 struct Pace {
+    /// Turns that were given and not used yet.
+    given: VecDeque<Instant>,
     configured: f64,
     rate: f64,
     /// When the last call went.
@@ -56,9 +104,14 @@ struct Pace {
 pub(super) struct Turn(Instant);
 
 impl Pace {
+    /// Between two calls.
+    fn pause(&self) -> Duration {
+        Duration::try_from_secs_f64(1.0 / self.rate).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT)
+    }
+
     /// Lets a call go, or says when it may.
     fn go(&mut self, now: Instant) -> Result<Turn, Instant> {
-        let pause = Duration::try_from_secs_f64(1.0 / self.rate).unwrap_or(LONGEST_WAIT).min(LONGEST_WAIT);
+        let pause = self.pause();
         match self.last.map(|last| last + pause) {
             Some(due) if due > now => Err(due),
             _ => {
@@ -74,14 +127,74 @@ impl Bucket {
         Self {
             line: Semaphore::new(1),
             faster: Notify::new(),
-            pace: Mutex::new(Pace { configured: rate, rate, last: None, slowed: None, throttled: 0 }),
+            pace: Mutex::new(Pace {
+                given: VecDeque::new(),
+                configured: rate,
+                rate,
+                last: None,
+                slowed: None,
+                throttled: 0,
+            }),
+            shared: None,
+            waiting: AtomicU32::new(0),
         }
     }
 
     /// Waits for this call's turn. Turns are given in the order asked for.
     pub(super) async fn turn(&self) -> Turn {
+        let _in_line = InLine::new(&self.waiting);
         // Fails only when the line is closed, which it never is.
         let _first = self.line.acquire().await;
+        let Some((rates, scope)) = &self.shared else { return self.own_turn().await };
+        loop {
+            let given = self.given_turn(rates.as_ref(), scope).await;
+            tokio::time::sleep_until(given).await;
+            let turn = self.own_turn().await;
+            // Slowed down meanwhile, or held up: that moment is over, and this one may be another machine's.
+            let pause = self.lock().pause();
+            if turn.0 <= given + pause / 2 {
+                return turn;
+            }
+        }
+    }
+
+    /// The next turn that was given, or the first of some more.
+    async fn given_turn(&self, rates: &dyn SharedRates, scope: &str) -> Instant {
+        loop {
+            let pause = {
+                let mut pace = self.lock();
+                let pause = pace.pause();
+                let now = Instant::now();
+                while let Some(given) = pace.given.pop_front() {
+                    if given + pause / 2 >= now {
+                        return given;
+                    }
+                }
+                pause
+            };
+            let in_a_second = Duration::from_secs(1).as_nanos() / pause.as_nanos().max(1);
+            let most = u32::try_from(in_a_second).unwrap_or(MOST_TURNS).clamp(1, MOST_TURNS);
+            let count = self.waiting.load(Ordering::Relaxed).clamp(1, most);
+            match rates.turns(scope, count, pause).await {
+                Ok(turns) => {
+                    let first = Instant::now() + turns.first;
+                    let given = (0..turns.count).map(|number| first + pause * number);
+                    self.lock().given.extend(given);
+                }
+                Err(why) => {
+                    tracing::warn!(
+                        scope,
+                        why,
+                        "the rate that several machines share cannot be kept now: no call goes"
+                    );
+                    tokio::time::sleep(ASK_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    /// The next turn by this process's own pace.
+    async fn own_turn(&self) -> Turn {
         loop {
             let due = match self.lock().go(Instant::now()) {
                 Ok(turn) => return turn,
@@ -121,18 +234,31 @@ impl Bucket {
 
 /// All buckets of a process.
 #[derive(Debug, Default)]
-pub(super) struct Limiter(Mutex<HashMap<Scope, Arc<Bucket>>>);
+pub(super) struct Limiter {
+    buckets: Mutex<HashMap<Scope, Arc<Bucket>>>,
+    shared: Option<Arc<dyn SharedRates>>,
+}
 
 impl Limiter {
+    /// Buckets that share their rates with other machines, where there are any.
+    pub(super) fn new(shared: Option<Arc<dyn SharedRates>>) -> Self {
+        Self { buckets: Mutex::default(), shared }
+    }
+
     /// The bucket of a scope; `rate` counts when it is asked for the first time.
     pub(super) fn bucket(&self, scope: Scope, rate: f64) -> Arc<Bucket> {
-        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buckets.entry(scope).or_insert_with(|| Arc::new(Bucket::new(rate))).clone()
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(scope).or_insert_with_key(|scope| {
+            let name = || format!("{}\n{}\n{}:{}", scope.account, scope.region, scope.service, scope.action);
+            let shared = self.shared.clone().map(|rates| (rates, name()));
+            Arc::new(Bucket { shared, ..Bucket::new(rate) })
+        });
+        bucket.clone()
     }
 
     /// The buckets that were slowed down: scope, throttle answers, the rate now and the configured one.
     pub(super) fn slowed(&self) -> Vec<(Scope, u64, f64, f64)> {
-        let buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let mut slowed: Vec<(Scope, u64, f64, f64)> = buckets
             .iter()
             .filter_map(|(scope, bucket)| {
@@ -154,6 +280,75 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Machines that share a rate, and their keeper.
+    #[derive(Debug)]
+    struct Keeper {
+        next: Mutex<Instant>,
+        asked: AtomicU32,
+        fails: AtomicU32,
+    }
+
+    #[async_trait::async_trait]
+    impl SharedRates for Keeper {
+        async fn turns(&self, _scope: &str, count: u32, pause: Duration) -> Result<Turns, String> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            if self
+                .fails
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1))
+                .is_ok()
+            {
+                return Err("away".into());
+            }
+            let now = Instant::now();
+            let mut next = self.next.lock().unwrap();
+            let first = (*next).max(now);
+            *next = first + pause * count;
+            Ok(Turns { first: first - now, count })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn machines_that_share_a_rate_never_go_faster_together() {
+        let keeper = Arc::new(Keeper {
+            next: Mutex::new(Instant::now()),
+            asked: AtomicU32::new(0),
+            fails: AtomicU32::new(3),
+        });
+        let scope = Scope { account: "a".into(), region: "r".into(), service: "s", action: "A" };
+        let machines: Vec<Limiter> = (0..3).map(|_| Limiter::new(Some(keeper.clone()))).collect();
+        let went = Arc::new(Mutex::new(Vec::new()));
+        let mut calls = Vec::new();
+        for machine in &machines {
+            for number in 0..100 {
+                let (bucket, went) = (machine.bucket(scope.clone(), 20.0), went.clone());
+                calls.push(tokio::spawn(async move {
+                    let turn = bucket.turn().await;
+                    went.lock().unwrap().push(Instant::now());
+                    // One of the machines is throttled for a while.
+                    if number == 50 {
+                        bucket.slow_down(turn);
+                    } else {
+                        bucket.speed_up(turn);
+                    }
+                }));
+            }
+        }
+        for call in calls {
+            call.await.unwrap();
+        }
+        let mut went = went.lock().unwrap().clone();
+        went.sort();
+        assert_eq!(went.len(), 300);
+        for pair in went.windows(2) {
+            // tokio's timer counts milliseconds.
+            assert!(pair[1] - pair[0] >= Duration::from_millis(23), "{:?}", pair[1] - pair[0]);
+        }
+        for second in went.windows(22) {
+            assert!(second[21] - second[0] > Duration::from_secs(1), "21 calls in less than a second");
+        }
+        assert!(keeper.asked.load(Ordering::Relaxed) < 60, "the keeper is not asked for each call");
+    }
 
     /// Seconds on the paused clock, to the hundredth: tokio's timer rounds up to a millisecond.
     fn seconds(since: Instant) -> f64 {

@@ -13,6 +13,8 @@ use crate::clock::{Clock, SECOND, nanoseconds};
 use crate::collector::Action;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+pub use limiter::{SharedRates, Turns};
+
 use limiter::{Limiter, Scope};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -200,6 +202,8 @@ pub struct Options {
     pub backoff: (Duration, Duration),
     /// Bytes of an answer, unpacked. More is cut with an error.
     pub answer_limit: usize,
+    /// Who keeps the rates where other machines call with the same accounts.
+    pub rates: Option<Arc<dyn SharedRates>>,
 }
 
 impl Default for Options {
@@ -212,6 +216,7 @@ impl Default for Options {
             attempts: 5,
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
             answer_limit: 64 << 20,
+            rates: None,
         }
     }
 }
@@ -345,12 +350,13 @@ impl CallPath {
             return Err(CallPathError::Rate { name: name.clone(), rate: *rate });
         }
         let http = transport::client(&options).map_err(CallPathError::Client)?;
+        let rates = options.rates.clone();
         let seed = u64::from_le_bytes(clock.now().to_le_bytes()) ^ u64::from(std::process::id());
         Ok(Self {
             options,
             clock,
             http,
-            limiter: Limiter::default(),
+            limiter: Limiter::new(rates),
             offsets: Default::default(),
             random: AtomicU64::new(seed),
             sessions: Sessions::default(),

@@ -3,7 +3,7 @@
 //! Owns the schema. A file is looked at before it is touched: one that is newer, damaged or not ours stays as it is.
 
 use super::fault::{self, cannot_write, fault, not_a_state};
-use super::{FILE_NAME, claims, marks, remembered};
+use super::{FILE_NAME, claims, marks, remembered, runs};
 use crate::state::{StateError, Time};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
@@ -23,7 +23,8 @@ const APPLICATION: i64 = 0x6675_6e63;
 
 /// The format, step by step: step n makes version n of version n − 1 and says so in its last line. A step that has been released is
 /// never changed.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE sequence (name TEXT PRIMARY KEY, last INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 
 CREATE TABLE claim (
@@ -93,7 +94,78 @@ CREATE TABLE calls (
 
 PRAGMA application_id = 0x66756e63;
 PRAGMA user_version = 1;
-"];
+",
+    "
+CREATE TABLE trigger_state (
+    id TEXT PRIMARY KEY,
+    func TEXT NOT NULL,
+    cron TEXT NOT NULL,
+    zone TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    upto INTEGER NOT NULL,
+    paused INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    touched INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    func TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    trigger_id TEXT,
+    tick INTEGER,
+    delay INTEGER NOT NULL,
+    ticks INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT,
+    created INTEGER NOT NULL,
+    due INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    timeout INTEGER,
+    started INTEGER,
+    ended INTEGER,
+    worker TEXT,
+    fence INTEGER NOT NULL DEFAULT 0,
+    lease INTEGER,
+    points INTEGER,
+    calls INTEGER,
+    stop INTEGER NOT NULL DEFAULT 0
+) STRICT;
+-- Whoever asks, a tick has one run.
+CREATE UNIQUE INDEX run_tick ON run (trigger_id, tick, delay);
+-- And of a trigger one run goes on at a time.
+CREATE UNIQUE INDEX run_alone ON run (trigger_id) WHERE status = 'running' AND origin = 'cron';
+CREATE INDEX run_open ON run (due, id) WHERE status IN ('queued', 'running');
+CREATE INDEX run_func ON run (func, id, status);
+CREATE INDEX run_trigger ON run (trigger_id, id, status);
+CREATE INDEX run_created ON run (created);
+
+-- What is large stands apart: lists do not read it.
+CREATE TABLE run_detail (
+    run INTEGER PRIMARY KEY REFERENCES run (id) ON DELETE CASCADE,
+    kwargs TEXT NOT NULL,
+    result TEXT,
+    report TEXT,
+    error TEXT,
+    samples TEXT
+) STRICT;
+CREATE TABLE log (
+    run INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    since_last INTEGER NOT NULL,
+    since_start INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (run, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE node (id TEXT PRIMARY KEY, roles TEXT NOT NULL, started INTEGER NOT NULL, seen INTEGER NOT NULL)
+STRICT, WITHOUT ROWID;
+
+PRAGMA user_version = 2;
+",
+];
 
 /// Openings of this process, one at a time. When a process closes any handle of a file, the system drops all locks that the
 /// process has on it (POSIX `fcntl`): while one opening makes the file with a handle of its own, no other may have it open.
@@ -309,6 +381,7 @@ async fn tidy(connection: &mut SqliteConnection, now: Time) -> sqlx::Result<()> 
     claims::tidy(&mut transaction, now).await?;
     marks::tidy(&mut transaction, now).await?;
     remembered::tidy(&mut transaction, now).await?;
+    runs::tidy(&mut transaction, now).await?;
     transaction.commit().await
 }
 

@@ -1,50 +1,60 @@
 //! The outbox: parcels in the order they were kept, bounded in bytes.
 
+use super::Connection;
 use crate::state::{Evicted, Parcel, Time, Waiting};
-use sqlx::SqliteConnection;
 
 /// How many parcels are looked at in one step when room must be made.
 const STEP: i64 = 256;
 
 /// Takes parcels out; an id that is not there is none.
-pub(super) async fn remove(connection: &mut SqliteConnection, ids: &[i64]) -> sqlx::Result<()> {
+pub(super) async fn remove(connection: &mut Connection, ids: &[i64]) -> sqlx::Result<()> {
     for id in ids {
-        sqlx::query("DELETE FROM outbox WHERE id = ?").bind(id).execute(&mut *connection).await?;
+        sqlx::query("DELETE FROM outbox WHERE id = $1").bind(id).execute(&mut *connection).await?;
     }
     Ok(())
 }
 
 /// Puts parcels in, in this order; one that has an id into its old place, which is free by now.
-pub(super) async fn keep(connection: &mut SqliteConnection, parcels: &[Parcel]) -> sqlx::Result<()> {
+pub(super) async fn keep(connection: &mut Connection, parcels: &[Parcel]) -> sqlx::Result<()> {
     for parcel in parcels {
-        sqlx::query(
-            "INSERT INTO outbox (id, datakit, category, created, oldest, points, bytes, body)
-             VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(parcel.id)
-        .bind(&parcel.datakit)
-        .bind(&parcel.category)
-        .bind(parcel.created)
-        .bind(parcel.oldest)
-        .bind(stored(parcel.points))
-        .bind(stored(parcel.body.len() as u64))
-        .bind(&parcel.body)
-        .execute(&mut *connection)
-        .await?;
+        let query = if parcel.id == 0 {
+            sqlx::query(
+                "INSERT INTO outbox (datakit, category, created, oldest, points, bytes, body)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+        } else {
+            sqlx::query(
+                "INSERT INTO outbox (id, datakit, category, created, oldest, points, bytes, body)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(parcel.id)
+        };
+        query
+            .bind(&parcel.datakit)
+            .bind(&parcel.category)
+            .bind(parcel.created)
+            .bind(parcel.oldest)
+            .bind(stored(parcel.points))
+            .bind(stored(parcel.body.len() as u64))
+            .bind(&parcel.body)
+            .execute(&mut *connection)
+            .await?;
     }
     Ok(())
 }
 
 /// Makes the bodies fit into `limit` bytes, oldest parcels out first.
-pub(super) async fn evict(connection: &mut SqliteConnection, limit: u64) -> sqlx::Result<Evicted> {
-    let bytes: Option<i64> =
-        sqlx::query_scalar("SELECT sum(bytes) FROM outbox").fetch_one(&mut *connection).await?;
-    let mut excess = count(bytes.unwrap_or(0)).saturating_sub(limit);
-    let mut evicted = Evicted::default();
+pub(super) async fn evict(connection: &mut Connection, limit: u64) -> sqlx::Result<Evicted> {
+    if excess_over(connection, limit).await? == 0 {
+        return Ok(Evicted::default());
+    }
+    // Two that make room at once would throw away twice as much.
+    super::claims::lock(connection, "outbox").await?;
+    let mut excess = excess_over(connection, limit).await?;
     let mut last = 0;
     while excess > 0 {
-        let oldest: Vec<(i64, i64, i64)> =
-            sqlx::query_as("SELECT id, bytes, points FROM outbox WHERE id > ? ORDER BY id LIMIT ?")
+        let oldest: Vec<(i64, i64)> =
+            sqlx::query_as("SELECT id, bytes FROM outbox WHERE id > $1 ORDER BY id LIMIT $2")
                 .bind(last)
                 .bind(STEP)
                 .fetch_all(&mut *connection)
@@ -52,36 +62,45 @@ pub(super) async fn evict(connection: &mut SqliteConnection, limit: u64) -> sqlx
         if oldest.is_empty() {
             break;
         }
-        for (id, bytes, points) in oldest {
+        for (id, bytes) in oldest {
             if excess == 0 {
                 break;
             }
             last = id;
             excess = excess.saturating_sub(count(bytes));
-            evicted.parcels += 1;
-            evicted.points = evicted.points.saturating_add(count(points));
         }
     }
-    if evicted.parcels > 0 {
-        sqlx::query("DELETE FROM outbox WHERE id <= ?").bind(last).execute(connection).await?;
-    }
-    Ok(evicted)
+    let gone: Vec<i64> = sqlx::query_scalar("DELETE FROM outbox WHERE id <= $1 RETURNING points")
+        .bind(last)
+        .fetch_all(connection)
+        .await?;
+    Ok(Evicted {
+        parcels: gone.len() as u64,
+        points: gone.into_iter().fold(0, |sum, points| sum.saturating_add(count(points))),
+    })
+}
+
+/// Bytes of bodies beyond `limit`.
+async fn excess_over(connection: &mut Connection, limit: u64) -> sqlx::Result<u64> {
+    let bytes: Option<i64> =
+        sqlx::query_scalar("SELECT CAST(sum(bytes) AS BIGINT) FROM outbox").fetch_one(connection).await?;
+    Ok(count(bytes.unwrap_or(0)).saturating_sub(limit))
 }
 
 /// See [`crate::state::State::outbox`].
 pub(super) async fn oldest(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     datakit: &str,
     after: i64,
     limit: u32,
 ) -> sqlx::Result<Vec<Parcel>> {
     let rows: Vec<(i64, String, Time, Time, i64, Vec<u8>)> = sqlx::query_as(
         "SELECT id, category, created, oldest, points, body FROM outbox
-         WHERE datakit = ? AND id > ? ORDER BY id LIMIT ?",
+         WHERE datakit = $1 AND id > $2 ORDER BY id LIMIT $3",
     )
     .bind(datakit)
     .bind(after)
-    .bind(limit)
+    .bind(i64::from(limit))
     .fetch_all(connection)
     .await?;
     Ok(rows
@@ -99,9 +118,9 @@ pub(super) async fn oldest(
 }
 
 /// See [`crate::state::State::outbox_sizes`].
-pub(super) async fn sizes(connection: &mut SqliteConnection) -> sqlx::Result<Vec<(String, u64, u64, u64)>> {
+pub(super) async fn sizes(connection: &mut Connection) -> sqlx::Result<Vec<(String, u64, u64, u64)>> {
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-        "SELECT datakit, count(*), sum(points), sum(bytes) FROM outbox GROUP BY datakit ORDER BY datakit",
+        "SELECT datakit, count(*), CAST(sum(points) AS BIGINT), CAST(sum(bytes) AS BIGINT) FROM outbox GROUP BY datakit ORDER BY datakit",
     )
     .fetch_all(connection)
     .await?;
@@ -120,12 +139,12 @@ fn waits((id, datakit, category, created, oldest, points, bytes): Row) -> Waitin
 
 /// See [`crate::state::State::waiting`].
 pub(super) async fn waiting(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     datakit: Option<&str>,
 ) -> sqlx::Result<Vec<Waiting>> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT id, datakit, category, created, oldest, points, bytes FROM outbox
-         WHERE ?1 IS NULL OR datakit = ?1 ORDER BY id",
+         WHERE $1 IS NULL OR datakit = $1 ORDER BY id",
     )
     .bind(datakit)
     .fetch_all(connection)
@@ -134,11 +153,11 @@ pub(super) async fn waiting(
 }
 
 /// See [`crate::state::State::discard`].
-pub(super) async fn discard(connection: &mut SqliteConnection, ids: &[i64]) -> sqlx::Result<Vec<Waiting>> {
+pub(super) async fn discard(connection: &mut Connection, ids: &[i64]) -> sqlx::Result<Vec<Waiting>> {
     let mut gone = Vec::with_capacity(ids.len());
     for id in ids {
         let row: Option<Row> = sqlx::query_as(
-            "DELETE FROM outbox WHERE id = ? RETURNING id, datakit, category, created, oldest, points, bytes",
+            "DELETE FROM outbox WHERE id = $1 RETURNING id, datakit, category, created, oldest, points, bytes",
         )
         .bind(id)
         .fetch_optional(&mut *connection)
@@ -148,7 +167,7 @@ pub(super) async fn discard(connection: &mut SqliteConnection, ids: &[i64]) -> s
     Ok(gone)
 }
 
-/// SQLite's integers have a sign.
+/// The database's integers have a sign.
 fn stored(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

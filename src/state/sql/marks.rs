@@ -4,8 +4,8 @@
 //! added, so two processes that write to one mark lose nothing of each other; they are merged when they are read, and
 //! rewritten as one row when there are many. Rows go when all their entries may be forgotten.
 
+use super::Connection;
 use crate::state::{Commit, Mark, Sent, Time};
-use sqlx::SqliteConnection;
 use std::collections::BTreeSet;
 
 /// Bytes of an entry.
@@ -15,10 +15,10 @@ const ROWS: i64 = 32;
 const DAY: i64 = 24 * 3600 * funchost_collectors::clock::SECOND;
 
 /// See [`crate::state::State::marks`].
-pub(super) async fn read(connection: &mut SqliteConnection, keys: &[String]) -> sqlx::Result<Vec<Mark>> {
+pub(super) async fn read(connection: &mut Connection, keys: &[String]) -> sqlx::Result<Vec<Mark>> {
     let mut marks = Vec::with_capacity(keys.len());
     for key in keys {
-        let known: Option<(i64, Option<Time>)> = sqlx::query_as("SELECT id, until FROM mark WHERE key = ?")
+        let known: Option<(i64, Option<Time>)> = sqlx::query_as("SELECT id, until FROM mark WHERE key = $1")
             .bind(key)
             .fetch_optional(&mut *connection)
             .await?;
@@ -31,7 +31,13 @@ pub(super) async fn read(connection: &mut SqliteConnection, keys: &[String]) -> 
 }
 
 /// What [`Commit::sent`] and [`Commit::marks`] say.
-pub(super) async fn write(connection: &mut SqliteConnection, commit: &Commit) -> sqlx::Result<()> {
+pub(super) async fn write(connection: &mut Connection, commit: &Commit) -> sqlx::Result<()> {
+    // In one order, whoever writes: two that need the same marks wait for each other, not for ever.
+    let keys: BTreeSet<&String> =
+        commit.sent.iter().map(|(key, _)| key).chain(commit.marks.iter().map(|(key, ..)| key)).collect();
+    for key in keys {
+        id(connection, key).await?;
+    }
     let mut grown = BTreeSet::new();
     for (key, sent) in &commit.sent {
         let Some(newest) = sent.iter().map(|entry| entry.time).max() else { continue };
@@ -41,20 +47,20 @@ pub(super) async fn write(connection: &mut SqliteConnection, commit: &Commit) ->
     }
     for (key, until, forget_before) in &commit.marks {
         let mark = id(connection, key).await?;
-        sqlx::query("UPDATE mark SET until = max(coalesce(until, ?1), ?1), forgotten = ?2 WHERE id = ?3")
+        sqlx::query("UPDATE mark SET until = CASE WHEN until > $1 THEN until ELSE $1 END, forgotten = $2 WHERE id = $3")
             .bind(until)
             .bind(forget_before)
             .bind(mark)
             .execute(&mut *connection)
             .await?;
-        sqlx::query("DELETE FROM sent WHERE mark = ? AND newest < ?")
+        sqlx::query("DELETE FROM sent WHERE mark = $1 AND newest < $2")
             .bind(mark)
             .bind(forget_before)
             .execute(&mut *connection)
             .await?;
     }
     for mark in grown {
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sent WHERE mark = ?")
+        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sent WHERE mark = $1")
             .bind(mark)
             .fetch_one(&mut *connection)
             .await?;
@@ -65,30 +71,19 @@ pub(super) async fn write(connection: &mut SqliteConnection, commit: &Commit) ->
     Ok(())
 }
 
-/// The mark's number; it gets one the first time it is named.
-async fn id(connection: &mut SqliteConnection, key: &str) -> sqlx::Result<i64> {
-    let known = sqlx::query_scalar("SELECT id FROM mark WHERE key = ?")
-        .bind(key)
-        .fetch_optional(&mut *connection)
-        .await?;
-    match known {
-        Some(id) => Ok(id),
-        None => {
-            sqlx::query_scalar("INSERT INTO mark (key) VALUES (?) RETURNING id")
-                .bind(key)
-                .fetch_one(connection)
-                .await
-        }
-    }
+/// The mark's number; it gets one the first time it is named. Holds the mark until the transaction ends, so that entries are in
+/// the order of their commits.
+async fn id(connection: &mut Connection, key: &str) -> sqlx::Result<i64> {
+    sqlx::query_scalar(
+        "INSERT INTO mark (key) VALUES ($1) ON CONFLICT (key) DO UPDATE SET key = excluded.key RETURNING id",
+    )
+    .bind(key)
+    .fetch_one(connection)
+    .await
 }
 
-async fn append(
-    connection: &mut SqliteConnection,
-    mark: i64,
-    newest: Time,
-    sent: &[Sent],
-) -> sqlx::Result<()> {
-    sqlx::query("INSERT INTO sent (mark, newest, entries) VALUES (?, ?, ?)")
+async fn append(connection: &mut Connection, mark: i64, newest: Time, sent: &[Sent]) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO sent (mark, newest, entries) VALUES ($1, $2, $3)")
         .bind(mark)
         .bind(newest)
         .bind(encode(sent))
@@ -98,8 +93,8 @@ async fn append(
 }
 
 /// All entries of a mark by time and identity, of several for one identity and time the last.
-async fn merged(connection: &mut SqliteConnection, mark: i64) -> sqlx::Result<Vec<Sent>> {
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT entries FROM sent WHERE mark = ? ORDER BY id")
+async fn merged(connection: &mut Connection, mark: i64) -> sqlx::Result<Vec<Sent>> {
+    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT entries FROM sent WHERE mark = $1 ORDER BY id")
         .bind(mark)
         .fetch_all(connection)
         .await?;
@@ -120,14 +115,14 @@ async fn merged(connection: &mut SqliteConnection, mark: i64) -> sqlx::Result<Ve
 }
 
 /// One row in place of many, without what may be forgotten.
-async fn consolidate(connection: &mut SqliteConnection, mark: i64) -> sqlx::Result<()> {
-    let forgotten: Option<Time> = sqlx::query_scalar("SELECT forgotten FROM mark WHERE id = ?")
+async fn consolidate(connection: &mut Connection, mark: i64) -> sqlx::Result<()> {
+    let forgotten: Option<Time> = sqlx::query_scalar("SELECT forgotten FROM mark WHERE id = $1")
         .bind(mark)
         .fetch_one(&mut *connection)
         .await?;
     let mut sent = merged(connection, mark).await?;
     sent.retain(|entry| forgotten.is_none_or(|before| entry.time >= before));
-    sqlx::query("DELETE FROM sent WHERE mark = ?").bind(mark).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM sent WHERE mark = $1").bind(mark).execute(&mut *connection).await?;
     match sent.last() {
         Some(last) => append(connection, mark, last.time, &sent).await,
         None => Ok(()),
@@ -136,13 +131,13 @@ async fn consolidate(connection: &mut SqliteConnection, mark: i64) -> sqlx::Resu
 
 /// Forgets entries that no overlap reaches (points more than two hours old are never sent), and marks that have not moved for more
 /// than a year.
-pub(super) async fn tidy(connection: &mut SqliteConnection, now: Time) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM sent WHERE newest < ?")
+pub(super) async fn tidy(connection: &mut Connection, now: Time) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM sent WHERE newest < $1")
         .bind(now.saturating_sub(2 * DAY))
         .execute(&mut *connection)
         .await?;
     sqlx::query(
-        "DELETE FROM mark WHERE coalesce(until, 0) < ?
+        "DELETE FROM mark WHERE coalesce(until, 0) < $1
          AND NOT EXISTS (SELECT 1 FROM sent WHERE sent.mark = mark.id)",
     )
     .bind(now.saturating_sub(400 * DAY))

@@ -3,8 +3,9 @@
 //! `due` is set where a collection ended; `number` while one is under way. Everything here runs inside a writing transaction,
 //! which is what makes it atomic against other processes.
 
+use super::Connection;
 use crate::state::{Claim, Claimed, Outcome, Time};
-use sqlx::SqliteConnection;
+use funchost_collectors::clock::Clock;
 
 const MINUTE: i64 = 60 * funchost_collectors::clock::SECOND;
 const DAY: i64 = 24 * 60 * MINUTE;
@@ -13,14 +14,17 @@ const RETRIES: [i64; 4] = [MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE];
 
 /// See [`crate::state::State::claim`].
 pub(super) async fn claim(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     claims: &[Claim],
-    now: Time,
+    clock: &dyn Clock,
 ) -> sqlx::Result<Vec<Claimed>> {
+    // One at a time, on however many machines: what is read below stays true until it is written.
+    lock(connection, "claim").await?;
+    let now = clock.now();
     let mut answers = Vec::with_capacity(claims.len());
     for claim in claims {
         let known: Option<(Option<i64>, Time, Option<Time>, i64)> =
-            sqlx::query_as("SELECT number, expires, due, interval FROM claim WHERE key = ?")
+            sqlx::query_as("SELECT number, expires, due, interval FROM claim WHERE key = $1")
                 .bind(&claim.key)
                 .fetch_optional(&mut *connection)
                 .await?;
@@ -41,18 +45,27 @@ pub(super) async fn claim(
     Ok(answers)
 }
 
-async fn take(connection: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<i64> {
+/// Holds a name until the transaction ends. SQLite has one lock for all and needs no other.
+pub(super) async fn lock(connection: &mut Connection, name: &str) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO sequence (name, last) VALUES ($1, 0) ON CONFLICT (name) DO UPDATE SET last = sequence.last")
+        .bind(name)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn take(connection: &mut Connection, claim: &Claim) -> sqlx::Result<i64> {
     let number: i64 = sqlx::query_scalar(
         "INSERT INTO sequence (name, last) VALUES ('claim', 1)
-         ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING last",
+         ON CONFLICT (name) DO UPDATE SET last = sequence.last + 1 RETURNING last",
     )
     .fetch_one(&mut *connection)
     .await?;
     sqlx::query(
         "INSERT INTO claim (key, failures, number, expires, run_started, interval, slack)
-         VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6)
+         VALUES ($1, 0, $2, $3, $4, $5, $6)
          ON CONFLICT (key) DO UPDATE
-         SET number = ?2, expires = ?3, run_started = ?4, interval = ?5, slack = ?6",
+         SET number = $2, expires = $3, run_started = $4, interval = $5, slack = $6",
     )
     .bind(&claim.key)
     .bind(number)
@@ -67,13 +80,13 @@ async fn take(connection: &mut SqliteConnection, claim: &Claim) -> sqlx::Result<
 
 /// See [`crate::state::State::release`].
 pub(super) async fn release(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &str,
     claim: i64,
     outcome: Outcome,
 ) -> sqlx::Result<bool> {
     let ours: Option<(Option<Time>, i64, Time, i64, i64)> = sqlx::query_as(
-        "SELECT due, failures, run_started, interval, slack FROM claim WHERE key = ? AND number = ?",
+        "SELECT due, failures, run_started, interval, slack FROM claim WHERE key = $1 AND number = $2",
     )
     .bind(key)
     .bind(claim)
@@ -89,23 +102,25 @@ pub(super) async fn release(
         }
         Outcome::Abandoned => (due, failures),
     };
-    sqlx::query("UPDATE claim SET number = NULL, due = ?, failures = ? WHERE key = ?")
-        .bind(due)
-        .bind(failures)
-        .bind(key)
-        .execute(connection)
-        .await?;
-    Ok(true)
+    let released =
+        sqlx::query("UPDATE claim SET number = NULL, due = $1, failures = $2 WHERE key = $3 AND number = $4")
+            .bind(due)
+            .bind(failures)
+            .bind(key)
+            .bind(claim)
+            .execute(connection)
+            .await?;
+    Ok(released.rows_affected() == 1)
 }
 
 /// See [`crate::state::State::renew`].
 pub(super) async fn renew(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     claims: &[(String, i64)],
     expires: Time,
 ) -> sqlx::Result<()> {
     for (key, claim) in claims {
-        sqlx::query("UPDATE claim SET expires = ? WHERE key = ? AND number = ?")
+        sqlx::query("UPDATE claim SET expires = $1 WHERE key = $2 AND number = $3")
             .bind(expires)
             .bind(key)
             .bind(claim)
@@ -116,8 +131,8 @@ pub(super) async fn renew(
 }
 
 /// See [`crate::state::State::due`].
-pub(super) async fn due(connection: &mut SqliteConnection, key: &str) -> sqlx::Result<Option<Time>> {
-    let due: Option<Option<Time>> = sqlx::query_scalar("SELECT due FROM claim WHERE key = ?")
+pub(super) async fn due(connection: &mut Connection, key: &str) -> sqlx::Result<Option<Time>> {
+    let due: Option<Option<Time>> = sqlx::query_scalar("SELECT due FROM claim WHERE key = $1")
         .bind(key)
         .fetch_optional(connection)
         .await?;
@@ -125,10 +140,12 @@ pub(super) async fn due(connection: &mut SqliteConnection, key: &str) -> sqlx::R
 }
 
 /// Forgets keys that nobody has collected for more than a year: their scripts are gone or changed.
-pub(super) async fn tidy(connection: &mut SqliteConnection, now: Time) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM claim WHERE max(run_started, expires, coalesce(due, run_started)) < ?")
-        .bind(now.saturating_sub(400 * DAY))
-        .execute(connection)
-        .await?;
+pub(super) async fn tidy(connection: &mut Connection, now: Time) -> sqlx::Result<()> {
+    sqlx::query(
+        "DELETE FROM claim WHERE run_started < $1 AND expires < $1 AND coalesce(due, run_started) < $1",
+    )
+    .bind(now.saturating_sub(400 * DAY))
+    .execute(connection)
+    .await?;
     Ok(())
 }

@@ -1,16 +1,16 @@
 //! What is remembered between runs: objects for the linkage, cached values, counts of calls.
 
+use super::Connection;
 use crate::state::{Object, ObjectScope, Time};
 use chrono::{DateTime, Days};
-use sqlx::SqliteConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long counts of calls are kept: a year's bill can be compared with the one before.
 const COUNTED_DAYS: u64 = 800;
 
 /// See [`crate::state::State::keep_objects`].
 pub(super) async fn keep_objects(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     scope: &ObjectScope,
     objects: &[Object],
     now: Time,
@@ -18,18 +18,20 @@ pub(super) async fn keep_objects(
     if objects.is_empty() {
         return Ok(());
     }
-    sqlx::query("INSERT INTO scope (account, class, region) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+    sqlx::query("INSERT INTO scope (account, class, region) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING")
         .bind(&scope.account)
         .bind(&scope.class)
         .bind(&scope.region)
         .execute(&mut *connection)
         .await?;
     let Some(scope) = known(connection, scope).await? else { return Ok(()) };
+    let mut objects: Vec<&Object> = objects.iter().collect();
+    objects.sort_by(|one, other| one.name.cmp(&other.name));
     for object in objects {
         let tags = serde_json::to_string(&object.tags).map_err(|error| sqlx::Error::Encode(error.into()))?;
         sqlx::query(
-            "INSERT INTO object (scope, name, tags, kept) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (scope, name) DO UPDATE SET tags = ?3, kept = ?4",
+            "INSERT INTO object (scope, name, tags, kept) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (scope, name) DO UPDATE SET tags = $3, kept = $4",
         )
         .bind(scope)
         .bind(&object.name)
@@ -41,8 +43,8 @@ pub(super) async fn keep_objects(
     Ok(())
 }
 
-async fn known(connection: &mut SqliteConnection, scope: &ObjectScope) -> sqlx::Result<Option<i64>> {
-    sqlx::query_scalar("SELECT id FROM scope WHERE account = ? AND class = ? AND region = ?")
+async fn known(connection: &mut Connection, scope: &ObjectScope) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar("SELECT id FROM scope WHERE account = $1 AND class = $2 AND region = $3")
         .bind(&scope.account)
         .bind(&scope.class)
         .bind(&scope.region)
@@ -52,31 +54,38 @@ async fn known(connection: &mut SqliteConnection, scope: &ObjectScope) -> sqlx::
 
 /// See [`crate::state::State::forget_objects`].
 pub(super) async fn forget_objects(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     scope: &ObjectScope,
     seen: &[String],
 ) -> sqlx::Result<u64> {
     let Some(scope) = known(connection, scope).await? else { return Ok(0) };
-    let seen = serde_json::to_string(seen).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let gone =
-        sqlx::query("DELETE FROM object WHERE scope = ? AND name NOT IN (SELECT value FROM json_each(?))")
+    let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
+    let known: Vec<String> = sqlx::query_scalar("SELECT name FROM object WHERE scope = $1 ORDER BY name")
+        .bind(scope)
+        .fetch_all(&mut *connection)
+        .await?;
+    let mut gone = 0;
+    for name in known.iter().filter(|name| !seen.contains(name.as_str())) {
+        let deleted = sqlx::query("DELETE FROM object WHERE scope = $1 AND name = $2")
             .bind(scope)
-            .bind(seen)
-            .execute(connection)
+            .bind(name)
+            .execute(&mut *connection)
             .await?;
-    Ok(gone.rows_affected())
+        gone += deleted.rows_affected();
+    }
+    Ok(gone)
 }
 
 /// See [`crate::state::State::objects`]. By region and name.
 pub(super) async fn objects(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: &str,
     class: &str,
     region: Option<&str>,
 ) -> sqlx::Result<Vec<(String, Object)>> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT region, name, tags FROM scope JOIN object ON object.scope = scope.id
-         WHERE account = ?1 AND class = ?2 AND (?3 IS NULL OR region = ?3) ORDER BY region, name",
+         WHERE account = $1 AND class = $2 AND ($3 IS NULL OR region = $3) ORDER BY region, name",
     )
     .bind(account)
     .bind(class)
@@ -93,11 +102,11 @@ pub(super) async fn objects(
 
 /// See [`crate::state::State::recall`].
 pub(super) async fn recall(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &str,
     now: Time,
 ) -> sqlx::Result<Option<Vec<u8>>> {
-    sqlx::query_scalar("SELECT value FROM cache WHERE key = ? AND expires > ?")
+    sqlx::query_scalar("SELECT value FROM cache WHERE key = $1 AND expires > $2")
         .bind(key)
         .bind(now)
         .fetch_optional(connection)
@@ -106,16 +115,16 @@ pub(super) async fn recall(
 
 /// See [`crate::state::State::remember`]. Values that have expired go at the same time.
 pub(super) async fn remember(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     key: &str,
     value: &[u8],
     expires: Time,
     now: Time,
 ) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM cache WHERE expires <= ?").bind(now).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM cache WHERE expires <= $1").bind(now).execute(&mut *connection).await?;
     sqlx::query(
-        "INSERT INTO cache (key, value, expires) VALUES (?1, ?2, ?3)
-         ON CONFLICT (key) DO UPDATE SET value = ?2, expires = ?3",
+        "INSERT INTO cache (key, value, expires) VALUES ($1, $2, $3)
+         ON CONFLICT (key) DO UPDATE SET value = $2, expires = $3",
     )
     .bind(key)
     .bind(value)
@@ -127,15 +136,15 @@ pub(super) async fn remember(
 
 /// See [`crate::state::State::count_calls`].
 pub(super) async fn count_calls(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     day: &str,
     account: &str,
     calls: &BTreeMap<String, u64>,
 ) -> sqlx::Result<()> {
     for (action, count) in calls {
         sqlx::query(
-            "INSERT INTO calls (day, account, action, count) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (day, account, action) DO UPDATE SET count = count + ?4",
+            "INSERT INTO calls (day, account, action, count) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (day, account, action) DO UPDATE SET count = calls.count + $4",
         )
         .bind(day)
         .bind(account)
@@ -149,12 +158,12 @@ pub(super) async fn count_calls(
 
 /// See [`crate::state::State::calls`].
 pub(super) async fn calls(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     day: &str,
     account: &str,
 ) -> sqlx::Result<BTreeMap<String, u64>> {
     let rows: Vec<(String, i64)> =
-        sqlx::query_as("SELECT action, count FROM calls WHERE day = ? AND account = ?")
+        sqlx::query_as("SELECT action, count FROM calls WHERE day = $1 AND account = $2")
             .bind(day)
             .bind(account)
             .fetch_all(connection)
@@ -163,11 +172,11 @@ pub(super) async fn calls(
 }
 
 /// Forgets counts that are too old to be asked for.
-pub(super) async fn tidy(connection: &mut SqliteConnection, now: Time) -> sqlx::Result<()> {
+pub(super) async fn tidy(connection: &mut Connection, now: Time) -> sqlx::Result<()> {
     let Some(first) = DateTime::from_timestamp_nanos(now).checked_sub_days(Days::new(COUNTED_DAYS)) else {
         return Ok(());
     };
-    sqlx::query("DELETE FROM calls WHERE day < ?")
+    sqlx::query("DELETE FROM calls WHERE day < $1")
         .bind(first.format("%Y-%m-%d").to_string())
         .execute(connection)
         .await?;

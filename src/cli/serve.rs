@@ -1,0 +1,464 @@
+//! `funchost serve`: everything by itself.
+//!
+//! Owns the tasks of the service and their end: who watches the files, who fires, who works, who answers, in which order they stop. What
+//! each does stands in its own room.
+
+use super::{Common, Refusal, Surroundings, config_entries, script_settings, tools, zone};
+use crate::config::Config;
+use crate::console::{self, Console, Plan};
+use crate::schedule::{Engine, EngineSettings, Library, Scheduler, gather};
+use crate::state::runs::{Node, Store};
+use clap::{Args, ValueEnum};
+use funchost_collectors::call::SharedRates;
+use funchost_collectors::clock::SECOND;
+use secrecy::ExposeSecret;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+/// How often files are looked at.
+const WATCH: Duration = Duration::from_secs(1);
+/// How often the scheduler looks for what others changed: a trigger that was let go on.
+const LOOK: Duration = Duration::from_secs(2);
+/// How often a process says that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+/// How often old records are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_secs(600);
+/// How long open answers may go on after that.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+#[derive(Args)]
+pub(super) struct ServeArguments {
+    /// What this process does; several processes can share one state
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "scheduler,worker,web")]
+    role: Vec<Role>,
+    /// Where the console and the API listen, in place of `listen` of `[service]`
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// When it is stopped: seconds that runs may still go on, before they are given back
+    #[arg(long, value_name = "SECONDS", default_value_t = 27, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    /// Fires triggers
+    Scheduler,
+    /// Runs functions
+    Worker,
+    /// Answers calls and shows what happens
+    Web,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Scheduler => "scheduler",
+            Self::Worker => "worker",
+            Self::Web => "web",
+        }
+    }
+}
+
+pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &ServeArguments) -> u8 {
+    let config = match surroundings.config(common) {
+        Ok(config) => config,
+        Err(error) => {
+            surroundings.say(error.to_string().trim_end());
+            return 2;
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            surroundings.say(&format!("error: the program cannot start its threads: {error}"));
+            return 1;
+        }
+    };
+    let code = match runtime.block_on(serve(surroundings, common, config, arguments)) {
+        Ok(()) => 0,
+        Err(refusal) => {
+            surroundings.say(&format!("error: {}", refusal.message));
+            refusal.code
+        }
+    };
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    code
+}
+
+/// What the tasks of a service share.
+struct Service {
+    surroundings: Surroundings,
+    common: Common,
+    store: Arc<dyn Store>,
+    library: Arc<Library>,
+    engine: Arc<Engine>,
+    scheduler: Scheduler,
+    console: Arc<Console>,
+    /// As it was read last.
+    config: Mutex<Arc<Config>>,
+    /// Who keeps the rates that other machines share.
+    rates: Option<Arc<dyn SharedRates>>,
+    /// The triggers have changed.
+    changed: Notify,
+}
+
+fn refuse(code: u8, message: impl Into<String>) -> Refusal {
+    Refusal { message: message.into(), code }
+}
+
+/// The folder of the scripts.
+fn scripts(surroundings: &Surroundings, config: &Config) -> PathBuf {
+    config.scripts.clone().unwrap_or_else(|| surroundings.directory.join("scripts"))
+}
+
+/// A service that others can reach must know who calls.
+fn check_listening(config: &Config, listen: SocketAddr) -> Result<(), Refusal> {
+    if listen.ip().is_loopback() || config.service.token.is_some() {
+        return Ok(());
+    }
+    Err(refuse(
+        2,
+        format!(
+            "{listen} can be reached from other machines, and no token is set\nhint: set `token` of `[service]` in funchost.toml, or FUNCHOST_SERVICE__TOKEN (`openssl rand -hex 32` makes one), or listen on 127.0.0.1"
+        ),
+    ))
+}
+
+fn machine() -> String {
+    let named = std::fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let name = named.as_deref().map(str::trim).filter(|name| !name.is_empty()).unwrap_or("host");
+    name.chars()
+        .filter(|character| character.is_ascii_alphanumeric() || "-.".contains(*character))
+        .take(60)
+        .collect()
+}
+
+async fn serve(
+    surroundings: &Surroundings,
+    common: &Common,
+    config: Config,
+    arguments: &ServeArguments,
+) -> Result<(), Refusal> {
+    let clock = surroundings.clock.clone();
+    let listen = arguments.listen.unwrap_or(config.service.listen);
+    let has = |role: Role| arguments.role.contains(&role);
+    if has(Role::Web) {
+        check_listening(&config, listen)?;
+    }
+    let root = scripts(surroundings, &config);
+    if !root.is_dir() {
+        return Err(refuse(
+            2,
+            format!(
+                "there is no script library {}\nhint: put scripts into <library>/<set>/<script>.rhai, and set `scripts` in funchost.toml where it is elsewhere",
+                root.display()
+            ),
+        ));
+    }
+    let crate::state::Opened { store, rates } = super::open_state(surroundings, &config).await?;
+    let tools = tools(surroundings, &config, rates.clone())?;
+    let library = Arc::new(Library::new(&root, script_settings(surroundings, &config)));
+    let started = clock.now();
+    let worker = format!("{}-{}-{:x}", machine(), std::process::id(), started / 1_000_000);
+    let engine = Engine::new(
+        store.clone(),
+        clock.clone(),
+        library.clone(),
+        tools,
+        EngineSettings {
+            worker: worker.clone(),
+            workers: usize::try_from(config.service.workers).unwrap_or(8),
+            lease: config.service.lease,
+            look: Duration::from_millis(500),
+            renewal: config.service.lease / 3,
+            patience: Duration::from_secs(arguments.patience),
+            masker: surroundings.masker.clone(),
+        },
+    );
+    let late = crate::schedule::LATE.max(config.service.lease * 2);
+    let roles = arguments.role.iter().map(|role| role.word()).collect::<Vec<_>>().join(",");
+    let console = Arc::new(Console {
+        store: store.clone(),
+        clock: clock.clone(),
+        engine: engine.clone(),
+        plan: RwLock::default(),
+        token: RwLock::new(config.service.token.clone()),
+        zone: RwLock::new(zone(&config)),
+        roles: roles.clone(),
+        started,
+    });
+    if let Some(token) = &config.service.token {
+        surroundings.masker.learn(token.expose_secret());
+    }
+    let service = Arc::new(Service {
+        surroundings: surroundings.clone(),
+        common: common.clone(),
+        scheduler: Scheduler::new(store.clone(), clock.clone(), late),
+        store: store.clone(),
+        library,
+        engine: engine.clone(),
+        console: console.clone(),
+        config: Mutex::new(Arc::new(config)),
+        rates,
+        changed: Notify::new(),
+    });
+    let listener = if has(Role::Web) {
+        Some(tokio::net::TcpListener::bind(listen).await.map_err(|error| {
+            refuse(
+                1,
+                format!("cannot listen on {listen}: {error}\nhint: another program may listen there: set `listen` of `[service]`, or --listen"),
+            )
+        })?)
+    } else {
+        None
+    };
+    service.publish().await;
+    service.plan().await;
+
+    let functions = service.library.published().functions().count();
+    let triggers = console.plan().triggers.len();
+    let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let place = address.map(|address| format!(" at http://{address}")).unwrap_or_default();
+    surroundings
+        .say(&format!("funchost serves{place}: {functions} functions, {triggers} triggers ({roles})"));
+    tracing::info!(worker, roles, functions, triggers, "started");
+
+    let stop = CancellationToken::new();
+    let ending = tokio::spawn(super::run::interrupts(stop.clone()));
+    let closed = CancellationToken::new();
+    let answering = listener.map(|listener| {
+        let closing = closed.clone();
+        let router = console::router(console.clone());
+        tokio::spawn(async move {
+            let served =
+                axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the console has ended");
+            }
+        })
+    });
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(service.clone().watch(stop.clone()));
+    tasks.spawn(service.clone().keep(stop.clone(), roles, started));
+    if has(Role::Scheduler) {
+        tasks.spawn(service.clone().fire(stop.clone()));
+    }
+    if has(Role::Worker) {
+        let (engine, stop) = (engine.clone(), stop.clone());
+        tasks.spawn(async move { engine.work(stop).await });
+    }
+    stop.cancelled().await;
+    tracing::info!("stopping: what runs may finish, or is given back");
+    // Callers that wait for a run get its answer: the console ends last.
+    while tasks.join_next().await.is_some() {}
+    closed.cancel();
+    if let Some(mut answering) = answering
+        && tokio::time::timeout(LAST_ANSWERS, &mut answering).await.is_err()
+    {
+        answering.abort();
+    }
+    if let Err(error) = store.gone(&worker).await {
+        tracing::warn!(%error, "the end of this process could not be told");
+    }
+    ending.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+impl Service {
+    fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Publishes what has changed in the library; says whether anything has.
+    async fn publish(&self) -> bool {
+        let (library, now) = (self.library.clone(), self.surroundings.clock.now());
+        // Scripts are loaded on threads of their own, which this waits for.
+        tokio::task::spawn_blocking(move || library.refresh(now)).await.unwrap_or(false)
+    }
+
+    /// Makes the triggers anew, from the configuration and from what is published.
+    async fn plan(&self) {
+        let config = self.config();
+        let published = self.library.published();
+        let functions: Vec<_> = published.functions().cloned().collect();
+        let (triggers, idle) = gather(&config.triggers, &functions, zone(&config));
+        let before = self.console.plan();
+        for one in idle.iter().filter(|one| !before.idle.contains(one)) {
+            tracing::warn!(trigger = one.id, func = one.func, why = one.why, "cannot fire");
+        }
+        if let Err(error) = self.scheduler.announce(&triggers).await {
+            tracing::error!(%error, "the triggers cannot be told to the others now");
+        }
+        *self.console.plan.write().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Plan { triggers, idle });
+        self.changed.notify_one();
+        // A function that was published may have runs that wait for it.
+        self.engine.wake();
+    }
+
+    /// Watches the scripts, the configuration and SIGHUP.
+    async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut hangup = Hangup::new();
+        let file = self.config().file.clone();
+        let read = || file.as_ref().and_then(|file| std::fs::read(file).ok());
+        let mut text = read();
+        loop {
+            let asked = tokio::select! {
+                () = stop.cancelled() => return,
+                () = hangup.wait() => true,
+                () = tokio::time::sleep(WATCH) => false,
+            };
+            let now = read();
+            // A file that is being replaced is not there for a moment.
+            let edited = now.is_some() && now != text;
+            if edited {
+                text = now;
+            }
+            if asked || edited {
+                self.reload().await;
+            } else if self.publish().await {
+                self.plan().await;
+            }
+        }
+    }
+
+    /// Reads the configuration again. One that is wrong changes nothing.
+    async fn reload(&self) {
+        let config = match self.surroundings.config(&self.common) {
+            Ok(config) => config,
+            Err(error) => {
+                let mistakes = config_entries(&error).len();
+                tracing::error!(mistakes, %error, "the configuration is wrong: it stays as it was");
+                return;
+            }
+        };
+        let before = self.config();
+        if let Err(refusal) = check_listening(&config, before.service.listen) {
+            tracing::error!(why = refusal.message, "the configuration stays as it was");
+            return;
+        }
+        let mut tools = match tools(&self.surroundings, &config, self.rates.clone()) {
+            Ok(tools) => tools,
+            Err(refusal) => {
+                tracing::error!(why = refusal.message, "the configuration stays as it was");
+                return;
+            }
+        };
+        if (&config.limits, &config.endpoints) == (&before.limits, &before.endpoints) {
+            // A new path would know nothing of the calls that went a moment ago.
+            tools.calls = self.engine.tools().calls.clone();
+        }
+        for (name, same) in [
+            ("state", (&config.state, &config.database) == (&before.state, &before.database)),
+            ("scripts", scripts(&self.surroundings, &config) == scripts(&self.surroundings, &before)),
+            ("service.listen", config.service.listen == before.service.listen),
+            ("service.workers", config.service.workers == before.service.workers),
+            ("service.lease", config.service.lease == before.service.lease),
+        ] {
+            if !same {
+                tracing::warn!(key = name, "counts after a restart only");
+            }
+        }
+        if let Some(token) = &config.service.token {
+            self.surroundings.masker.learn(token.expose_secret());
+        }
+        self.engine.set(tools);
+        *self.console.token.write().unwrap_or_else(PoisonError::into_inner) = config.service.token.clone();
+        *self.console.zone.write().unwrap_or_else(PoisonError::into_inner) = zone(&config);
+        let settings = script_settings(&self.surroundings, &config);
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        let (library, now) = (self.library.clone(), self.surroundings.clock.now());
+        drop(tokio::task::spawn_blocking(move || library.set(settings, now)).await);
+        self.plan().await;
+        tracing::info!("the configuration was read again");
+    }
+
+    /// Fires triggers.
+    async fn fire(self: Arc<Self>, stop: CancellationToken) {
+        let clock = &self.surroundings.clock;
+        while !stop.is_cancelled() {
+            let pause = match self.scheduler.step(&self.console.plan().triggers).await {
+                Err(error) => {
+                    tracing::error!(%error, "the triggers cannot be fired now");
+                    LOOK
+                }
+                Ok(step) => {
+                    if step.asked > 0 {
+                        self.engine.wake();
+                    }
+                    let until = step.next.map_or(i64::MAX, |next| (next - clock.now()).max(0));
+                    clock.wait(Duration::from_nanos(u64::try_from(until).unwrap_or(0))).min(LOOK)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.changed.notified() => {}
+                () = tokio::time::sleep(pause.max(Duration::from_millis(1))) => {}
+            }
+        }
+    }
+
+    /// Says that this process is there; ends what nobody took; forgets what is old.
+    async fn keep(self: Arc<Self>, stop: CancellationToken, roles: String, started: i64) {
+        let clock = &self.surroundings.clock;
+        let worker = self.engine.worker().to_owned();
+        let mut kept: Option<tokio::time::Instant> = None;
+        while !stop.is_cancelled() {
+            let now = clock.now();
+            let node = Node { id: worker.clone(), roles: roles.clone(), started, seen: now };
+            let mut done = self.store.here(&node).await;
+            if done.is_ok() {
+                done = self.scheduler.announce(&self.console.plan().triggers).await;
+            }
+            if done.is_ok() {
+                done = self.store.expire(now).await.map(drop);
+            }
+            if done.is_ok() && kept.is_none_or(|kept| kept.elapsed() >= HOUSEKEEPING) {
+                let service = self.config().service.clone();
+                let before = now - i64::from(service.keep_days) * 86_400 * SECOND;
+                done = self.store.forget_runs(i64::from(service.keep_runs), before).await.map(|count| {
+                    if count > 0 {
+                        tracing::info!(count, "old records were forgotten");
+                    }
+                });
+                kept = Some(tokio::time::Instant::now());
+            }
+            if let Err(error) = done {
+                tracing::error!(%error, "the state cannot be kept in order now");
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(HEARTBEAT) => {}
+            }
+        }
+    }
+}
+
+/// SIGHUP, where there is one.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending::<()>().await;
+    }
+}

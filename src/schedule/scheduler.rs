@@ -1,0 +1,200 @@
+//! The scheduler: a tick becomes a run, once.
+//!
+//! Owns the step from one moment to the next. How far a trigger has come is remembered in the state and moves in the transaction that
+//! asks for its runs: of any number of schedulers one does it, and one that dies in between leaves the tick to the next.
+
+use super::trigger::Trigger;
+use crate::config::CatchUp;
+use crate::runner::rfc3339;
+use crate::state::runs::{NewRun, Origin, Status, Store, TriggerRow};
+use crate::state::{StateError, Time};
+use funchost_collectors::clock::{Clock, SECOND};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A tick that is seen later than this was missed: nothing was there to fire it.
+pub const LATE: Duration = Duration::from_secs(60);
+
+/// Ticks further back are not looked for one by one.
+const MEMORY: i64 = 31 * 86_400 * SECOND;
+
+/// A trigger that has come further than this into the future was moved there by a wrong clock.
+const AHEAD: i64 = 3600 * SECOND;
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Runs asked for.
+    pub asked: u64,
+    /// Ticks recorded as missed.
+    pub missed: u64,
+    /// When there is something to do next.
+    pub next: Option<Time>,
+}
+
+/// Fires triggers.
+#[derive(Debug)]
+pub struct Scheduler {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    late: i64,
+    /// By trigger.
+    next: Mutex<HashMap<String, Next>>,
+}
+
+/// The next tick of a trigger.
+#[derive(Debug)]
+struct Next {
+    /// Crontab and zone for which this holds.
+    crontab: String,
+    /// How far the trigger had come.
+    since: Time,
+    tick: Option<Time>,
+}
+
+impl Scheduler {
+    /// Over a state; `late` is [`LATE`], but for tests whose clock runs faster.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, late: Duration) -> Self {
+        let late = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX);
+        Self { store, clock, late, next: Mutex::default() }
+    }
+
+    /// Tells the state which triggers there are. One that is new counts from now on.
+    ///
+    /// # Errors
+    /// The state cannot be used.
+    pub async fn announce(&self, triggers: &[Trigger]) -> Result<(), StateError> {
+        let now = self.clock.now();
+        let rows: Vec<TriggerRow> = triggers.iter().map(|trigger| trigger.row(now)).collect();
+        self.store.announce(&rows, now).await
+    }
+
+    /// Asks for every run that has become due.
+    ///
+    /// # Errors
+    /// The state cannot be used; what was not done is done by the next step.
+    pub async fn step(&self, triggers: &[Trigger]) -> Result<Step, StateError> {
+        let now = self.clock.now();
+        let rows: HashMap<String, TriggerRow> =
+            self.store.triggers().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let mut step = Step::default();
+        for trigger in triggers {
+            let Some(row) = rows.get(&trigger.id) else { continue };
+            let next = self.fire(trigger, row, now, &mut step).await?;
+            step.next = [step.next, next].into_iter().flatten().min();
+        }
+        Ok(step)
+    }
+
+    /// One trigger; answers with its next tick.
+    async fn fire(
+        &self,
+        trigger: &Trigger,
+        row: &TriggerRow,
+        now: Time,
+        step: &mut Step,
+    ) -> Result<Option<Time>, StateError> {
+        let mut from = row.upto;
+        if from - now > AHEAD {
+            tracing::warn!(
+                trigger = trigger.id,
+                until = rfc3339(from),
+                "the clock was put back: ticks count from now on again"
+            );
+            if !self.store.advance(&trigger.id, from, now, &[]).await? {
+                return Ok(None);
+            }
+            from = now;
+        }
+        let next = self.next(trigger, from);
+        if next.is_none_or(|next| next > now) {
+            return Ok(next);
+        }
+        let ticks = trigger.crontab.between(from.max(now - MEMORY), now);
+        let Some(last) = ticks.last().copied() else { return Ok(None) };
+        let runs = if row.paused || !trigger.enabled { Vec::new() } else { self.runs(trigger, &ticks, now) };
+        if self.store.advance(&trigger.id, from, last, &runs).await? {
+            for run in &runs {
+                match run.status {
+                    Status::Missed => {
+                        step.missed += u64::try_from(run.ticks).unwrap_or(0);
+                        let reason = run.reason.as_deref().unwrap_or_default();
+                        tracing::warn!(trigger = trigger.id, func = trigger.func, reason, "missed");
+                    }
+                    _ => step.asked += 1,
+                }
+            }
+        }
+        Ok(self.next(trigger, last))
+    }
+
+    /// The first tick after `from`, remembered.
+    fn next(&self, trigger: &Trigger, from: Time) -> Option<Time> {
+        let crontab = format!("{} {}", trigger.crontab.text(), trigger.crontab.zone().name());
+        let mut known = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(next) = known.get(&trigger.id)
+            && (&next.crontab, next.since) == (&crontab, from)
+        {
+            return next.tick;
+        }
+        let tick = trigger.crontab.next(from);
+        known.insert(trigger.id.clone(), Next { crontab, since: from, tick });
+        tick
+    }
+
+    /// What ticks become: runs for those that are seen in time, and of the others what the trigger says.
+    fn runs(&self, trigger: &Trigger, ticks: &[Time], now: Time) -> Vec<NewRun> {
+        let (mut late, mut due): (Vec<Time>, Vec<Time>) =
+            ticks.iter().partition(|tick| now - **tick > self.late);
+        let caught_up = match trigger.catch_up {
+            CatchUp::Last if due.is_empty() => late.pop(),
+            _ => None,
+        };
+        let mut runs = Vec::new();
+        let kwargs = serde_json::Value::Object(trigger.kwargs.clone()).to_string();
+        let run = |tick: Time, delay: i64| NewRun {
+            func: trigger.func.clone(),
+            origin: Origin::Cron,
+            trigger: Some(trigger.id.clone()),
+            tick: Some(tick),
+            delay,
+            ticks: 1,
+            kwargs: kwargs.clone(),
+            status: Status::Queued,
+            reason: None,
+            created: now,
+            due: tick + delay,
+            expires: (tick + delay).max(now)
+                + i64::try_from(trigger.expires).unwrap_or(i64::MAX / SECOND) * SECOND,
+            timeout: None,
+        };
+        if let (Some(first), Some(last)) = (late.first(), late.last()) {
+            let count = late.len();
+            let reason = if count == 1 {
+                format!("nothing was there to start it at {}", rfc3339(*last))
+            } else {
+                format!(
+                    "nothing was there to start its {count} ticks from {} to {}",
+                    rfc3339(*first),
+                    rfc3339(*last)
+                )
+            };
+            runs.push(NewRun {
+                status: Status::Missed,
+                reason: Some(reason),
+                ticks: i64::try_from(count).unwrap_or(i64::MAX),
+                ..run(*last, 0)
+            });
+        }
+        due.extend(caught_up);
+        due.sort_unstable();
+        for tick in due {
+            for delay in &trigger.delays {
+                runs.push(run(tick, i64::try_from(*delay).unwrap_or(0) * SECOND));
+            }
+        }
+        runs
+    }
+}

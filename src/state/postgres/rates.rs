@@ -1,0 +1,37 @@
+//! Rates that hold for all machines together: one row for each scope, which says when its next call may go.
+//!
+//! A process takes several turns at once (as many as wait for one), so that the database is not asked for each call. Turns are moments
+//! of the server's clock, evenly spaced: two machines never have the same. A turn that nobody uses is lost, never saved up.
+
+use super::Postgres;
+use crate::state::StateError;
+use funchost_collectors::call::{SharedRates, Turns};
+use std::time::Duration;
+
+impl Postgres {
+    async fn take_turns(&self, scope: &str, count: u32, pause: Duration) -> Result<Turns, StateError> {
+        let pause = i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX / 1024);
+        let span = pause.saturating_mul(i64::from(count));
+        // One statement: the row is locked from when it is read until it is written.
+        let (first, now): (i64, i64) = sqlx::query_as(
+            "INSERT INTO rate (scope, next) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint + $2)
+             ON CONFLICT (scope) DO UPDATE
+             SET next = greatest(rate.next, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint) + $2
+             RETURNING next - $2, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint",
+        )
+        .bind(scope)
+        .bind(span)
+        .fetch_one(&self.pool)
+        .await
+        .map_err(|error| self.fault(error))?;
+        let wait = u64::try_from(first.saturating_sub(now)).unwrap_or(0);
+        Ok(Turns { first: Duration::from_nanos(wait), count })
+    }
+}
+
+#[async_trait::async_trait]
+impl SharedRates for Postgres {
+    async fn turns(&self, scope: &str, count: u32, pause: Duration) -> Result<Turns, String> {
+        self.take_turns(scope, count, pause).await.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,665 @@
+//! Triggers, the queue, runs and their log.
+//!
+//! Everything here runs inside a transaction. Where two locks are needed, the trigger's row comes first, then the run's.
+
+use super::{Connection, Row};
+use crate::state::Time;
+use crate::state::runs::{
+    Counts, DayCalls, Detail, End, Filter, LogLine, NewRun, Node, ObjectSummary, Origin, Ours, Record,
+    Status, Taken, TriggerRow,
+};
+use sqlx::Row as _;
+
+/// The columns of a [`Record`].
+macro_rules! records {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, func, origin, trigger_id, tick, delay, ticks, status, reason, created, due, expires, timeout, started, ",
+            "ended, worker, fence, lease, points, calls, stop FROM run ",
+            $rest
+        )
+    };
+}
+
+fn word<T>(found: Option<T>, written: &str) -> sqlx::Result<T> {
+    found.ok_or_else(|| sqlx::Error::Decode(format!("`{written}` is not known").into()))
+}
+
+fn record(row: &Row) -> sqlx::Result<Record> {
+    let origin: String = row.try_get("origin")?;
+    let status: String = row.try_get("status")?;
+    Ok(Record {
+        id: row.try_get("id")?,
+        func: row.try_get("func")?,
+        origin: word(Origin::read(&origin), &origin)?,
+        trigger: row.try_get("trigger_id")?,
+        tick: row.try_get("tick")?,
+        delay: row.try_get("delay")?,
+        ticks: row.try_get("ticks")?,
+        status: word(Status::read(&status), &status)?,
+        reason: row.try_get("reason")?,
+        created: row.try_get("created")?,
+        due: row.try_get("due")?,
+        expires: row.try_get("expires")?,
+        timeout: row.try_get("timeout")?,
+        started: row.try_get("started")?,
+        ended: row.try_get("ended")?,
+        worker: row.try_get("worker")?,
+        fence: row.try_get("fence")?,
+        lease: row.try_get("lease")?,
+        points: row.try_get("points")?,
+        calls: row.try_get("calls")?,
+        stop: row.try_get::<i64, _>("stop")? != 0,
+    })
+}
+
+pub(super) async fn announce(
+    connection: &mut Connection,
+    triggers: &[TriggerRow],
+    now: Time,
+) -> sqlx::Result<()> {
+    let mut triggers: Vec<&TriggerRow> = triggers.iter().collect();
+    triggers.sort_by(|one, other| one.id.cmp(&other.id));
+    for trigger in triggers {
+        // Another crontab, or one that was switched off, has nothing to make up for.
+        sqlx::query(
+            "INSERT INTO trigger_state (id, func, cron, zone, definition, upto, paused, seen, touched)
+             VALUES ($1, $2, $3, $4, $5, $6, 0, $6, 0)
+             ON CONFLICT (id) DO UPDATE SET func = $2, cron = $3, zone = $4, definition = $5, seen = $6,
+                 upto = CASE WHEN trigger_state.upto < $6 AND (trigger_state.cron <> $3 OR trigger_state.zone <> $4
+                                  OR trigger_state.definition LIKE '%\"enabled\":false%')
+                             THEN $6 ELSE trigger_state.upto END",
+        )
+        .bind(&trigger.id)
+        .bind(&trigger.func)
+        .bind(&trigger.cron)
+        .bind(&trigger.zone)
+        .bind(&trigger.definition)
+        .bind(now)
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn triggers(connection: &mut Connection) -> sqlx::Result<Vec<TriggerRow>> {
+    let rows = sqlx::query(
+        "SELECT id, func, cron, zone, definition, upto, paused, seen FROM trigger_state ORDER BY id",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row: &Row| {
+            Ok(TriggerRow {
+                id: row.try_get("id")?,
+                func: row.try_get("func")?,
+                cron: row.try_get("cron")?,
+                zone: row.try_get("zone")?,
+                definition: row.try_get("definition")?,
+                upto: row.try_get("upto")?,
+                paused: row.try_get::<i64, _>("paused")? != 0,
+                seen: row.try_get("seen")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn pause(
+    connection: &mut Connection,
+    trigger: &str,
+    paused: bool,
+    now: Time,
+) -> sqlx::Result<bool> {
+    let changed = sqlx::query(
+        "UPDATE trigger_state SET paused = $2, upto = CASE WHEN upto > $3 THEN upto ELSE $3 END WHERE id = $1",
+    )
+    .bind(trigger)
+    .bind(i64::from(paused))
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(changed.rows_affected() > 0)
+}
+
+pub(super) async fn advance(
+    connection: &mut Connection,
+    trigger: &str,
+    from: Time,
+    upto: Time,
+    runs: &[NewRun],
+) -> sqlx::Result<bool> {
+    // Holds the trigger's row: a second scheduler waits here, and then finds it moved.
+    let moved = sqlx::query("UPDATE trigger_state SET upto = $3 WHERE id = $1 AND upto = $2")
+        .bind(trigger)
+        .bind(from)
+        .bind(upto)
+        .execute(&mut *connection)
+        .await?;
+    if moved.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for run in runs {
+        insert(connection, run).await?;
+    }
+    Ok(true)
+}
+
+/// The run's id; none where this trigger's tick has its run already.
+async fn insert(connection: &mut Connection, run: &NewRun) -> sqlx::Result<Option<i64>> {
+    let id: Option<i64> = sqlx::query_scalar(
+        "INSERT INTO run (func, origin, trigger_id, tick, delay, ticks, status, reason, created, due, expires, timeout, ended)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING RETURNING id",
+    )
+    .bind(&run.func)
+    .bind(run.origin.as_str())
+    .bind(&run.trigger)
+    .bind(run.tick)
+    .bind(run.delay)
+    .bind(run.ticks)
+    .bind(run.status.as_str())
+    .bind(&run.reason)
+    .bind(run.created)
+    .bind(run.due)
+    .bind(run.expires)
+    .bind(run.timeout)
+    .bind(run.status.is_final().then_some(run.created))
+    .fetch_optional(&mut *connection)
+    .await?;
+    if let Some(id) = id {
+        sqlx::query("INSERT INTO run_detail (run, kwargs) VALUES ($1, $2)")
+            .bind(id)
+            .bind(&run.kwargs)
+            .execute(connection)
+            .await?;
+    }
+    Ok(id)
+}
+
+pub(super) async fn enqueue(connection: &mut Connection, run: &NewRun) -> sqlx::Result<i64> {
+    insert(connection, run).await?.ok_or(sqlx::Error::RowNotFound)
+}
+
+pub(super) async fn open_runs(
+    connection: &mut Connection,
+    now: Time,
+    count: i64,
+) -> sqlx::Result<Vec<(i64, String)>> {
+    sqlx::query_as(
+        "SELECT id, func FROM run WHERE status IN ('queued', 'running')
+         AND ((status = 'queued' AND due <= $1) OR (status = 'running' AND lease < $1)) ORDER BY due, id LIMIT $2",
+    )
+    .bind(now)
+    .bind(count)
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn next_due(connection: &mut Connection) -> sqlx::Result<Option<Time>> {
+    sqlx::query_scalar("SELECT min(due) FROM run WHERE status IN ('queued', 'running') AND status = 'queued'")
+        .fetch_one(connection)
+        .await
+}
+
+pub(super) async fn take(
+    connection: &mut Connection,
+    run: i64,
+    worker: &str,
+    now: Time,
+    lease: Time,
+    attempts: i64,
+) -> sqlx::Result<Taken> {
+    let Some(row) = sqlx::query(records!("WHERE id = $1")).bind(run).fetch_optional(&mut *connection).await?
+    else {
+        return Ok(Taken::Gone);
+    };
+    let before = record(&row)?;
+    let waits = before.status == Status::Queued && before.due <= now;
+    let silent = before.status == Status::Running && before.lease.is_some_and(|lease| lease < now);
+    if !waits && !silent {
+        return Ok(Taken::Gone);
+    }
+    let mut end = None;
+    if before.stop {
+        end = Some((Status::Interrupted, "stopped by hand".to_owned()));
+    } else if waits && before.expires < now {
+        end = Some((Status::Expired, "no worker was free for it in time".to_owned()));
+    } else if silent && before.fence >= attempts {
+        end = Some((
+            Status::Interrupted,
+            format!("whoever ran it went silent, {attempts} times: it is not tried again"),
+        ));
+    } else if waits
+        && before.origin == Origin::Cron
+        && let Some(trigger) = &before.trigger
+    {
+        // One at a time for each trigger: two workers must not both find that no other run goes on.
+        sqlx::query("UPDATE trigger_state SET touched = touched + 1 WHERE id = $1")
+            .bind(trigger)
+            .execute(&mut *connection)
+            .await?;
+        let other: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM run WHERE trigger_id = $1 AND status = 'running' AND origin = 'cron' AND id <> $2 LIMIT 1",
+        )
+        .bind(trigger)
+        .bind(run)
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(other) = other {
+            end = Some((Status::Skip, format!("run {other} of the same trigger had not finished")));
+        }
+    }
+    if let Some((status, reason)) = end {
+        let ended = sqlx::query(
+            "UPDATE run SET status = $4, reason = $5, ended = $6, lease = NULL WHERE id = $1 AND status = $2 AND fence = $3",
+        )
+        .bind(run)
+        .bind(before.status.as_str())
+        .bind(before.fence)
+        .bind(status.as_str())
+        .bind(reason)
+        .bind(now)
+        .execute(connection)
+        .await?;
+        return Ok(if ended.rows_affected() == 1 { Taken::Ended(status) } else { Taken::Gone });
+    }
+    let taken = sqlx::query(
+        "UPDATE run SET status = 'running', worker = $4, started = $5, lease = $6, fence = fence + 1, reason = NULL
+         WHERE id = $1 AND status = $2 AND fence = $3",
+    )
+    .bind(run)
+    .bind(before.status.as_str())
+    .bind(before.fence)
+    .bind(worker)
+    .bind(now)
+    .bind(lease)
+    .execute(&mut *connection)
+    .await?;
+    if taken.rows_affected() != 1 {
+        return Ok(Taken::Gone);
+    }
+    let kwargs: Option<String> = sqlx::query_scalar("SELECT kwargs FROM run_detail WHERE run = $1")
+        .bind(run)
+        .fetch_optional(&mut *connection)
+        .await?;
+    let last_line: Option<i64> = sqlx::query_scalar("SELECT max(number) FROM log WHERE run = $1")
+        .bind(run)
+        .fetch_one(connection)
+        .await?;
+    Ok(Taken::Yes(Box::new(Ours {
+        from: silent.then(|| before.worker.clone().unwrap_or_default()),
+        record: Record {
+            status: Status::Running,
+            worker: Some(worker.to_owned()),
+            started: Some(now),
+            lease: Some(lease),
+            fence: before.fence + 1,
+            reason: None,
+            ..before
+        },
+        kwargs: kwargs.unwrap_or_else(|| "{}".into()),
+        last_line: last_line.unwrap_or(0),
+    })))
+}
+
+pub(super) async fn hold(
+    connection: &mut Connection,
+    runs: &[(i64, i64)],
+    lease: Time,
+) -> sqlx::Result<Vec<(i64, bool)>> {
+    let mut ours = Vec::with_capacity(runs.len());
+    for (run, fence) in runs {
+        let stop: Option<i64> = sqlx::query_scalar(
+            "UPDATE run SET lease = $3 WHERE id = $1 AND fence = $2 AND status = 'running' RETURNING stop",
+        )
+        .bind(run)
+        .bind(fence)
+        .bind(lease)
+        .fetch_optional(&mut *connection)
+        .await?;
+        ours.extend(stop.map(|stop| (*run, stop != 0)));
+    }
+    Ok(ours)
+}
+
+pub(super) async fn finish(
+    connection: &mut Connection,
+    run: i64,
+    fence: i64,
+    end: &End,
+    now: Time,
+) -> sqlx::Result<bool> {
+    let ended = sqlx::query(
+        "UPDATE run SET status = $3, reason = $4, ended = $5, points = $6, calls = $7, lease = NULL
+         WHERE id = $1 AND fence = $2 AND status = 'running'",
+    )
+    .bind(run)
+    .bind(fence)
+    .bind(end.status.as_str())
+    .bind(&end.reason)
+    .bind(now)
+    .bind(end.points)
+    .bind(end.calls)
+    .execute(&mut *connection)
+    .await?;
+    if ended.rows_affected() != 1 {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE run_detail SET result = $2, report = $3, error = $4, samples = $5 WHERE run = $1")
+        .bind(run)
+        .bind(&end.detail.result)
+        .bind(&end.detail.report)
+        .bind(&end.detail.error)
+        .bind(&end.detail.samples)
+        .execute(connection)
+        .await?;
+    Ok(true)
+}
+
+pub(super) async fn hand_over(
+    connection: &mut Connection,
+    run: i64,
+    fence: i64,
+    reason: &str,
+    now: Time,
+) -> sqlx::Result<bool> {
+    let given = sqlx::query(
+        "UPDATE run SET status = 'queued', reason = $3, lease = NULL, expires = CASE WHEN expires > $4 THEN expires ELSE $4 END
+         WHERE id = $1 AND fence = $2 AND status = 'running'",
+    )
+    .bind(run)
+    .bind(fence)
+    .bind(reason)
+    // Who takes it next has as long again as a run may wait when nothing is said.
+    .bind(now.saturating_add(900 * funchost_collectors::clock::SECOND))
+    .execute(connection)
+    .await?;
+    Ok(given.rows_affected() == 1)
+}
+
+pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sqlx::Result<bool> {
+    let ended = sqlx::query(
+        "UPDATE run SET status = 'interrupted', reason = 'stopped by hand', ended = $2 WHERE id = $1 AND status = 'queued'",
+    )
+    .bind(run)
+    .bind(now)
+    .execute(&mut *connection)
+    .await?;
+    if ended.rows_affected() == 1 {
+        return Ok(true);
+    }
+    let asked = sqlx::query("UPDATE run SET stop = 1 WHERE id = $1 AND status = 'running'")
+        .bind(run)
+        .execute(connection)
+        .await?;
+    Ok(asked.rows_affected() == 1)
+}
+
+/// Is the run still held by this number? Holds its row until the transaction ends.
+pub(super) async fn held(connection: &mut Connection, run: i64, fence: i64) -> sqlx::Result<bool> {
+    let held: Option<i64> =
+        sqlx::query_scalar(super::HELD).bind(run).bind(fence).fetch_optional(connection).await?;
+    Ok(held.is_some())
+}
+
+pub(super) async fn log(
+    connection: &mut Connection,
+    run: i64,
+    fence: i64,
+    lines: &[LogLine],
+) -> sqlx::Result<bool> {
+    if !held(connection, run, fence).await? {
+        return Ok(false);
+    }
+    for line in lines {
+        sqlx::query(
+            "INSERT INTO log (run, number, time, since_last, since_start, kind, text) VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(run)
+        .bind(line.number)
+        .bind(line.time)
+        .bind(line.since_last)
+        .bind(line.since_start)
+        .bind(&line.kind)
+        // PostgreSQL keeps no zero bytes in a text.
+        .bind(line.text.replace('\0', "\u{fffd}"))
+        .execute(&mut *connection)
+        .await?;
+    }
+    Ok(true)
+}
+
+pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Result<u64> {
+    let expired = sqlx::query(
+        "UPDATE run SET status = 'expired', reason = 'no worker took it in time', ended = $1
+         WHERE status IN ('queued', 'running') AND status = 'queued' AND expires < $1",
+    )
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(expired.rows_affected())
+}
+
+pub(super) async fn runs(
+    connection: &mut Connection,
+    filter: &Filter,
+    skip: i64,
+    count: i64,
+) -> sqlx::Result<(Vec<Record>, i64)> {
+    let status = filter.status.map(Status::as_str);
+    let origin = filter.origin.map(Origin::as_str);
+    let rows = sqlx::query(records!(
+        "WHERE ($1 IS NULL OR func = $1) AND ($2 IS NULL OR trigger_id = $2) AND ($3 IS NULL OR status = $3)
+         AND ($4 IS NULL OR origin = $4) AND ($5 IS NULL OR created >= $5) AND ($6 IS NULL OR created < $6)
+         ORDER BY id DESC LIMIT $7 OFFSET $8"
+    ))
+    .bind(&filter.func)
+    .bind(&filter.trigger)
+    .bind(status)
+    .bind(origin)
+    .bind(filter.since)
+    .bind(filter.until)
+    .bind(count)
+    .bind(skip)
+    .fetch_all(&mut *connection)
+    .await?;
+    let total: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM run WHERE ($1 IS NULL OR func = $1) AND ($2 IS NULL OR trigger_id = $2)
+         AND ($3 IS NULL OR status = $3) AND ($4 IS NULL OR origin = $4) AND ($5 IS NULL OR created >= $5)
+         AND ($6 IS NULL OR created < $6)",
+    )
+    .bind(&filter.func)
+    .bind(&filter.trigger)
+    .bind(status)
+    .bind(origin)
+    .bind(filter.since)
+    .bind(filter.until)
+    .fetch_one(connection)
+    .await?;
+    Ok((rows.iter().map(record).collect::<sqlx::Result<_>>()?, total))
+}
+
+pub(super) async fn run(connection: &mut Connection, id: i64) -> sqlx::Result<Option<(Record, Detail)>> {
+    let Some(row) = sqlx::query(records!("WHERE id = $1")).bind(id).fetch_optional(&mut *connection).await?
+    else {
+        return Ok(None);
+    };
+    let detail = sqlx::query("SELECT kwargs, result, report, error, samples FROM run_detail WHERE run = $1")
+        .bind(id)
+        .fetch_optional(connection)
+        .await?;
+    let detail = match detail {
+        None => Detail::default(),
+        Some(row) => Detail {
+            kwargs: row.try_get("kwargs")?,
+            result: row.try_get("result")?,
+            report: row.try_get("report")?,
+            error: row.try_get("error")?,
+            samples: row.try_get("samples")?,
+        },
+    };
+    Ok(Some((record(&row)?, detail)))
+}
+
+pub(super) async fn lines(
+    connection: &mut Connection,
+    run: i64,
+    after: i64,
+    count: i64,
+) -> sqlx::Result<Vec<LogLine>> {
+    let rows = sqlx::query(
+        "SELECT number, time, since_last, since_start, kind, text FROM log WHERE run = $1 AND number > $2
+         ORDER BY number LIMIT $3",
+    )
+    .bind(run)
+    .bind(after)
+    .bind(count)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row: &Row| {
+            Ok(LogLine {
+                number: row.try_get("number")?,
+                time: row.try_get("time")?,
+                since_last: row.try_get("since_last")?,
+                since_start: row.try_get("since_start")?,
+                kind: row.try_get("kind")?,
+                text: row.try_get("text")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn last_by_func(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
+    let rows = sqlx::query(records!(
+        "WHERE id IN (SELECT max(id) FROM run WHERE status NOT IN ('queued', 'running') GROUP BY func) ORDER BY func"
+    ))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(record).collect()
+}
+
+pub(super) async fn last_by_trigger(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
+    let rows = sqlx::query(records!(
+        "WHERE id IN (SELECT max(id) FROM run WHERE status NOT IN ('queued', 'running') AND trigger_id IS NOT NULL
+                      GROUP BY trigger_id) ORDER BY trigger_id"
+    ))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(record).collect()
+}
+
+pub(super) async fn cadence(
+    connection: &mut Connection,
+    since: Time,
+) -> sqlx::Result<Vec<(String, Time, Time, i64)>> {
+    sqlx::query_as(
+        "SELECT trigger_id, min(tick), max(tick), count(*) FROM run
+         WHERE created >= $1 AND status = 'success' AND trigger_id IS NOT NULL AND tick IS NOT NULL GROUP BY trigger_id",
+    )
+    .bind(since)
+    .fetch_all(connection)
+    .await
+}
+
+pub(super) async fn counts(connection: &mut Connection) -> sqlx::Result<Counts> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT status, count(*) FROM run GROUP BY status").fetch_all(connection).await?;
+    rows.into_iter().map(|(status, count)| Ok((word(Status::read(&status), &status)?, count))).collect()
+}
+
+pub(super) async fn forget_runs(connection: &mut Connection, keep: i64, before: Time) -> sqlx::Result<u64> {
+    let gone = sqlx::query(
+        "DELETE FROM run WHERE status NOT IN ('queued', 'running') AND (created < $2 OR id IN (
+             SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY func, trigger_id ORDER BY id DESC) AS place FROM run
+                             WHERE status NOT IN ('queued', 'running')) AS numbered WHERE place > $1))",
+    )
+    .bind(keep)
+    .bind(before)
+    .execute(connection)
+    .await?;
+    Ok(gone.rows_affected())
+}
+
+pub(super) async fn here(connection: &mut Connection, node: &Node) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO node (id, roles, started, seen) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE SET roles = $2, seen = $4",
+    )
+    .bind(&node.id)
+    .bind(&node.roles)
+    .bind(node.started)
+    .bind(node.seen)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn gone(connection: &mut Connection, node: &str) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM node WHERE id = $1").bind(node).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn nodes(connection: &mut Connection, since: Time) -> sqlx::Result<Vec<Node>> {
+    let rows = sqlx::query("SELECT id, roles, started, seen FROM node WHERE seen >= $1 ORDER BY id")
+        .bind(since)
+        .fetch_all(connection)
+        .await?;
+    rows.iter()
+        .map(|row: &Row| {
+            Ok(Node {
+                id: row.try_get("id")?,
+                roles: row.try_get("roles")?,
+                started: row.try_get("started")?,
+                seen: row.try_get("seen")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn object_summaries(connection: &mut Connection) -> sqlx::Result<Vec<ObjectSummary>> {
+    let rows = sqlx::query(
+        "SELECT account, class, region, count(*) AS number, min(kept) AS oldest, max(kept) AS newest
+         FROM scope JOIN object ON object.scope = scope.id GROUP BY account, class, region ORDER BY account, class, region",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row: &Row| {
+            Ok(ObjectSummary {
+                account: row.try_get("account")?,
+                class: row.try_get("class")?,
+                region: row.try_get("region")?,
+                count: row.try_get("number")?,
+                oldest: row.try_get("oldest")?,
+                newest: row.try_get("newest")?,
+            })
+        })
+        .collect()
+}
+
+pub(super) async fn calls_between(
+    connection: &mut Connection,
+    from: &str,
+    to: &str,
+) -> sqlx::Result<Vec<DayCalls>> {
+    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
+        "SELECT day, account, action, count FROM calls WHERE day >= $1 AND day <= $2 ORDER BY day, account, action",
+    )
+    .bind(from)
+    .bind(to)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(day, account, action, count)| DayCalls { day, account, action, count })
+        .collect())
+}
+
+/// Forgets processes and triggers that nobody has heard of for a week.
+pub(super) async fn tidy(connection: &mut Connection, now: Time) -> sqlx::Result<()> {
+    let before = now.saturating_sub(7 * 86_400 * funchost_collectors::clock::SECOND);
+    sqlx::query("DELETE FROM node WHERE seen < $1").bind(before).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM trigger_state WHERE seen < $1").bind(before).execute(connection).await?;
+    Ok(())
+}

@@ -1,0 +1,259 @@
+//! Several machines over one PostgreSQL: each tick's work is done once, whoever dies.
+//!
+//! Three processes of `funchost serve` share a state and a clock that runs 60 times faster. Every ten seconds one of them is killed and
+//! another started. At the end every trigger has one successful run for each tick, every point has arrived, and the account was
+//! never called faster than its rate.
+//!
+//! `FUNCHOST_TICKS=10` (`.ci/run --long`) makes it 200 triggers and ten ticks each; else it is a small part of that.
+
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+#[path = "support/postgres.rs"]
+mod server;
+mod support;
+
+use server::Server;
+use simcloud::{AwsEstate, Options, Simcloud};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::FastClock;
+
+const CHILD: &str = "FUNCHOST_TEST_MACHINE_CHILD";
+/// How much faster the clock runs.
+const FACTOR: u32 = 60;
+/// Calls a second for the account, whoever makes them.
+const RATE: usize = 40;
+const INSTANCES: usize = 2;
+const REGION: &str = "cn-northwest-1";
+
+/// When each call reached the cloud.
+static CALLS: Mutex<Vec<Instant>> = Mutex::new(Vec::new());
+
+const SCRIPT: &str = r#"
+import "guance_integration__runner" as integration;
+import "guance_aws_ec2__main" as aws_ec2;
+
+@DFF.API("collects", timeout = 600, expires = 7200)
+fn run(trigger) {
+    let account = #{
+        ak_id: DFF.ENV("AWS_AK_ID"),
+        ak_secret: DFF.ENV("AWS_AK_SECRET"),
+        extra_tags: #{ trigger: trigger },
+    };
+    Runner([aws_ec2::DataCollector(account, #{ regions: ["cn-northwest-1"] })]).run();
+}
+"#;
+
+/// The child: a machine.
+#[test]
+fn child_serves() {
+    let Ok(told) = std::env::var(CHILD) else { return };
+    let (base, folder) = told.split_once('=').unwrap();
+    let surroundings = funchost::cli::Surroundings {
+        arguments: vec!["serve".into(), "--role".into(), "scheduler,worker".into()],
+        variables: [("HOME".to_owned(), folder.to_owned())].into(),
+        directory: Path::new(folder).to_owned(),
+        clock: Arc::new(FastClock { base: base.parse().unwrap(), factor: FACTOR }),
+        stdout: Arc::new(Mutex::new(std::io::stdout())),
+        stderr: Arc::new(Mutex::new(std::io::stderr())),
+        color: false,
+        masker: Arc::default(),
+    };
+    assert_eq!(funchost::cli::main(&surroundings), 0);
+}
+
+/// Ends with the test, however that ends.
+struct Machine(Child);
+
+impl Machine {
+    fn start(base: i64, folder: &Path) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child_serves", "--nocapture", "--test-threads=1"]);
+        command.env(CHILD, format!("{base}={}", folder.display()));
+        Self(command.stdout(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// One answer of the database, as lines of columns.
+fn rows(server: &Server, schema: &str, text: &str) -> Vec<Vec<String>> {
+    let answer = server.sql(&format!("SET search_path = {schema}; {text}"));
+    answer.lines().map(|line| line.split('|').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn each_ticks_work_is_done_once_whoever_dies() {
+    let long = std::env::var("FUNCHOST_TICKS").ok().and_then(|ticks| ticks.parse::<usize>().ok());
+    let (triggers, ticks) = match long {
+        Some(ticks) => (200, ticks),
+        None => (60, 2),
+    };
+    let server = Server::start();
+    let url = server.url();
+    let schema = url.rsplit("%3D").next().unwrap().to_owned();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let clouds = runtime
+        .block_on(Simcloud::start(Options {
+            aws: AwsEstate { instances: INSTANCES, nasty: false, ..AwsEstate::default() },
+            log: Some(|line| {
+                if line.contains("DescribeInstances") {
+                    CALLS.lock().unwrap().push(Instant::now());
+                }
+            }),
+            // So that there is work to be in the midst of.
+            latency: Duration::from_millis(300),
+            ..Options::default()
+        }))
+        .unwrap();
+    let clouds = Arc::new(clouds);
+    let clock = FastClock::new(FACTOR);
+    // The clouds' clock runs with the machines'.
+    let done = Arc::new(AtomicBool::new(false));
+    let ticking = {
+        let (clouds, done) = (clouds.clone(), done.clone());
+        std::thread::spawn(move || {
+            while !done.load(Ordering::Relaxed) {
+                let passed = i64::try_from(began_ago(clock.base)).unwrap();
+                clouds.set_clock_offset(passed * i64::from(FACTOR - 1) / 1000);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let keys = clouds.keys();
+    let mut config = format!(
+        "state = \"{url}\"\n[service]\ntimezone = \"UTC\"\nlease = 120\nworkers = 16\nkeep_runs = 100000\n[datakits.datakit]\nurl = \"{}\"\n[endpoints]\naws = \"{}\"\n[limits]\n\"aws.ec2.DescribeInstances\" = {RATE}\n[env]\nAWS_AK_ID = \"{}\"\nAWS_AK_SECRET = \"{}\"\n",
+        clouds.datakit_url(),
+        clouds.aws_url(),
+        keys.access_key,
+        keys.secret_key,
+    );
+    for number in 0..triggers {
+        config.push_str(&format!(
+            "[[triggers]]\nid = \"t{number:03}\"\nfunc = \"demo__main.run\"\ncron = \"*/15 * * * *\"\nkwargs = {{ trigger = \"t{number:03}\" }}\n"
+        ));
+    }
+    std::fs::write(folder.path().join("funchost.toml"), config).unwrap();
+    std::fs::create_dir_all(folder.path().join("scripts/demo")).unwrap();
+    std::fs::write(folder.path().join("scripts/demo/main.rhai"), SCRIPT).unwrap();
+
+    let mut machines: Vec<Machine> = (0..3).map(|_| Machine::start(clock.base, folder.path())).collect();
+    let began = Instant::now();
+    let mut killed = 0_usize;
+    let per_trigger = |server: &Server| -> BTreeMap<String, Vec<(i64, String)>> {
+        let mut found: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+        for row in
+            rows(server, &schema, "SELECT trigger_id, tick, status FROM run ORDER BY trigger_id, tick, id")
+        {
+            found.entry(row[0].clone()).or_default().push((row[1].parse().unwrap(), row[2].clone()));
+        }
+        found
+    };
+    let patience = Duration::from_secs(120 + 40 * ticks as u64);
+    // Until the ticks have passed, with a kill in every ten seconds, in the midst of the work.
+    let mut last_kill = began;
+    loop {
+        assert!(began.elapsed() < patience, "{:?}", per_trigger(&server));
+        std::thread::sleep(Duration::from_millis(30));
+        if !server_ready(&server, &schema) {
+            continue;
+        }
+        if last_kill.elapsed() > Duration::from_secs(10) {
+            let working = rows(&server, &schema, "SELECT worker FROM run WHERE status = 'running' LIMIT 1");
+            let of = |machine: &Machine| {
+                working.first().is_some_and(|row| row[0].contains(&format!("-{}-", machine.0.id())))
+            };
+            if let Some(place) = machines.iter().position(of) {
+                // Killed, not stopped: it has no time to say goodbye.
+                machines[place] = Machine::start(clock.base, folder.path());
+                killed += 1;
+                last_kill = Instant::now();
+            }
+        }
+        let found = per_trigger(&server);
+        if found.len() == triggers && found.values().all(|runs| runs.len() >= ticks) && killed >= ticks {
+            break;
+        }
+    }
+    // The triggers rest; what was asked for ends, also what a dead machine had.
+    for number in 0..triggers {
+        // One by one, in no one's way.
+        rows(&server, &schema, &format!("UPDATE trigger_state SET paused = 1 WHERE id = 't{number:03}'"));
+    }
+    let found = loop {
+        let found = per_trigger(&server);
+        if found.values().flatten().all(|(_, status)| status != "queued" && status != "running") {
+            break found;
+        }
+        assert!(began.elapsed() < patience, "{found:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    drop(machines);
+    done.store(true, Ordering::Relaxed);
+    ticking.join().unwrap();
+
+    let first = found["t000"][0].0;
+    let mut taken_over = 0;
+    for (trigger, runs) in &found {
+        for (number, (tick, status)) in runs.iter().enumerate() {
+            let expected = first + number as i64 * 15 * 60 * 1_000_000_000;
+            assert_eq!((*tick, status.as_str()), (expected, "success"), "{trigger}: {runs:?}");
+        }
+    }
+    for row in rows(&server, &schema, "SELECT count(*) FROM run WHERE fence > 1") {
+        taken_over += row[0].parse::<usize>().unwrap();
+    }
+    assert!(taken_over > 0, "no machine died in the midst of a run: this test shows nothing");
+    // Every point of every tick: DataKit takes one that comes again in the place of the first.
+    let points = clouds.datakit().take_points();
+    assert!(clouds.datakit().hidden().is_empty(), "DataKit changed points");
+    let mut seen: BTreeMap<&str, BTreeSet<(&str, i64)>> = BTreeMap::new();
+    for point in &points {
+        assert_eq!(point.tags["RegionId"], REGION);
+        seen.entry(&point.tags["trigger"]).or_default().insert((&point.tags["name"], point.timestamp));
+    }
+    for (trigger, runs) in &found {
+        let arrived = seen.get(trigger.as_str()).map_or(0, BTreeSet::len);
+        assert!(arrived >= runs.len() * INSTANCES, "{trigger}: {arrived} points of {} runs", runs.len());
+    }
+    // The rate: a call may be late by a moment of the network's, so that a second may hold one or two of its neighbour's.
+    let mut calls = CALLS.lock().unwrap().clone();
+    calls.sort();
+    let count: usize = found.values().map(Vec::len).sum();
+    assert!(calls.len() >= count, "{} calls for {count} runs", calls.len());
+    let most = calls.iter().enumerate().map(|(at, call)| {
+        calls[at..].iter().take_while(|later| **later - *call < Duration::from_secs(1)).count()
+    });
+    let most = most.max().unwrap();
+    println!(
+        "{count} runs, {} calls, {killed} machines killed, {taken_over} runs taken over, {most} calls in the fullest second",
+        calls.len()
+    );
+    assert!(most <= RATE + RATE / 10, "{most} calls in one second");
+}
+
+/// Milliseconds since a moment of the machine's clock.
+fn began_ago(base: i64) -> u64 {
+    use funchost_collectors::clock::{Clock as _, SystemClock};
+    u64::try_from((SystemClock.now() - base) / 1_000_000).unwrap_or(0)
+}
+
+fn server_ready(server: &Server, schema: &str) -> bool {
+    rows(
+        server,
+        schema,
+        "SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = 'run'",
+    )[0][0]
+        == "1"
+}

@@ -1,0 +1,166 @@
+//! The state in PostgreSQL: the same promises as in a file, and many machines at once.
+//!
+//! One server for all tests of this program; it ends with the program.
+
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy knows tests, but not their helpers")]
+
+#[path = "state_semantics/runs.rs"]
+mod runs;
+#[path = "state_semantics/mod.rs"]
+mod semantics;
+#[path = "support/postgres.rs"]
+mod server;
+
+use funchost::state::{Claimed, Commit, DatabaseUrl, Postgres, State, StateError};
+use funchost_collectors::call::SharedRates;
+use semantics::{NO_LIMIT, START, TestClock, claim, parcel, sent};
+use server::Server;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+/// What the promises are tested with.
+type Backend = Postgres;
+
+/// Cases of each property: each has tables of its own.
+const CASES: u32 = 16;
+
+/// Ends when the pipe to it does: with this process.
+static SERVER: LazyLock<Server> = LazyLock::new(Server::start);
+
+async fn fresh(clock: Arc<TestClock>) -> Postgres {
+    open(&SERVER.url(), clock).await
+}
+
+async fn open(url: &str, clock: Arc<TestClock>) -> Postgres {
+    Postgres::open(&DatabaseUrl::new(url).unwrap(), clock).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn machines_claim_each_key_once_and_lose_nothing() {
+    let url = SERVER.url();
+    // All at once, also the making of the tables.
+    let opening: Vec<_> = (0..4)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move { open(&url, TestClock::at(START)).await })
+        })
+        .collect();
+    let mut tasks = Vec::new();
+    for (who, state) in opening.into_iter().enumerate() {
+        let state = Arc::new(state.await.unwrap());
+        for part in 0..3_u64 {
+            let state = state.clone();
+            tasks.push(tokio::spawn(async move {
+                let mut mine = Vec::new();
+                for n in 0..40 {
+                    let key = format!("key {n}");
+                    if let Claimed::Yes(_) = state.claim(&[claim(&key, START)]).await.unwrap()[0] {
+                        mine.push(key);
+                    }
+                    let identity = who as u64 * 1000 + part * 100 + n;
+                    // Each names the marks in an order of its own.
+                    let mut marks = ["a", "b", "c"];
+                    marks.rotate_left((identity % 3) as usize);
+                    let commit = Commit {
+                        sent: marks
+                            .iter()
+                            .map(|mark| ((*mark).to_owned(), vec![sent(START, identity, n)]))
+                            .collect(),
+                        marks: marks.iter().map(|mark| ((*mark).to_owned(), START + n as i64, 0)).collect(),
+                        kept: vec![parcel("dk", 1, &identity.to_le_bytes())],
+                        ..Commit::default()
+                    };
+                    state.commit(commit, NO_LIMIT).await.unwrap();
+                    state.remember(&format!("{identity}"), b"v", START + n as i64).await.unwrap();
+                    let calls = [("ec2:A".to_owned(), 1), ("ec2:B".to_owned(), 2)].into();
+                    state.count_calls("2026-11-22", "aws:AK", &calls).await.unwrap();
+                }
+                mine
+            }));
+        }
+    }
+    let mut claimed = Vec::new();
+    for task in tasks {
+        claimed.extend(task.await.unwrap());
+    }
+    claimed.sort();
+    assert_eq!(claimed.len(), 40);
+    claimed.dedup();
+    assert_eq!(claimed.len(), 40);
+    let state = open(&url, TestClock::at(START)).await;
+    for mark in state.marks(&["a".into(), "b".into(), "c".into()]).await.unwrap() {
+        assert_eq!((mark.sent.len(), mark.until), (480, Some(START + 39)));
+    }
+    assert_eq!(state.outbox_sizes().await.unwrap(), [("dk".to_owned(), 480, 480, 3840)]);
+    assert_eq!(state.calls("2026-11-22", "aws:AK").await.unwrap()["ec2:B"], 960);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn room_that_two_make_at_once_is_made_once() {
+    let url = SERVER.url();
+    let mut tasks = Vec::new();
+    for _ in 0..4 {
+        let state = open(&url, TestClock::at(START)).await;
+        tasks.push(tokio::spawn(async move {
+            let mut evicted = 0;
+            for _ in 0..50 {
+                let commit = Commit { kept: vec![parcel("dk", 1, &[0; 100])], ..Commit::default() };
+                evicted += state.commit(commit, 1000).await.unwrap().points;
+            }
+            evicted
+        }));
+    }
+    let mut evicted = 0;
+    for task in tasks {
+        evicted += task.await.unwrap();
+    }
+    let state = open(&url, TestClock::at(START)).await;
+    // What another has kept but not committed is not seen: the limit may be passed by as much, until the next commit.
+    let last = Commit { kept: vec![parcel("dk", 1, &[0; 100])], ..Commit::default() };
+    evicted += state.commit(last, 1000).await.unwrap().points;
+    assert_eq!(state.outbox_sizes().await.unwrap(), [("dk".to_owned(), 10, 10, 1000)]);
+    assert_eq!(evicted, 191, "each point that went is counted once");
+}
+
+#[tokio::test]
+async fn turns_of_a_shared_rate_are_given_to_one_machine_only() {
+    let url = SERVER.url();
+    let (one, two) = (open(&url, TestClock::at(START)).await, open(&url, TestClock::at(START)).await);
+    let pause = Duration::from_millis(50);
+    let mut turns = Vec::new();
+    for round in 0..6_u32 {
+        let state = if round % 2 == 0 { &one } else { &two };
+        let count = 1 + round % 3;
+        let began = Instant::now();
+        let given = state.turns("a", count, pause).await.unwrap();
+        assert_eq!(given.count, count);
+        // The earliest moment that the first of them can be, on this machine's clock.
+        turns.extend((0..count).map(|number| began + given.first + pause * number));
+    }
+    for pair in turns.windows(2) {
+        assert!(
+            pair[1] + Duration::from_millis(45) >= pair[0] + pause,
+            "{:?}",
+            pair[1].saturating_duration_since(pair[0])
+        );
+    }
+    assert!(turns[11] - turns[0] >= pause * 11 - Duration::from_millis(45));
+    assert!(one.turns("b", 1, pause).await.unwrap().first < pause, "another scope has its own");
+}
+
+#[tokio::test]
+async fn what_cannot_be_used_is_said() {
+    let said = |error: StateError| error.to_string();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let open = async |url: &str| Postgres::open(&DatabaseUrl::new(url).unwrap(), TestClock::at(START)).await;
+    let away = said(open(&format!("postgres://u:hunter2hunter2@127.0.0.1:{closed}/d")).await.unwrap_err());
+    assert!(away.contains("cannot be reached") && !away.contains("hunter2"), "{away}");
+    let url = SERVER.url();
+    let none = said(open(&url.replace("/postgres?", "/nothing?")).await.unwrap_err());
+    assert!(none.contains("does not exist") && none.contains("createdb"), "{none}");
+    drop(open(&url).await.unwrap());
+    let schema = url.rsplit("%3D").next().unwrap();
+    SERVER.sql(&format!("INSERT INTO {schema}.funchost_format VALUES (99)"));
+    assert!(matches!(open(&url).await, Err(StateError::Newer { found: 99, known: 1, .. })));
+}

@@ -1,0 +1,618 @@
+//! `funchost serve` from outside: the real program on loopback, called, stopped, killed and started again.
+
+#![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+mod support;
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use support::{FastClock, Ran, ran};
+
+/// Longer than anything takes on a machine that is busy with other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Says to this program that it is to be a service whose clock runs faster, and in which folder.
+const CHILD: &str = "FUNCHOST_TEST_SERVICE_CHILD";
+
+const SCRIPT: &str = r#"
+@DFF.API("greets", timeout = 20, category = "test", tags = ["b", "a"])
+fn hello(name) {
+    print(`hello ${name}`);
+    #{ greeting: `hi ${name}`, n: 1 }
+}
+
+@DFF.API("fails")
+fn bad() {
+    let n = 1;
+    print("before");
+    n.nothing
+}
+
+@DFF.API("takes long", timeout = 1)
+fn slow() { sleep(60); }
+
+@DFF.API("takes its time", timeout = 600)
+fn long() {
+    print("begun");
+    if DFF.ENV("QUICK") != "yes" { sleep(300); }
+    print("done");
+    "finished"
+}
+"#;
+
+/// A folder with a library and a configuration.
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        world.write("scripts/demo/main.rhai", SCRIPT);
+        world.configure("");
+        world
+    }
+
+    fn configure(&self, more: &str) {
+        self.write(
+            "funchost.toml",
+            &format!(
+                "state = \"state\"\n[env]\nQUICK = \"no\"\n[service]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Shanghai\"\nlease = 5\n{more}"
+            ),
+        );
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        // Whole or not at all, as editors do it.
+        let temporary = path.with_extension("new");
+        std::fs::write(&temporary, text).unwrap();
+        std::fs::rename(temporary, path).unwrap();
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_funchost"));
+        command.args(arguments).current_dir(self.folder.path()).env_clear().env("HOME", self.folder.path());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        ran(&self.command(arguments).output().unwrap())
+    }
+
+    fn serve(&self, arguments: &[&str]) -> Serving {
+        let mut command = self.command(&["serve"]);
+        command.args(arguments);
+        Serving::start(command)
+    }
+
+    /// A service whose clock runs `factor` times as fast as the machine's.
+    fn serve_fast(&self, factor: u32) -> Serving {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "child_serves", "--nocapture", "--test-threads=1"])
+            .env(CHILD, format!("{factor}={}={}", FastClock::new(1).base, self.folder.path().display()));
+        Serving::start(command)
+    }
+}
+
+/// A service that runs.
+struct Serving {
+    child: Child,
+    address: String,
+    said: Arc<Mutex<String>>,
+}
+
+impl Serving {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(String::new()));
+        let (lines, keep) = (BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
+        let (found, address) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some((_, rest)) = line.split_once("funchost serves at http://") {
+                    let _ = found.send(rest.split(": ").next().unwrap_or_default().to_owned());
+                }
+                keep.lock().unwrap().push_str(&format!("{line}\n"));
+            }
+        });
+        let address = address.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{}", said.lock().unwrap()));
+        Self { child, address, said }
+    }
+
+    /// One request as bytes, so that nothing between changes it.
+    fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request.push_str(&format!("host: {}\r\n", self.address));
+        }
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        write!(stream, "{request}\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
+        (status, body.to_owned())
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let (status, body) = self.raw(method, path, &[], body);
+        (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
+    }
+
+    fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.ask("GET", path, "");
+        assert_eq!(status, 200, "{path}: {answer:#}");
+        assert_eq!((&answer["ok"], &answer["error"]), (&json!(true), &json!(200)), "{answer:#}");
+        answer["data"].clone()
+    }
+
+    /// Asks until the answer is as wanted.
+    fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let answer = self.ask("GET", path, "").1["data"].clone();
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "{path}: {answer:#}\n{}", self.said.lock().unwrap());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let done =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(done.success());
+    }
+
+    /// Stops it in order; answers with its exit code.
+    fn stop(mut self) -> i32 {
+        self.signal("TERM");
+        self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The child of [`World::serve_fast`].
+#[test]
+fn child_serves() {
+    let Ok(told) = std::env::var(CHILD) else { return };
+    let [factor, base, folder] = told.splitn(3, '=').collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let surroundings = funchost::cli::Surroundings {
+        arguments: vec!["serve".into()],
+        variables: [("HOME".to_owned(), folder.to_owned())].into(),
+        directory: Path::new(folder).to_owned(),
+        clock: Arc::new(FastClock { base: base.parse().unwrap(), factor: factor.parse().unwrap() }),
+        stdout: Arc::new(Mutex::new(std::io::stdout())),
+        stderr: Arc::new(Mutex::new(std::io::stderr())),
+        color: false,
+        masker: Arc::default(),
+    };
+    assert_eq!(funchost::cli::main(&surroundings), 0);
+}
+
+/// Takes out what differs from run to run.
+fn plain(mut value: Value) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Array(list) => list.iter_mut().for_each(walk),
+            Value::Object(map) => {
+                for (key, value) in map.iter_mut() {
+                    let varies = key.ends_with("Time")
+                        || ["traceId", "reqCost", "waitMs", "runMs", "worker", "seconds"]
+                            .contains(&key.as_str());
+                    if varies && !value.is_null() {
+                        *value = json!("…");
+                    } else {
+                        walk(value);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    walk(&mut value);
+    value
+}
+
+fn shown(answer: &(u16, Value)) -> String {
+    format!("{}\n{:#}", answer.0, plain(answer.1.clone()))
+}
+
+#[test]
+fn functions_are_called_in_the_shapes_of_the_original() {
+    let world = World::new();
+    let service = world.serve(&[]);
+    let called = service.ask("POST", "/api/v1/func/demo__main.hello", r#"{"kwargs": {"name": "Wang"}}"#);
+    insta::assert_snapshot!("service_func", shown(&called));
+    assert_eq!(
+        service.ask("POST", "/api/v1/sync/demo__main.hello", r#"{"kwargs":{"name":"a"}}"#).1["greeting"],
+        "hi a"
+    );
+    assert_eq!(
+        service.ask("GET", "/api/v1/sync/demo__main.hello/s?name=%E7%8E%8B", "").1["greeting"],
+        "hi 王"
+    );
+    assert_eq!(
+        service.ask("GET", "/api/v1/sync/demo__main.hello?kwargs=%7B%22name%22%3A2%7D", "").1["greeting"],
+        "hi 2"
+    );
+    assert_eq!(service.ask("POST", "/api/v1/sync/demo__main.hello/simplified", r#"{"name":"b"}"#).1["n"], 1);
+    let unboxed = r#"{"kwargs":{"name":"c"},"options":{"unbox":true}}"#;
+    assert_eq!(
+        service.ask("POST", "/api/v1/func/demo__main.hello", unboxed).1,
+        json!({"greeting": "hi c", "n": 1})
+    );
+
+    insta::assert_snapshot!(
+        "service_func_failed",
+        shown(&service.ask("POST", "/api/v1/func/demo__main.bad", ""))
+    );
+    let late = service.ask("POST", "/api/v1/func/demo__main.slow", "");
+    assert_eq!((late.0, &late.1["error"], &late.1["reason"]), (599, &json!(599.2), &json!("EFuncTimeout")));
+
+    for (method, path, body, status, error) in [
+        ("POST", "/api/v1/func/demo__main.helo", "{}", 404, 404.41),
+        ("POST", "/api/v1/func/demo__main.hello", "{}", 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.hello", r#"{"kwargs":{"nam":"x"}}"#, 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.hello", r#"{"args":{}}"#, 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.hello", "no json", 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"timeout":0}}"#, 400, 400.43),
+        ("POST", "/api/v1/sync/demo__main.hello/wide", "{}", 400, 400.43),
+        ("POST", "/api/v1/cron/nothing", "", 404, 404.41),
+        ("GET", "/api/v1/runs/99999", "", 404, 404.41),
+        ("GET", "/api/v1/runs?status=done", "", 400, 400.43),
+        ("GET", "/api/v1/runs?state=success", "", 400, 400.43),
+        ("GET", "/nothing", "", 404, 404.41),
+        ("DELETE", "/api/v1/runs", "", 405, 405.43),
+    ] {
+        let (found, answer) = service.ask(method, path, body);
+        assert_eq!(
+            (found, answer["error"].as_f64()),
+            (status, Some(error)),
+            "{method} {path} {body}: {answer:#}"
+        );
+        assert!(answer["message"].as_str().is_some_and(|message| message.len() > 10), "{answer:#}");
+    }
+    let near = service.ask("POST", "/api/v1/func/demo__main.helo", "{}").1;
+    assert!(near["message"].as_str().unwrap().contains("did you mean `demo__main.hello`"), "{near}");
+
+    let asked = service.ask("POST", "/api/v1/async/demo__main.hello", r#"{"kwargs":{"name":"later"}}"#).1;
+    let id = asked["data"]["id"].as_i64().unwrap();
+    let result = service.until(&format!("/api/v1/runs/{id}/result"), |data| data["final"] == true);
+    assert_eq!((&result["status"], &result["result"]["greeting"]), (&json!("success"), &json!("hi later")));
+    let log = service.get(&format!("/api/v1/runs/{id}/log?after=0&wait=20"));
+    assert_eq!((&log["lines"][0]["text"], &log["final"]), (&json!("hello later"), &json!(true)));
+    let (_, events) = service.raw("GET", &format!("/api/v1/runs/{id}/events"), &[], "");
+    let kinds: Vec<&str> = events.lines().filter_map(|line| line.strip_prefix("event: ")).collect();
+    assert_eq!(kinds, ["status", "line", "end"], "{events}");
+
+    insta::assert_snapshot!("service_run", format!("{:#}", plain(service.get("/api/v1/runs/2"))));
+    insta::assert_snapshot!(
+        "service_func_list",
+        format!("{:#}", plain(service.get("/api/v1/func-list?tags=a&_fuzzySearch=GREET")))
+    );
+    let page = service.ask("GET", "/api/v1/runs?funcId=demo__main.hello&pageSize=2&pageNumber=2", "").1;
+    assert_eq!(page["data"].as_array().unwrap().len(), 2);
+    assert_eq!(page["pageInfo"]["totalCount"], 7, "{:#}", page["pageInfo"]);
+    assert_eq!(service.stop(), 0);
+}
+
+#[test]
+fn what_the_document_lists_is_there() {
+    let world = World::new();
+    let service = world.serve(&[]);
+    let (_, document) = service.raw("GET", "/openapi.json", &[], "");
+    let document: Value = serde_json::from_str(&document).unwrap();
+    let mut count = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let path = path
+                .replace("{run}", "7")
+                .replace("{func}", "a__b.c")
+                .replace("{trigger}", "t")
+                .replace("{format}", "s");
+            let (status, body) = service.raw(&method.to_uppercase(), &path, &[], "");
+            assert!(
+                status != 405 && !body.contains("there is nothing at"),
+                "{method} {path}: {status} {body}"
+            );
+            count += 1;
+        }
+    }
+    assert!(count > 25, "{count}");
+    let (_, metrics) = service.raw("GET", "/metrics", &[], "");
+    for line in metrics.lines().filter(|line| !line.starts_with('#')) {
+        let (name, value) = line.rsplit_once(' ').unwrap();
+        assert!(name.starts_with("funchost_") && value.parse::<f64>().is_ok(), "{line}");
+    }
+    assert!(metrics.contains("funchost_functions 4\n"), "{metrics}");
+}
+
+#[test]
+fn only_who_may_is_let_in() {
+    let world = World::new();
+    let refused = world.run(&["serve", "--listen", "0.0.0.0:0"]);
+    assert_eq!(refused.code, 2);
+    insta::assert_snapshot!("service_no_token", refused.stderr);
+
+    let service = world.serve(&[]);
+    let status =
+        |service: &Serving, headers: &[(&str, &str)]| service.raw("GET", "/api/v1/runs", headers, "").0;
+    assert_eq!(status(&service, &[]), 200);
+    assert_eq!(status(&service, &[("host", "evil.example")]), 403, "another name that leads here");
+    assert_eq!(status(&service, &[("origin", "http://evil.example")]), 403, "a page of another site");
+    let own = format!("http://{}", service.address);
+    assert_eq!(status(&service, &[("origin", &own)]), 200);
+    let huge = format!("{{\"kwargs\":{{\"name\":\"{}\"}}}}", "x".repeat(5 << 20));
+    assert_eq!(service.raw("POST", "/api/v1/func/demo__main.hello", &[], &huge).0, 413);
+    assert_eq!(service.stop(), 0);
+
+    let token = "0123456789abcdef0123";
+    world.configure(&format!("token = \"{token}\"\n"));
+    let service = world.serve(&[]);
+    assert_eq!(status(&service, &[]), 401);
+    for wrong in
+        ["Bearer 0123456789abcdef0124", "Bearer 0123456789abcdef012", "Basic 0123456789abcdef0123", "Bearer "]
+    {
+        assert_eq!(status(&service, &[("authorization", wrong)]), 401, "{wrong}");
+    }
+    assert_eq!(status(&service, &[("authorization", &format!("Bearer {token}"))]), 200);
+    assert_eq!(status(&service, &[("x-dff-auth-token", token), ("host", "funchost.example")]), 200);
+    assert_eq!(service.raw("GET", "/metrics", &[], "").0, 401);
+    assert_eq!(service.raw("GET", "/healthz", &[], "").0, 200);
+    assert!(!service.said.lock().unwrap().contains(token));
+}
+
+#[test]
+fn a_script_that_breaks_keeps_its_last_good_version() {
+    let world = World::new();
+    world.write("scripts/demo/util.rhai", "fn word() { \"one\" }");
+    world.write(
+        "scripts/demo/other.rhai",
+        "import \"__util\" as util;\n@DFF.API(\"t\")\nfn run() { util::word() }",
+    );
+    let service = world.serve(&[]);
+    let called = || service.ask("POST", "/api/v1/sync/demo__other.run", "").1;
+    assert_eq!(called(), "one");
+    // What it imports breaks: neither that nor what has changed beside it is taken.
+    world.write("scripts/demo/util.rhai", "fn word( { \"two\" }");
+    let problem = |id: &str| {
+        service.get("/api/v1/scripts").as_array().unwrap().iter().find(|script| script["id"] == id).unwrap()["problem"].clone()
+    };
+    service.until("/api/v1/service", |data| data["scriptsWithProblems"] == 2);
+    assert!(
+        problem("demo__util").as_str().unwrap().contains("demo/util.rhai:1:10"),
+        "{}",
+        problem("demo__util")
+    );
+    assert_eq!(called(), "one");
+    world.write("scripts/demo/util.rhai", "fn word() { \"three\" }");
+    service.until("/api/v1/service", |data| data["scriptsWithProblems"] == 0);
+    assert_eq!(called(), "three");
+    std::fs::remove_file(world.folder.path().join("scripts/demo/other.rhai")).unwrap();
+    service.until("/api/v1/service", |data| data["functions"] == 4);
+    assert_eq!(service.ask("POST", "/api/v1/sync/demo__other.run", "").0, 404);
+    world.write("scripts/demo/not-a-name.rhai", "");
+    service.until("/api/v1/service", |data| data["scriptsWithProblems"] == 1);
+}
+
+#[test]
+fn a_stopped_service_gives_its_runs_back_and_the_next_one_ends_them() {
+    let world = World::new();
+    let service = world.serve(&["--patience", "1"]);
+    let id = service.ask("POST", "/api/v1/async/demo__main.long", "").1["data"]["id"].as_i64().unwrap();
+    let run = format!("/api/v1/runs/{id}");
+    service.until(&format!("{run}/log"), |data| data["lines"][0]["text"] == "begun");
+    assert_eq!(service.stop(), 0);
+    let waiting = world.run(&["runs", &id.to_string()]);
+    assert!(waiting.stdout.contains("status        queued"), "{waiting:?}");
+
+    world.configure("[[triggers]]\nfunc = \"demo__main.nothing\"\ncron = \"* * * * *\"\n");
+    let text = std::fs::read_to_string(world.folder.path().join("funchost.toml")).unwrap();
+    world.write("funchost.toml", &text.replace("QUICK = \"no\"", "QUICK = \"yes\""));
+    let service = world.serve(&[]);
+    let ended = service.until(&run, |data| data["final"] == true);
+    assert_eq!(
+        (&ended["status"], &ended["result"], &ended["attempt"]),
+        (&json!("success"), &json!("finished"), &json!(2))
+    );
+    let idle = service.get("/api/v1/triggers");
+    assert_eq!(
+        idle[0]["problem"].as_str().unwrap().split(':').next(),
+        Some("no function `demo__main.nothing` is published")
+    );
+}
+
+#[test]
+fn the_run_of_a_killed_service_is_taken_over_and_a_wrong_configuration_changes_nothing() {
+    let world = World::new();
+    let service = world.serve(&[]);
+    let id = service.ask("POST", "/api/v1/async/demo__main.long", "").1["data"]["id"].as_i64().unwrap();
+    let run = format!("/api/v1/runs/{id}");
+    service.until(&format!("{run}/log"), |data| data["lines"][0]["text"] == "begun");
+    service.kill();
+    let service = world.serve(&[]);
+    // Its lease is five seconds.
+    let taken = service.until(&format!("{run}/log?after=1&wait=10"), |data| {
+        data["lines"].as_array().is_some_and(|lines| lines.len() == 2)
+    });
+    let first = taken["lines"][0]["text"].as_str().unwrap();
+    assert!(first.starts_with("taken over from ") && first.contains("gone silent"), "{first}");
+
+    // Wrong, then right: read at once, and by the signal.
+    let path = world.folder.path().join("funchost.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    world.write("funchost.toml", &text.replace("timezone", "timezoen"));
+    let began = Instant::now();
+    while !service.said.lock().unwrap().contains("it stays as it was") {
+        assert!(began.elapsed() < PATIENCE);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(service.get("/api/v1/service")["timezone"], "Asia/Shanghai");
+    world.write("funchost.toml", &text.replace("Asia/Shanghai", "Europe/Berlin"));
+    service.signal("HUP");
+    service.until("/api/v1/service", |data| data["timezone"] == "Europe/Berlin");
+    assert_eq!(service.get(&run)["status"], "running", "reading it again loses no run");
+
+    let (status, stopped) = service.ask("POST", &format!("{run}/stop"), "");
+    assert_eq!(status, 200, "{stopped}");
+    let ended = service.until(&run, |data| data["final"] == true);
+    assert_eq!((&ended["status"], &ended["reason"]), (&json!("interrupted"), &json!("stopped by hand")));
+    assert_eq!(service.ask("POST", &format!("{run}/stop"), "").0, 409);
+}
+
+#[test]
+fn triggers_fire_by_themselves_one_run_at_a_time() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/main.rhai",
+        r#"
+@DFF.API("quick")
+fn quick(word) { word }
+@DFF.API("own crontab", fixed_crontab = "*/2 * * * *")
+fn own() {}
+@DFF.API("longer than its interval")
+fn slow() { sleep(3); }
+"#,
+    );
+    world.configure(
+        r#"
+[[triggers]]
+id = "quick"
+func = "demo__main.quick"
+cron = "* * * * *"
+kwargs = { word = "given" }
+[[triggers]]
+func = "demo__main.slow"
+cron = "* * * * *"
+[[triggers]]
+id = "off"
+func = "demo__main.quick"
+cron = "* * * * *"
+kwargs = { word = "never" }
+enabled = false
+"#,
+    );
+    // A minute a second.
+    let service = world.serve_fast(60);
+    let ticks = |path: &str| -> Vec<String> {
+        let runs = service.get(path);
+        runs.as_array()
+            .unwrap()
+            .iter()
+            .map(|run| run["tick"].as_str().unwrap_or("by hand").to_owned())
+            .collect()
+    };
+    service.until("/api/v1/runs?triggerId=quick&status=success", |runs| runs.as_array().unwrap().len() >= 4);
+    let found = ticks("/api/v1/runs?triggerId=quick&pageSize=100");
+    let mut each = found.clone();
+    each.sort();
+    each.dedup();
+    assert_eq!(each.len(), found.len(), "each tick once");
+    assert_eq!(service.get("/api/v1/runs?triggerId=quick&status=success")[0]["origin"], "cron");
+
+    let skipped = service.until("/api/v1/runs?status=skip", |runs| !runs.as_array().unwrap().is_empty());
+    assert_eq!(skipped[0]["triggerId"], "demo__main.slow");
+    let reason = skipped[0]["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("run ") && reason.ends_with(" of the same trigger had not finished"),
+        "{reason}"
+    );
+    service.until("/api/v1/runs?triggerId=demo__main.own&status=success", |runs| {
+        !runs.as_array().unwrap().is_empty()
+    });
+    assert!(ticks("/api/v1/runs?triggerId=off").is_empty());
+    // By hand it runs all the same.
+    let id = service.ask("POST", "/api/v1/cron/off", "").1["data"]["id"].as_i64().unwrap();
+    let ended = service.until(&format!("/api/v1/runs/{id}"), |data| data["final"] == true);
+    assert_eq!((&ended["result"], &ended["origin"]), (&json!("never"), &json!("manual")));
+
+    service.ask("POST", "/api/v1/triggers/quick/pause", "");
+    let listed = service.get("/api/v1/triggers");
+    let quick = listed.as_array().unwrap().iter().find(|trigger| trigger["id"] == "quick").unwrap();
+    assert_eq!(
+        (&quick["isPaused"], &quick["nextRun"], &quick["configuredSeconds"]),
+        (&json!(true), &Value::Null, &json!(60))
+    );
+    let before = ticks("/api/v1/runs?triggerId=quick").len();
+    let count = service.get("/api/v1/runs?triggerId=demo__main.own&pageSize=100").as_array().unwrap().len();
+    service.until("/api/v1/runs?triggerId=demo__main.own&pageSize=100", |runs| {
+        runs.as_array().unwrap().len() >= count + 2
+    });
+    assert!(ticks("/api/v1/runs?triggerId=quick").len() <= before + 1, "one may have been on its way");
+    service.ask("POST", "/api/v1/triggers/quick/resume", "");
+    service.until("/api/v1/runs?triggerId=quick", |runs| runs.as_array().unwrap().len() >= before + 2);
+    assert_eq!(service.stop(), 0);
+}
+
+#[test]
+fn the_commands_show_what_the_service_did() {
+    let world = World::new();
+    let service = world.serve(&[]);
+    let url = format!("--remote=http://{}", service.address);
+    let good = world.run(&["run", &url, "demo__main.hello", "--kwargs", r#"{"name": "Wang"}"#]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert!(good.stderr.contains("] hello Wang\n"), "{good:?}");
+    assert!(good.stdout.starts_with("demo__main.hello ok in "), "{good:?}");
+    let bad = world.run(&["run", &url, "demo__main.bad", "--output", "json"]);
+    assert_eq!((bad.code, &bad.json()["status"]), (1, &json!("failure")));
+    assert!(bad.stderr.contains("--> demo/main.rhai:12:7"), "{bad:?}");
+    assert_eq!(world.run(&["run", &url, "demo__main.slow"]).code, 124);
+    let unknown = world.run(&["run", &url, "demo__main.helo"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("did you mean `demo__main.hello`"), "{unknown:?}");
+
+    let list = world.run(&["runs"]);
+    let words: Vec<Vec<&str>> = list.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(words[0][..5], ["run", "function", "by", "time", "status"]);
+    assert_eq!((words[1][1], words[1][5]), ("demo__main.slow", "timeout"), "{}", list.stdout);
+    assert_eq!(words.len(), 4);
+    assert_eq!(world.run(&["runs", "--status", "failure", "--output", "json"]).json()["total"], 1);
+    let one = world.run(&["runs", "2"]);
+    assert!(
+        one.stdout.contains("unknown property 'nothing'") && one.stdout.contains("demo/main.rhai:12:7"),
+        "{one:?}"
+    );
+    let log = world.run(&["logs", "2"]);
+    let line = log.stdout.trim_end();
+    let prefix =
+        |text: &str| text.starts_with('[') && text.matches("ms]").count() == 2 && text.contains("] [+");
+    assert!(prefix(line) && line.ends_with("] before"), "{log:?}");
+    let gone = world.run(&["logs", "99"]);
+    assert_eq!(gone.code, 1);
+    insta::assert_snapshot!("service_no_run", gone.stderr);
+    assert_eq!(service.stop(), 0);
+    let away = world.run(&["run", &url, "demo__main.hello"]);
+    assert_eq!(away.code, 1);
+    assert!(
+        away.stderr.contains("cannot be reached")
+            && away.stderr.contains("hint: start it with `funchost serve`"),
+        "{away:?}"
+    );
+}

@@ -1,0 +1,262 @@
+//! What every state promises of runs: compiled into the tests of each database.
+
+use super::semantics::{MINUTE, NO_LIMIT, START, TestClock, claim, keep, object, parcel, scope, sent};
+use super::{Backend, fresh};
+use funchost::state::runs::{Detail, End, Filter, LogLine, NewRun, Origin, Ours, Status, Taken, TriggerRow};
+use funchost::state::{Claimed, Commit, Outcome, Runs, State, StateError, Store, Time};
+use funchost_collectors::clock::SECOND;
+use std::collections::BTreeMap;
+
+const LEASE: i64 = 30 * SECOND;
+
+async fn state() -> Backend {
+    fresh(TestClock::at(START)).await
+}
+
+fn run(func: &str) -> NewRun {
+    NewRun {
+        func: func.into(),
+        origin: Origin::Async,
+        trigger: None,
+        tick: None,
+        delay: 0,
+        ticks: 1,
+        kwargs: "{}".into(),
+        status: Status::Queued,
+        reason: None,
+        created: START,
+        due: START,
+        expires: START + 15 * MINUTE,
+        timeout: None,
+    }
+}
+
+fn ticked(trigger: &str, tick: Time) -> NewRun {
+    NewRun {
+        origin: Origin::Cron,
+        trigger: Some(trigger.into()),
+        tick: Some(tick),
+        due: tick,
+        expires: tick + 15 * MINUTE,
+        ..run("a__b.c")
+    }
+}
+
+fn trigger(id: &str) -> TriggerRow {
+    TriggerRow {
+        id: id.into(),
+        func: "a__b.c".into(),
+        cron: "* * * * *".into(),
+        zone: "UTC".into(),
+        definition: "{\"enabled\":true}".into(),
+        upto: START,
+        paused: false,
+        seen: START,
+    }
+}
+
+async fn take(state: &Backend, run: i64, now: Time) -> Taken {
+    state.take(run, "worker", now, now + LEASE, 3).await.unwrap()
+}
+
+async fn ours(state: &Backend, run: i64, now: Time) -> Ours {
+    match take(state, run, now).await {
+        Taken::Yes(ours) => *ours,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn end(status: Status) -> End {
+    End { status, reason: None, detail: Detail::default(), points: Some(1), calls: Some(2) }
+}
+
+fn line(number: i64) -> LogLine {
+    LogLine {
+        number,
+        time: START,
+        since_last: 1,
+        since_start: 2,
+        kind: "print".into(),
+        text: format!("line\0{number}"),
+    }
+}
+
+async fn status(state: &Backend, run: i64) -> (Status, Option<String>) {
+    let (record, _) = state.run(run).await.unwrap().unwrap();
+    (record.status, record.reason)
+}
+
+#[tokio::test]
+async fn a_run_goes_from_the_queue_to_its_record() {
+    let state = state().await;
+    let id =
+        state.enqueue(&NewRun { kwargs: "{\"a\":1}".into(), due: START + 5, ..run("a__b.c") }).await.unwrap();
+    assert_eq!(state.next_due().await.unwrap(), Some(START + 5));
+    assert!(state.open_runs(START + 4, 10).await.unwrap().is_empty());
+    assert_eq!(take(&state, id, START + 4).await, Taken::Gone, "not before its time");
+    assert_eq!(state.open_runs(START + 5, 10).await.unwrap(), [(id, "a__b.c".to_owned())]);
+    let taken = ours(&state, id, START + 5).await;
+    assert_eq!((taken.record.fence, taken.kwargs.as_str(), &taken.from), (1, "{\"a\":1}", &None));
+    assert_eq!(take(&state, id, START + 6).await, Taken::Gone, "it is taken");
+    assert!(state.log(id, 1, &[line(1), line(2)]).await.unwrap());
+    assert!(state.log(id, 1, &[line(2), line(3)]).await.unwrap(), "a line that is kept already is kept once");
+    assert_eq!(state.hold(&[(id, 1)], START + 99).await.unwrap(), [(id, false)]);
+    let detail = Detail {
+        kwargs: String::new(),
+        result: Some("7".into()),
+        report: Some("{}".into()),
+        error: None,
+        samples: Some("[]".into()),
+    };
+    let end = End {
+        status: Status::Success,
+        reason: Some("why".into()),
+        detail: detail.clone(),
+        points: Some(3),
+        calls: Some(4),
+    };
+    assert!(state.finish(id, 1, &end, START + 20).await.unwrap());
+    assert!(!state.finish(id, 1, &end, START + 21).await.unwrap(), "it ends once");
+    let (record, found) = state.run(id).await.unwrap().unwrap();
+    assert_eq!(
+        (record.status, record.started, record.ended),
+        (Status::Success, Some(START + 5), Some(START + 20))
+    );
+    assert_eq!((record.points, record.calls, record.reason.as_deref()), (Some(3), Some(4), Some("why")));
+    assert_eq!(found, Detail { kwargs: "{\"a\":1}".into(), ..detail });
+    let lines = state.lines(id, 1, 10).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(lines[0].text, "line\u{fffd}2");
+    assert!(state.run(id + 1).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn who_lost_a_run_can_commit_nothing_of_it() {
+    let state = state().await;
+    let id = state.enqueue(&run("a__b.c")).await.unwrap();
+    ours(&state, id, START).await;
+    let late = state.fenced(id, 1);
+    let Claimed::Yes(number) = late.claim(&[claim("key", START)]).await.unwrap()[0] else { panic!() };
+    assert_eq!(take(&state, id, START + LEASE).await, Taken::Gone, "the lease holds to its last moment");
+    let taken = ours(&state, id, START + LEASE + 1).await;
+    assert_eq!((taken.record.fence, taken.from.as_deref()), (2, Some("worker")));
+
+    let lost = |result: Result<(), StateError>| match result {
+        Err(StateError::Lost(run)) => assert_eq!(run, id),
+        other => panic!("{other:?}"),
+    };
+    let commit =
+        Commit { sent: vec![("mark".into(), vec![sent(START, 1, 1)])], ..keep(vec![parcel("dk", 1, b"x")]) };
+    lost(late.commit(commit.clone(), NO_LIMIT).await.map(drop));
+    lost(late.claim(&[claim("other", START)]).await.map(drop));
+    lost(late.renew(&[("key".into(), number)], START + 99).await);
+    lost(late.release("key", number, Outcome::Collected).await.map(drop));
+    lost(late.keep_objects(&scope("r"), &[object("i", &[])], START).await);
+    lost(late.forget_objects(&scope("r"), &[]).await.map(drop));
+    lost(late.remember("k", b"v", START + 99).await);
+    assert!(!state.log(id, 1, &[line(1)]).await.unwrap());
+    assert!(!state.finish(id, 1, &end(Status::Success), START).await.unwrap());
+    assert!(!state.hand_over(id, 1, "r", START).await.unwrap());
+    assert_eq!(state.hold(&[(id, 1), (id, 2)], START + 999).await.unwrap(), [(id, false)]);
+    // What was called was called.
+    let calls = BTreeMap::from([("ec2:DescribeInstances".to_owned(), 2)]);
+    late.count_calls("2026-11-22", "aws:AK", &calls).await.unwrap();
+
+    assert_eq!(state.due("key").await.unwrap(), None);
+    assert!(state.marks(&["mark".into()]).await.unwrap()[0].sent.is_empty());
+    assert!(
+        state.outbox_sizes().await.unwrap().is_empty() && state.object_summaries().await.unwrap().is_empty()
+    );
+    assert_eq!(state.calls_between("2026-11-22", "2026-11-22").await.unwrap()[0].count, 2);
+
+    let now = state.fenced(id, 2);
+    now.commit(commit, NO_LIMIT).await.unwrap();
+    assert!(state.finish(id, 2, &end(Status::Success), START + 1).await.unwrap());
+    lost(now.commit(Commit::default(), NO_LIMIT).await.map(drop));
+}
+
+#[tokio::test]
+async fn of_a_trigger_one_run_goes_on_at_a_time() {
+    let state = state().await;
+    state.announce(&[trigger("t"), trigger("u")], START).await.unwrap();
+    let runs = [ticked("t", START + 1), ticked("t", START + 2), ticked("u", START + 1)];
+    assert!(state.advance("t", START, START + 2, &runs).await.unwrap());
+    assert!(!state.advance("t", START, START + 2, &runs).await.unwrap(), "another has done it");
+    assert!(state.advance("t", START + 2, START + 2, &runs).await.unwrap(), "each tick has its run already");
+    let (all, count) = state.runs(&Filter::default(), 0, 10).await.unwrap();
+    assert_eq!(count, 3);
+    let ids: Vec<i64> = all.iter().rev().map(|record| record.id).collect();
+    ours(&state, ids[0], START + 3).await;
+    assert_eq!(take(&state, ids[1], START + 3).await, Taken::Ended(Status::Skip));
+    let reason = format!("run {} of the same trigger had not finished", ids[0]);
+    assert_eq!(status(&state, ids[1]).await, (Status::Skip, Some(reason)));
+    ours(&state, ids[2], START + 3).await;
+    // By hand beside it: that is another matter.
+    let by_hand = NewRun { origin: Origin::Manual, trigger: Some("t".into()), ..run("a__b.c") };
+    let by_hand = state.enqueue(&by_hand).await.unwrap();
+    ours(&state, by_hand, START + 3).await;
+    assert_eq!(state.last_by_trigger().await.unwrap().len(), 1);
+    assert!(state.finish(ids[0], 1, &end(Status::Success), START + 9).await.unwrap());
+    assert_eq!(state.cadence(START).await.unwrap(), [("t".to_owned(), START + 1, START + 1, 1)]);
+}
+
+#[tokio::test]
+async fn what_cannot_run_ends_and_says_why() {
+    let state = state().await;
+    let late = state.enqueue(&run("a__b.c")).await.unwrap();
+    let waits = state.enqueue(&run("a__b.c")).await.unwrap();
+    let stopped = state.enqueue(&run("a__b.c")).await.unwrap();
+    let after = START + 16 * MINUTE;
+    assert_eq!(take(&state, late, after).await, Taken::Ended(Status::Expired));
+    assert!(state.stop(stopped, START).await.unwrap());
+    assert_eq!(status(&state, stopped).await.0, Status::Interrupted);
+    assert!(!state.stop(stopped, START).await.unwrap());
+    assert_eq!(state.expire(after).await.unwrap(), 1);
+    assert_eq!(status(&state, waits).await, (Status::Expired, Some("no worker took it in time".into())));
+
+    let cursed = state.enqueue(&run("a__b.c")).await.unwrap();
+    let mut now = START;
+    for fence in 1..=3 {
+        assert_eq!(ours(&state, cursed, now).await.record.fence, fence);
+        now += LEASE + 1;
+    }
+    assert_eq!(take(&state, cursed, now).await, Taken::Ended(Status::Interrupted));
+
+    let given = state.enqueue(&run("a__b.c")).await.unwrap();
+    ours(&state, given, START).await;
+    assert!(state.stop(given, START).await.unwrap());
+    assert_eq!(state.hold(&[(given, 1)], START).await.unwrap(), [(given, true)], "asked to stop");
+    let back = state.enqueue(&run("a__b.c")).await.unwrap();
+    ours(&state, back, START).await;
+    assert!(state.hand_over(back, 1, "the service ended", after).await.unwrap());
+    assert_eq!(status(&state, back).await, (Status::Queued, Some("the service ended".into())));
+    assert_eq!(ours(&state, back, after + 14 * MINUTE).await.record.fence, 2);
+}
+
+#[tokio::test]
+async fn runs_are_listed_counted_and_forgotten() {
+    let state = state().await;
+    for number in 0..30 {
+        let func = if number % 3 == 0 { "a__b.c" } else { "a__b.d" };
+        let status = if number % 2 == 0 { Status::Missed } else { Status::Queued };
+        state.enqueue(&NewRun { status, created: START + number, ..run(func) }).await.unwrap();
+    }
+    let filter = Filter { func: Some("a__b.d".into()), status: Some(Status::Missed), ..Filter::default() };
+    let (page, total) = state.runs(&filter, 2, 3).await.unwrap();
+    assert_eq!((page.len(), total), (3, 10));
+    assert!(page.windows(2).all(|pair| pair[0].id > pair[1].id));
+    let filter = Filter {
+        since: Some(START + 10),
+        until: Some(START + 20),
+        origin: Some(Origin::Async),
+        ..Filter::default()
+    };
+    assert_eq!(state.runs(&filter, 0, 100).await.unwrap().1, 10);
+    let counts = state.counts().await.unwrap();
+    assert_eq!((counts[&Status::Missed], counts[&Status::Queued]), (15, 15));
+    assert_eq!(state.last_by_func().await.unwrap().len(), 2);
+    // Five of one function and ten of the other have ended; two of each stay, and none of before.
+    assert_eq!(state.forget_runs(2, START).await.unwrap(), 11);
+    assert_eq!(state.counts().await.unwrap()[&Status::Queued], 15, "what waits is not forgotten");
+    assert_eq!(state.forget_runs(100, START + 28).await.unwrap(), 3);
+}
