@@ -75,6 +75,62 @@ impl<'run> Client<'run> {
         .await
     }
 
+    /// A call in the JSON protocol of any service: `target` stands before the action, `version` is the protocol's.
+    ///
+    /// # Errors
+    /// A [`CallError`] when it failed for good; an answer that is no JSON counts as one that may pass.
+    pub(crate) async fn json_of(
+        &self,
+        action: &'static Action,
+        target: &str,
+        version: &str,
+        body: &serde_json::Value,
+    ) -> Result<serde_json::Value, CallError> {
+        let value =
+            |text: String| HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        let headers = [
+            (header::CONTENT_TYPE, value(format!("application/x-amz-json-{version}"))),
+            (HeaderName::from_static("x-amz-target"), value(format!("{target}.{}", action.action))),
+        ];
+        self.signed(action, &headers, Bytes::from(body.to_string()), &|bytes: &[u8]| {
+            serde_json::from_slice(bytes).map_err(|error| format!("the answer is no JSON: {error}"))
+        })
+        .await
+    }
+
+    /// A call by method and path; a body is JSON.
+    ///
+    /// # Errors
+    /// A [`CallError`] when it failed for good; what `read` refuses counts as an answer that may pass.
+    pub(crate) async fn rest<T>(
+        &self,
+        action: &'static Action,
+        method: &str,
+        path: &str,
+        query: &str,
+        body: String,
+        read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
+    ) -> Result<T, CallError> {
+        let body = Bytes::from(body);
+        let make = |credentials: &Credentials, time: i64| {
+            let url = endpoint::url(&self.run.account, &self.run.calls, action.service, &self.region)?;
+            let target =
+                if query.is_empty() { format!("{url}{path}") } else { format!("{url}{path}?{query}") };
+            let mut request = http::Request::builder().method(method).uri(target);
+            if !body.is_empty() {
+                request = request.header(header::CONTENT_TYPE, "application/json");
+            }
+            let mut request = request
+                .body(body.clone())
+                .map_err(|error| format!("{url} is no usable endpoint: {error}"))?;
+            sign(&mut request, credentials, &self.region, action.service, time)?;
+            Ok(request)
+        };
+        let read = self.read(action, &read);
+        let request = client::Request { region: &self.region, action, make: &make, read: &read };
+        client::call(self, &request).await.map_err(|error| self.explain(action, error))
+    }
+
     /// A call in the Query protocol: a form goes in, XML comes out.
     ///
     /// # Errors

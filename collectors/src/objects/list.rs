@@ -118,7 +118,7 @@ fn count(value: &Json) -> Option<u64> {
 }
 
 /// A list being read.
-pub(super) struct Walk<'list> {
+pub(crate) struct Walk<'list> {
     list: &'list List,
     region: Text,
     parameters: Vec<(String, Json)>,
@@ -145,7 +145,7 @@ const PAGES: usize = 100_000;
 
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.
-    pub(super) fn new(list: &'list List, region: &Text, parameters: &[(String, String)]) -> Self {
+    pub(crate) fn new(list: &'list List, region: &Text, parameters: &[(String, String)]) -> Self {
         let mut all: Vec<(String, Json)> = Vec::new();
         if let Some(name) = list.request.region {
             all.push((name.to_owned(), Json::from(&**region)));
@@ -167,18 +167,24 @@ impl<'list> Walk<'list> {
         }
     }
 
+    /// The same with these parameters too, nested ones among them.
+    pub(crate) fn beside(mut self, parameters: &[(String, Json)]) -> Self {
+        self.parameters.extend_from_slice(parameters);
+        self
+    }
+
     /// Items that the list promised and did not show, because it kept changing while it was read.
-    pub(super) fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         self.missing
     }
 
     /// Is there another page to ask for?
-    pub(super) fn goes_on(&self) -> bool {
+    pub(crate) fn goes_on(&self) -> bool {
         !matches!(self.position, Position::End)
     }
 
     /// The next page's items, those that came before left out.
-    pub(super) async fn next(&mut self, run: &Run) -> Result<Vec<Json>, Failure> {
+    pub(crate) async fn next(&mut self, run: &Run) -> Result<Vec<Json>, Failure> {
         let list = self.list;
         let mut parameters = self.parameters.clone();
         let number = match (&self.position, list.paging) {

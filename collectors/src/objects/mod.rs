@@ -9,6 +9,7 @@ mod list;
 mod project;
 
 pub use detail::{Detail, How, Join};
+pub(crate) use list::Walk;
 pub use list::{Api, List, Paging, Request, text};
 pub use project::{Found, Object, point};
 
