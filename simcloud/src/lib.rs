@@ -9,7 +9,7 @@ mod datakit;
 mod faults;
 mod server;
 
-pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
+pub use aws::{AwsEstate, DatabaseTruth, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
 
@@ -149,6 +149,12 @@ impl Simcloud {
     #[must_use]
     pub fn instances(&self, region: &str) -> Vec<InstanceTruth> {
         self.aws.estate().instances(region).to_vec()
+    }
+
+    /// The databases of a region.
+    #[must_use]
+    pub fn databases(&self, region: &str) -> Vec<DatabaseTruth> {
+        self.aws.databases(region)
     }
 
     /// The series of a region.

@@ -5,10 +5,12 @@
 mod cloudwatch;
 mod ec2;
 mod estate;
+mod rds;
 mod sigv4;
 mod sts;
 
 pub use estate::{InstanceTruth, MetricTruth, Statistics};
+pub use rds::DatabaseTruth;
 
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
@@ -35,6 +37,8 @@ pub struct AwsEstate {
     pub instances_page: usize,
     /// Instances of one reservation.
     pub reservation_size: usize,
+    /// Databases of each region.
+    pub databases: usize,
 }
 
 impl Default for AwsEstate {
@@ -47,6 +51,7 @@ impl Default for AwsEstate {
             nasty: true,
             instances_page: 1000,
             reservation_size: 3,
+            databases: 3,
         }
     }
 }
@@ -99,6 +104,7 @@ pub(crate) struct Aws {
     pub(crate) log: Option<fn(&str)>,
     page: usize,
     reservation: usize,
+    databases: usize,
 }
 
 /// How a service's errors look.
@@ -176,7 +182,12 @@ impl Aws {
             log,
             page: options.instances_page,
             reservation: options.reservation_size.max(1),
+            databases: options.databases,
         }
+    }
+
+    pub(crate) fn databases(&self, region: &str) -> Vec<DatabaseTruth> {
+        rds::databases(region, self.databases)
     }
 
     pub(crate) fn estate(&self) -> MutexGuard<'_, Estate> {
@@ -233,6 +244,9 @@ impl Aws {
                     ec2::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
                 }
                 ("monitoring", _) => cloudwatch::answer(&context, &action, asked),
+                ("rds", _) => {
+                    rds::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
+                }
                 ("sts", _) => {
                     sts::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
                 }
