@@ -1,4 +1,4 @@
-//! The `DFF` object: `DFF.API`, `DFF.ENV`, `DFF.LOG`, `DFF.TOOLKIT`.
+//! The `DFF` object: `DFF.API`, `DFF.ENV`, `DFF.LOG`, `DFF.TOOLKIT`; `connect` has the others.
 //!
 //! Owns the members, the options of `DFF.API` and their limits. What a member needs of the world it asks the host for.
 
@@ -23,9 +23,9 @@ pub(super) struct Dff;
 pub(super) struct Toolkit;
 
 /// The members of `DFF`.
-pub(super) const MEMBERS: &[&str] = &["API", "ENV", "LOG", "TOOLKIT"];
+pub(super) const MEMBERS: &[&str] = &["API", "ENV", "LOG", "CONN", "SRC", "STORE", "CACHE", "TOOLKIT"];
 /// The members of `DFF.TOOLKIT`.
-pub(super) const TOOLS: &[&str] = &["now", "now_ms", "iso8601"];
+pub(super) const TOOLS: &[&str] = &["now", "now_ms", "iso8601", "parse_time", "match_wildcard"];
 
 /// The options of `DFF.API`, as they may be written.
 pub(super) const OPTIONS: &[&str] = &[
@@ -274,6 +274,19 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
                 }
             },
         );
+        engine.register_fn(
+            name("parse_time"),
+            |context: NativeCallContext, _: &mut Toolkit, text: &str| -> Result<i64> {
+                chrono::DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_millis()).map_err(|_| {
+                    Problem::run_time("this text is no time")
+                        .hint("write it as RFC 3339 says, for example \"2026-01-02T03:04:05Z\"")
+                        .thrown(context.call_position())
+                })
+            },
+        );
+        engine.register_fn(name("match_wildcard"), |_: &mut Toolkit, text: &str, pattern: &str| {
+            super::connect::matches(pattern, text)
+        });
     }
     engine.register_indexer_get(
         |context: NativeCallContext, _: &mut Toolkit, member: &str| -> Result<Dynamic> {

@@ -6,7 +6,7 @@ use super::host::{Host, Mode, PRELUDE, Why};
 use super::library;
 use super::output::Kind;
 use super::problem::{Problem, Result};
-use super::{dff, dialect, memory, packages, variables};
+use super::{clients, connect, custom, dff, dialect, memory, packages, variables};
 use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, ImmutableString, Module, ModuleResolver, NativeCallContext,
     OptimizationLevel, Position, Scope, Shared,
@@ -54,9 +54,13 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
     engine.register_type_with_name::<Problem>("error");
     engine.register_fn("to_string", |problem: &mut Problem| problem.message.clone());
     engine.register_get("message", |problem: &mut Problem| problem.message.clone());
+    engine.register_get("code", |problem: &mut Problem| problem.code.clone());
     variables::install(&mut engine, host);
     dff::install(&mut engine, host);
     packages::install(&mut engine, host);
+    custom::install(&mut engine, host);
+    clients::install(&mut engine, host);
+    connect::install(&mut engine, host);
     waiting(&mut engine, host);
     growing(&mut engine, host);
     // Before the words of the dialect: one of them is the name of a type here.
@@ -65,7 +69,7 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
     engine.register_global_module(Module::eval_ast_as_new(Scope::new(), &prelude, &engine)?.into());
     dialect::install(&mut engine, host);
     engine.set_module_resolver(Resolver {
-        native: packages::modules(host),
+        native: packages::modules(host).into_iter().chain(clients::modules(host)).collect(),
         host: host.clone(),
         cache: Mutex::default(),
         loading: Mutex::default(),

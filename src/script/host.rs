@@ -123,6 +123,8 @@ pub(super) struct Host {
     pub(super) backend_calls: AtomicU64,
     /// Was a placeholder given for a value of the environment.
     pub(super) placeholders: AtomicBool,
+    /// The collection whose function runs now, if one does.
+    pub(super) collecting: Mutex<Option<super::custom::Collecting>>,
 }
 
 /// Locks what no one may be poisoned by: a panic ends the run, and its message is all that is still wanted.
@@ -153,6 +155,7 @@ impl Host {
             debugged: AtomicBool::new(false),
             backend_calls: AtomicU64::new(0),
             placeholders: AtomicBool::new(false),
+            collecting: Mutex::default(),
         }
     }
 
@@ -390,11 +393,17 @@ impl Host {
 
     /// Where the body of a function or closure begins, in whichever script it is.
     pub(super) fn function_place(&self, name: &str) -> Option<Place> {
+        let (script, position) = self.function_position(name)?;
+        self.place(&script, position)
+    }
+
+    /// The same as Rhai gives it.
+    pub(super) fn function_position(&self, name: &str) -> Option<At> {
         self.loaded().into_iter().find_map(|id| {
             let ast = self.script(&id)?.ast?;
             let (.., function) =
                 ast.shared_lib().iter_script_fn_info().find(|(_, _, found, ..)| *found == name)?;
-            self.place(&id, function.body.position())
+            Some((id, function.body.position()))
         })
     }
 

@@ -12,6 +12,7 @@ mod marks;
 mod open;
 mod outbox;
 mod remembered;
+mod values;
 
 use super::{
     Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
@@ -191,6 +192,30 @@ impl State for Sqlite {
             .await
             .map_err(|error| self.fault(error))?;
         self.end(transaction).await
+    }
+
+    async fn value(&self, key: &str, now: Time) -> Result<Option<(Vec<u8>, Time)>, StateError> {
+        let mut transaction = self.snapshot().await?;
+        values::value(&mut transaction, key, now).await.map_err(|error| self.fault(error))
+    }
+
+    async fn swap(
+        &self,
+        key: &str,
+        known: Option<&[u8]>,
+        new: Option<(&[u8], Time)>,
+        now: Time,
+    ) -> Result<bool, StateError> {
+        let mut transaction = self.begin().await?;
+        let swapped =
+            values::swap(&mut transaction, key, known, new, now).await.map_err(|error| self.fault(error))?;
+        self.end(transaction).await?;
+        Ok(swapped)
+    }
+
+    async fn keys(&self, prefix: &str, now: Time) -> Result<Vec<String>, StateError> {
+        let mut transaction = self.snapshot().await?;
+        values::keys(&mut transaction, prefix, now).await.map_err(|error| self.fault(error))
     }
 
     async fn count_calls(
