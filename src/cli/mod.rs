@@ -6,8 +6,11 @@
 
 mod check;
 mod collectors;
+mod definitions;
 mod demo;
 mod list;
+mod new;
+mod pages;
 mod run;
 mod table;
 
@@ -49,6 +52,10 @@ enum Command {
     Check(check::CheckArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
+    /// Write a script to begin with
+    New(new::NewArguments),
+    /// Write what editors complete scripts from (.d.rhai)
+    Definitions(definitions::DefinitionsArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
     Collectors(collectors::CollectorsArguments),
     /// Try a script against simulated clouds: no account, no configuration, nothing is kept
@@ -189,6 +196,8 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::New(arguments) => new::main(surroundings, &cli.common, &arguments),
+        Command::Definitions(arguments) => definitions::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
 }

@@ -70,6 +70,11 @@ pub(super) fn is_client(id: &str) -> bool {
     PACKAGES.iter().any(|(one, other, _)| [*one, *other].contains(&id))
 }
 
+/// The ids of the packages, with whose client each is.
+pub(super) fn ids() -> impl Iterator<Item = (&'static str, Cloud)> {
+    PACKAGES.iter().map(|(id, _, cloud)| (*id, *cloud))
+}
+
 /// The clouds whose clients the running script has imported.
 pub(super) fn clouds(context: &NativeCallContext) -> Vec<Cloud> {
     let imported: Vec<_> = context.iter_imports().filter_map(|(_, module)| module.id()).collect();

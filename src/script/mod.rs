@@ -15,6 +15,7 @@ mod connect;
 mod convert;
 mod crontab;
 mod custom;
+mod definitions;
 mod dff;
 mod diagnostic;
 mod dialect;
@@ -36,6 +37,7 @@ mod run;
 mod secrets;
 mod variables;
 
+pub use definitions::definitions;
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
