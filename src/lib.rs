@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod link;
+pub mod recording;
 pub mod runner;
 pub mod script;
 pub mod sink;

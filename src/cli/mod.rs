@@ -13,6 +13,7 @@ mod new;
 mod pages;
 mod run;
 mod table;
+mod test;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
@@ -52,6 +53,8 @@ enum Command {
     Check(check::CheckArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
+    /// Run a script's own tests, without a cloud
+    Test(test::TestArguments),
     /// Write a script to begin with
     New(new::NewArguments),
     /// Write what editors complete scripts from (.d.rhai)
@@ -196,6 +199,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::Test(arguments) => test::main(surroundings, &cli.common, &arguments),
         Command::New(arguments) => new::main(surroundings, &cli.common, &arguments),
         Command::Definitions(arguments) => definitions::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),

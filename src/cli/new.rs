@@ -105,16 +105,16 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
     let language = Language::of(arguments.lang, surroundings);
     let clouds: BTreeSet<Cloud> = collectors.iter().map(|one| one.description().cloud).collect();
     for region in &arguments.regions {
+        if region.is_empty()
+            || !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        {
+            return Err(wrong(format!("`{region}` is not a region's id such as `cn-hangzhou`")));
+        }
         let known = clouds.iter().filter_map(|cloud| unknown(*cloud, region)).collect::<Vec<_>>();
         if known.len() == clouds.len()
             && let Some(words) = known.first()
         {
             surroundings.say(&format!("warning: {words}"));
-        }
-        if region.is_empty()
-            || !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
-        {
-            return Err(wrong(format!("`{region}` is not a region's id such as `cn-hangzhou`")));
         }
     }
     let text = write(name, &collectors, &arguments.regions, language);
@@ -405,13 +405,11 @@ fn constructor(
                     "            // metrics：指标名，可用 * 通配；\"ALL\" 为全部；以 \"NOT\" 开头的列表表示排除\n",
                 ));
                 text.push_str("            targets: [\n");
-                for (index, namespace) in namespaces(collector, all).iter().enumerate() {
-                    let metrics = if index == 0 && namespace.to_lowercase().contains("ec")
-                        || namespace.ends_with("CVM")
-                    {
-                        "[\"*cpu*\", \"*mem*\"]"
-                    } else {
-                        "\"ALL\""
+                for namespace in &namespaces(collector, all) {
+                    let metrics = match *namespace {
+                        "acs_ecs_dashboard" | "QCE/CVM" => "[\"*cpu*\", \"*mem*\"]",
+                        "AWS/EC2" => "[\"*cpu*\", \"network*\"]",
+                        _ => "\"ALL\"",
                     };
                     let _ = writeln!(
                         text,

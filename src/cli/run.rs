@@ -92,8 +92,12 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     };
     let stop = CancellationToken::new();
     let interrupted = runtime.spawn(interrupts(stop.clone()));
-    let options =
-        RunOptions { function: arguments.func.clone(), timeout: arguments.timeout, debug: arguments.debug };
+    let options = RunOptions {
+        function: arguments.func.clone(),
+        timeout: arguments.timeout,
+        debug: arguments.debug,
+        ..RunOptions::default()
+    };
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
     let ran = finish(surroundings, arguments, &runner, outcome);

@@ -414,7 +414,8 @@ fn environment(host: &Host, context: &NativeCallContext, id: &Dynamic) -> Result
             let problem =
                 Problem::input(format!("`DFF.ENV(\"{id}\")` is not set")).label("not set").hint(hint);
             if matches!(host.mode, Mode::Run { .. }) {
-                return Err(throw(problem));
+                // A test without a cloud needs no keys.
+                return if host.stand_ins { Ok(format!("value-of-{id}")) } else { Err(throw(problem)) };
             }
             // Without running, a missing value must not hide what else is wrong.
             let script = context.call_source().unwrap_or(&host.library.entry).to_owned();

@@ -61,6 +61,7 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
     custom::install(&mut engine, host);
     clients::install(&mut engine, host);
     connect::install(&mut engine, host);
+    asserting(&mut engine);
     waiting(&mut engine, host);
     growing(&mut engine, host);
     // Before the words of the dialect: one of them is the name of a type here.
@@ -75,6 +76,33 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
         loading: Mutex::default(),
     });
     Ok(engine)
+}
+
+/// `assert` and `assert_eq`, for a script's own tests.
+fn asserting(engine: &mut Engine) {
+    let failed = |context: &NativeCallContext, text: &str| -> Box<EvalAltResult> {
+        Problem::run_time(text).label("asserted here").thrown(context.call_position())
+    };
+    engine.register_fn("assert", move |context: NativeCallContext, holds: bool| -> Result<()> {
+        if holds { Ok(()) } else { Err(failed(&context, "the assertion does not hold")) }
+    });
+    engine.register_fn("assert", move |context: NativeCallContext, holds: bool, text: &str| -> Result<()> {
+        if holds { Ok(()) } else { Err(failed(&context, &format!("the assertion does not hold: {text}"))) }
+    });
+    engine.register_fn(
+        "assert_eq",
+        move |context: NativeCallContext, found: Dynamic, wanted: Dynamic| -> Result<()> {
+            let text = |value: &Dynamic| match super::convert::to_json(value) {
+                Ok(data) => data.to_string(),
+                Err(_) => super::convert::kind(value),
+            };
+            let (found, wanted) = (text(&found), text(&wanted));
+            if found == wanted {
+                return Ok(());
+            }
+            Err(failed(&context, &format!("found {found}, expected {wanted}")))
+        },
+    );
 }
 
 /// `sleep`, which ends when the run does.

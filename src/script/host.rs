@@ -37,6 +37,8 @@ pub(super) enum Mode {
         function: Option<String>,
         /// Every runner in debug mode.
         debug: bool,
+        /// The function is a test.
+        test: bool,
     },
 }
 
@@ -123,6 +125,8 @@ pub(super) struct Host {
     pub(super) backend_calls: AtomicU64,
     /// Was a placeholder given for a value of the environment.
     pub(super) placeholders: AtomicBool,
+    /// Does a missing value of the environment get a stand-in when running, too.
+    pub(super) stand_ins: bool,
     /// The collection whose function runs now, if one does.
     pub(super) collecting: Mutex<Option<super::custom::Collecting>>,
 }
@@ -155,6 +159,7 @@ impl Host {
             debugged: AtomicBool::new(false),
             backend_calls: AtomicU64::new(0),
             placeholders: AtomicBool::new(false),
+            stand_ins: false,
             collecting: Mutex::default(),
         }
     }
@@ -254,6 +259,16 @@ impl Host {
             Mode::Dry { function } => Some(function.clone()),
             Mode::Run { function, .. } => function.clone(),
         };
+        if let Mode::Run { function: Some(name), test: true, .. } = &self.mode {
+            let call = NativeCallContext::new_with_all_fields(
+                context.engine(),
+                name,
+                Some(&self.library.entry),
+                context.global_runtime_state(),
+                Position::NONE,
+            );
+            return call.call_fn_raw(name, false, false, &mut []);
+        }
         let function = self.choose(wanted.as_deref()).map_err(|problem| problem.thrown(Position::NONE))?;
         let timeout =
             self.timeout.or(function.options.timeout).unwrap_or(self.settings.default_timeout.as_secs());
@@ -273,6 +288,15 @@ impl Host {
             Some(pointer) => pointer.call_within_context(&call, ()),
             None => call.call_fn_raw(&function.name, false, false, &mut []),
         }
+    }
+
+    /// The script's own tests, in the order of the text.
+    pub(super) fn tests(&self) -> Vec<String> {
+        let Some(script) = self.script(&self.library.entry) else { return Vec::new() };
+        let Some(ast) = &script.ast else { return Vec::new() };
+        let free = |name: &str| ast.iter_functions().any(|one| one.name == name && one.params.is_empty());
+        let names = script.notes.functions.iter().map(|(name, _)| name);
+        names.filter(|name| name.starts_with("test_") && free(name)).cloned().collect()
     }
 
     /// The function that is meant.

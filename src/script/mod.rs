@@ -41,7 +41,9 @@ pub use definitions::definitions;
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
-pub use run::{ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, run};
+pub use run::{
+    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, run, tests,
+};
 pub use secrets::Masker;
 
 use funchost_collectors::account::Account;

@@ -102,6 +102,10 @@ pub struct RunOptions {
     pub timeout: Option<u64>,
     /// Every Runner in debug mode.
     pub debug: bool,
+    /// The function is one of the script's own tests, which need no registration.
+    pub test: bool,
+    /// A value of the environment that is missing is given a stand-in.
+    pub placeholders: bool,
 }
 
 /// How a run ended.
@@ -186,6 +190,18 @@ pub fn list(script: &Script) -> Result<Vec<ApiFunction>, Report> {
     }
 }
 
+/// The names of a script's own tests, in the order of the text: `fn test_…()`.
+///
+/// # Errors
+/// Why it does not load.
+pub fn tests(script: &Script) -> Result<Vec<String>, Report> {
+    let done = dry(script, Mode::List);
+    match done.result {
+        Ok(_) => Ok(done.tests),
+        Err(diagnostic) => Err(diagnostic.into()),
+    }
+}
+
 /// Everything that can be known about a script without calling a cloud.
 #[must_use]
 pub fn check(script: &Script) -> CheckResult {
@@ -265,11 +281,12 @@ pub async fn run(
     let begun = Instant::now();
     let first = options.timeout.map_or(script.settings.default_timeout, Duration::from_secs);
     let (deadline, mut deadlines) = watch::channel(begun + first);
-    let mode = Mode::Run { function: options.function, debug: options.debug };
+    let mode = Mode::Run { function: options.function, debug: options.debug, test: options.test };
     let mut host = Host::new(script.settings.clone(), script.library.clone(), mode);
     host.runtime = Some(tokio::runtime::Handle::current());
     host.backend = Some(backend);
     host.timeout = options.timeout;
+    host.stand_ins = options.placeholders;
     host.begun = begun;
     host.deadline = Some(deadline);
     let host = Arc::new(host);
@@ -323,6 +340,7 @@ pub async fn run(
 struct Done {
     result: Result<Value, Diagnostic>,
     functions: Vec<ApiFunction>,
+    tests: Vec<String>,
     warnings: Vec<Diagnostic>,
     lint: Vec<Diagnostic>,
     placeholders: bool,
@@ -333,6 +351,7 @@ impl Done {
         Self {
             result: Err(diagnostic),
             functions: Vec::new(),
+            tests: Vec::new(),
             warnings: Vec::new(),
             lint: Vec::new(),
             placeholders: false,
@@ -417,6 +436,7 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
         .collect();
     Done {
         result,
+        tests: host.tests(),
         functions,
         warnings: host.warnings(),
         lint,

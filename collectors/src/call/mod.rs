@@ -5,6 +5,7 @@
 
 mod limiter;
 mod session;
+mod tap;
 mod text;
 mod transport;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 use transport::{chain, refuse};
 
 pub use session::Credentials;
+pub use tap::{Answered, Asked, Tap};
 pub use text::{cut, hide};
 
 pub(crate) use session::Sessions;
@@ -106,6 +108,8 @@ pub struct Options {
     pub backoff: (Duration, Duration),
     /// Bytes of an answer, unpacked. More is cut with an error.
     pub answer_limit: usize,
+    /// What stands between the path and the network, if anything does.
+    pub tap: Option<Arc<dyn Tap>>,
 }
 
 impl Default for Options {
@@ -118,6 +122,7 @@ impl Default for Options {
             attempts: 5,
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
             answer_limit: 100 << 20,
+            tap: None,
         }
     }
 }
@@ -382,6 +387,24 @@ impl CallPath {
         }
         call.counts.add(call.action.service, call.action.action);
         let mut ahead = None;
+        let kept = self.options.tap.as_ref().map(|tap| (tap, request.try_clone()));
+        let asked = |request| tap::Asked {
+            cloud: call.cloud,
+            service: call.action.service,
+            action: call.action.action,
+            region: call.region,
+            request,
+        };
+        if let Some((tap, Some(request))) = &kept
+            && let Some(found) = tap.answer(&asked(request))
+        {
+            let answer = tap::taken(found)?;
+            return (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
+                retry_after: None,
+                refusal,
+                ahead: None,
+            });
+        }
         let answer = transport::exchange(&self.http, &self.options, request, |headers| {
             if let Some(theirs) = date(headers.get(header::DATE)) {
                 ahead = Some(theirs.saturating_sub(time));
@@ -389,6 +412,9 @@ impl CallPath {
             }
         })
         .await?;
+        if let Some((tap, Some(request))) = &kept {
+            tap.heard(&asked(request), &tap::of(&answer));
+        }
         (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
             retry_after: retry_after(answer.headers.get(header::RETRY_AFTER), self.now(call.cloud))
                 .or_else(|| refusal.wait.map(|wait| wait.min(LONGEST_PAUSE))),
