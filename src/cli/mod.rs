@@ -8,6 +8,7 @@ mod check;
 mod collectors;
 mod definitions;
 mod demo;
+mod doctor;
 mod list;
 mod new;
 mod pages;
@@ -53,6 +54,8 @@ enum Command {
     Check(check::CheckArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
+    /// Find out what is wrong: configuration, DataKit, clocks, keys, permissions, endpoints, disk
+    Doctor(doctor::DoctorArguments),
     /// Run a script's own tests, without a cloud
     Test(test::TestArguments),
     /// Write a script to begin with
@@ -199,6 +202,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::Doctor(arguments) => doctor::main(surroundings, &cli.common, &arguments),
         Command::Test(arguments) => test::main(surroundings, &cli.common, &arguments),
         Command::New(arguments) => new::main(surroundings, &cli.common, &arguments),
         Command::Definitions(arguments) => definitions::main(surroundings, &arguments),

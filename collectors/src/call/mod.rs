@@ -325,6 +325,15 @@ impl CallPath {
     /// # Errors
     /// A [`CallError`] when it failed for good.
     pub async fn call<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
+        let action = call.action;
+        let result = self.attempts(call).await;
+        if let Some(tap) = &self.options.tap {
+            tap.ended(action.service, action.action, result.as_ref().map(drop));
+        }
+        result
+    }
+
+    async fn attempts<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
         let scope = Scope {
             account: call.account.to_owned(),
             region: call.region.to_owned(),

@@ -3,7 +3,7 @@
 //! Owns the shape of what is asked and answered there. Knows nothing of files.
 
 use super::transport::{Answer, refuse};
-use super::{Fault, Refusal};
+use super::{CallError, Fault, Refusal};
 use crate::account::Cloud;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -41,6 +41,9 @@ pub trait Tap: Send + Sync + std::fmt::Debug {
 
     /// Hears an answer of the network.
     fn heard(&self, asked: &Asked<'_>, answered: &Answered);
+
+    /// Hears how a call ended, with all of its attempts.
+    fn ended(&self, _service: &str, _action: &str, _result: Result<(), &CallError>) {}
 }
 
 pub(super) fn taken(found: Result<Answered, String>) -> Result<Answer, Refusal> {
