@@ -12,6 +12,7 @@ mod doctor;
 mod list;
 mod new;
 mod pages;
+mod progress;
 mod run;
 mod table;
 mod test;

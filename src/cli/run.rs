@@ -8,7 +8,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::{Sqlite, State};
 use clap::Args;
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options};
+use funchost_collectors::call::{CallPath, Options, Tap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -59,6 +59,12 @@ impl RunArguments {
 
 /// Runs a script under a configuration.
 pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunArguments) -> Ran {
+    // In debug mode stdout is the same terminal, full of lines.
+    let shown = if arguments.debug { None } else { super::progress::show(surroundings) };
+    let (surroundings, counting, shown) = match shown {
+        Some((inside, counting, shown)) => (&inside.clone(), Some(counting), Some(shown)),
+        None => (surroundings, None, None),
+    };
     let refuse = |code| Ran { code, report: None };
     let path = surroundings.directory.join(&arguments.script);
     let opened = match script::open(&path, &script_settings(surroundings, config)) {
@@ -75,7 +81,8 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
             return refuse(1);
         }
     };
-    let runner = match runtime.block_on(runner(surroundings, config, arguments)) {
+    let tap = counting.map(|counting| counting as Arc<dyn Tap>);
+    let runner = match runtime.block_on(runner(surroundings, config, arguments, tap)) {
         Ok(runner) => runner,
         Err(Refusal { message, code }) => {
             if code == 2 {
@@ -100,6 +107,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     };
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
+    drop(shown);
     let ran = finish(surroundings, arguments, &runner, outcome);
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     ran
@@ -161,13 +169,18 @@ async fn runner(
     surroundings: &Surroundings,
     config: &Config,
     arguments: &RunArguments,
+    tap: Option<Arc<dyn Tap>>,
 ) -> Result<Runner, Refusal> {
     let state = Sqlite::open(&config.state, surroundings.clock.clone())
         .await
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
     let state: Arc<dyn State> = Arc::new(state);
-    let options =
-        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
+    let options = Options {
+        limits: config.limits.clone(),
+        endpoints: config.endpoints.clone(),
+        tap,
+        ..Options::default()
+    };
     let calls = CallPath::new(options, surroundings.clock.clone())
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
     let datakits = config

@@ -116,6 +116,8 @@ mod tests {
             .filter(|(name, _)| !name.starts_with("__") && !name.contains("index$"))
             .map(|(name, count)| (name.trim_start_matches("get$").to_owned(), *count))
             .filter(|(name, _)| !name.starts_with("__"))
+            // The prelude's typed method, whose `this` is the Runner.
+            .filter(|(name, count)| (name.as_str(), *count) != ("run", 0))
             .collect();
         let mut written = BTreeSet::new();
         for line in HOST.lines().filter_map(|line| line.strip_prefix("fn ")) {

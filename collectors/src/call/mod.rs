@@ -421,7 +421,9 @@ impl CallPath {
             }
         })
         .await?;
-        if let Some((tap, Some(request))) = &kept {
+        if let Some((tap, Some(request))) = &kept
+            && tap.listens()
+        {
             tap.heard(&asked(request), &tap::of(&answer));
         }
         (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {

@@ -39,6 +39,11 @@ pub trait Tap: Send + Sync + std::fmt::Debug {
     /// The answer in the network's place; none lets the request go out. An error is why there is no answer: nothing goes out then either.
     fn answer(&self, asked: &Asked<'_>) -> Option<Result<Answered, String>>;
 
+    /// Does it want to hear answers? They are copied for it.
+    fn listens(&self) -> bool {
+        true
+    }
+
     /// Hears an answer of the network.
     fn heard(&self, asked: &Asked<'_>, answered: &Answered);
 
