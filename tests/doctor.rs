@@ -67,7 +67,9 @@ async fn all_is_well_and_each_action_is_called_once() {
     // Nothing was collected: all is due as before.
     let run = world.run(&["run", "my_aws/main.rhai", "--output", "json"]);
     assert_eq!(run.collector("aws_ec2")["status"], "collected");
-    assert!(run.collector("aws_cloudwatch")["collected"].as_u64() > Some(0), "{run:?}");
+    let metrics = run.collector("aws_cloudwatch");
+    assert_eq!(metrics["status"], "collected", "{run:?}");
+    assert!(metrics["collected"].as_u64() > Some(0), "{run:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

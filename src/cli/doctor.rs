@@ -413,11 +413,14 @@ async fn endpoints(findings: &mut Findings<'_>, calls: &CallPath, collectors: &[
     }
 }
 
+/// An account's identity and `service:Action`.
+type OfAccount = (String, String);
+
 /// Lets every action of an account through once, and notes how it went. STS is free, and is asked by name.
 #[derive(Debug, Default)]
 struct Once {
-    asked: Mutex<BTreeSet<(String, String)>>,
-    ended: Mutex<BTreeMap<(String, String), Result<(), CallError>>>,
+    asked: Mutex<BTreeSet<OfAccount>>,
+    ended: Mutex<BTreeMap<OfAccount, Option<Box<CallError>>>>,
     /// Whose turn it is.
     account: Mutex<String>,
 }
@@ -427,7 +430,7 @@ impl Once {
         *lock(&self.account) = account.to_owned();
     }
 
-    fn key(&self, service: &str, action: &str) -> (String, String) {
+    fn key(&self, service: &str, action: &str) -> OfAccount {
         (lock(&self.account).clone(), format!("{service}:{action}"))
     }
 }
@@ -447,7 +450,9 @@ impl Tap for Once {
         if result.as_ref().is_err_and(|error| error.code == "not recorded") {
             return;
         }
-        lock(&self.ended).entry(self.key(service, action)).or_insert_with(|| result.map_err(Clone::clone));
+        lock(&self.ended)
+            .entry(self.key(service, action))
+            .or_insert_with(|| result.err().cloned().map(Box::new));
     }
 }
 
@@ -596,8 +601,7 @@ async fn who(findings: &mut Findings<'_>, calls: &Arc<CallPath>, ones: &[&Prepar
     let run = run(ones[0], calls, &findings.surroundings.clock, output);
     match named.ask(&run, &region, &[]).await {
         Ok(answer) => {
-            let member =
-                |name: &str| answer.get(name).and_then(|value| funchost_collectors::objects::text(value));
+            let member = |name: &str| answer.get(name).and_then(funchost_collectors::objects::text);
             let arn = member("Arn").unwrap_or_else(|| "somebody without a name".into());
             let number = member("Account").or_else(|| member("AccountId"));
             let number = number.map(|number| format!(", account {number}")).unwrap_or_default();
@@ -660,8 +664,8 @@ async fn permissions(findings: &mut Findings<'_>, calls: &Arc<CallPath>, tap: &A
         let found = lock(&tap.ended).get(&tap.key(action.service, action.action)).cloned();
         match found {
             None => untried.push(action.permission),
-            Some(Ok(())) => well.push(action.permission),
-            Some(Err(error)) => {
+            Some(None) => well.push(action.permission),
+            Some(Some(error)) => {
                 let hint = error.hint.clone().unwrap_or_else(|| match error.fault {
                     Fault::Denied => format!("grant these keys the permission {}", action.permission),
                     _ => "try again; `funchost run SCRIPT --debug` shows more".into(),

@@ -141,13 +141,13 @@ fn page(description: &Description, language: Language) -> String {
     let provider = description.cloud.provider();
     let kind = kind(description, language);
     let _ = match language {
-        English => write!(
+        English => writeln!(
             text,
-            "Reports {kind} in the measurement `{measurement}`, at most every {every} minutes. Every point has the tag `cloud_provider` = `{provider}` and the account's `extra_tags`.\n"
+            "Reports {kind} in the measurement `{measurement}`, at most every {every} minutes. Every point has the tag `cloud_provider` = `{provider}` and the account's `extra_tags`."
         ),
-        Chinese => write!(
+        Chinese => writeln!(
             text,
-            "上报{kind}，指标集为 `{measurement}`，最小采集间隔 {every} 分钟。每个数据点都带有标签 `cloud_provider` = `{provider}` 以及账号的 `extra_tags`。\n"
+            "上报{kind}，指标集为 `{measurement}`，最小采集间隔 {every} 分钟。每个数据点都带有标签 `cloud_provider` = `{provider}` 以及账号的 `extra_tags`。"
         ),
     };
     let aliases: Vec<String> = description.aliases.iter().map(|alias| format!("`{alias}__main`")).collect();
