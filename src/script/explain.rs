@@ -606,6 +606,5 @@ const BUILT_IN: &[&str] = &[
     "dedup",
     "Runner",
     "DataCollector",
-    "Collector",
     "run",
 ];

@@ -170,9 +170,10 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
             "name the script's file, such as my_aws/main.rhai",
         ));
     }
-    let file = path
-        .canonicalize()
-        .map_err(|error| failed(format!("cannot open the script {}: {error}", path.display()), ""))?;
+    let file = path.canonicalize().map_err(|error| {
+        let hint = "check the path; `funchost list` shows the scripts below the current folder";
+        failed(format!("cannot open the script {}: {error}", path.display()), hint)
+    })?;
     let source = library::read(&file).map_err(|message| failed(message, ""))?;
     let library = Library::around(&file, settings.library.as_deref());
     Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })

@@ -452,7 +452,7 @@ mod tests {
     fn what_is_not_known_is_asked_for() {
         let of =
             |cloud, service: &str, written: Json| super::of(cloud, service, &options(written)).unwrap_err();
-        assert!(of(Cloud::Aliyun, "esc", json!({})).hint.unwrap().contains("did you mean `ecs`?"));
+        assert!(of(Cloud::Aliyun, "ecss", json!({})).hint.unwrap().contains("did you mean `ecs`?"));
         assert!(of(Cloud::Aws, "brandnew", json!({})).hint.unwrap().contains("protocol"));
         assert_eq!(of(Cloud::Aws, "brandnew", json!({ "protocol": "json" })).path, "target");
         assert_eq!(of(Cloud::Aws, "eks", json!({ "path": "clusters" })).path, "path");
@@ -496,7 +496,7 @@ mod tests {
             ("/clusters/a%2Fb%20c", "max=5&ids=x&ids=y", "")
         );
         let (_, query, body) = rest("POST", "/clusters/{name}", &parameters);
-        assert_eq!((query.as_str(), body.as_str()), ("", r#"{"max":5,"ids":["x","y"]}"#));
+        assert_eq!((query.as_str(), body.as_str()), ("", r#"{"ids":["x","y"],"max":5}"#));
     }
 
     #[test]
