@@ -8,6 +8,7 @@ pub mod console;
 pub mod link;
 pub mod money;
 pub mod plan;
+pub mod recording;
 pub mod runner;
 pub mod schedule;
 pub mod script;

@@ -355,6 +355,9 @@ pub enum Failure {
     /// A filter of the script threw; the text is the host's report, with its place.
     #[error("a filter failed: {0}")]
     Filter(String),
+    /// A script's own collector failed; the text is the host's report, with its place.
+    #[error("{0}")]
+    Script(String),
     /// What was remembered could not be read or kept.
     #[error("the state could not be used: {0}")]
     State(String),

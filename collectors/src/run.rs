@@ -46,7 +46,8 @@ pub trait ObjectFilter: Send + Sync {
     async fn keep(&self, objects: Vec<serde_json::Value>) -> Result<Vec<bool>, Failure>;
 }
 
-/// Everything that a collector gets.
+/// Everything that a collector gets. A clone is the same run, for a helper that works elsewhere.
+#[derive(Clone)]
 pub struct Run {
     /// Whose.
     pub account: Arc<Account>,

@@ -13,7 +13,7 @@ mod server;
 mod tencent;
 
 pub use aliyun::{AliyunEstate, AliyunFault, AliyunKeys, AliyunObject, AliyunProduct, AliyunSeries};
-pub use aws::{AwsEstate, InstanceTruth, Keys, MetricTruth, Statistics};
+pub use aws::{AwsEstate, DatabaseTruth, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
 pub use market::{MarketCall, MarketItems, MarketPaging};
@@ -199,6 +199,12 @@ impl Simcloud {
     #[must_use]
     pub fn instances(&self, region: &str) -> Vec<InstanceTruth> {
         self.aws.estate().instances(region).to_vec()
+    }
+
+    /// The databases of a region.
+    #[must_use]
+    pub fn databases(&self, region: &str) -> Vec<DatabaseTruth> {
+        self.aws.databases(region)
     }
 
     /// The series of a region.

@@ -8,28 +8,23 @@ use funchost_collectors::collector::{Description, Reported};
 use funchost_collectors::mistake::nearest;
 use funchost_collectors::point::Category;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 #[derive(Args)]
 pub(super) struct CollectorsArguments {
     /// One collector, by name or package id: `aws_ec2`, `guance_aws_ec2`
     name: Option<String>,
+    /// Write a page for each collector into this folder, in English and in Chinese
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    markdown: Option<PathBuf>,
 }
 
 pub(super) fn main(surroundings: &Surroundings, arguments: &CollectorsArguments) -> u8 {
-    let descriptions = || COLLECTORS.iter().map(|collector| collector.description());
+    if let Some(folder) = &arguments.markdown {
+        return super::pages::main(surroundings, folder);
+    }
     let Some(name) = &arguments.name else {
-        let mut table = Table::new(&["name", "package", "what", "kind", "every"]);
-        for description in descriptions() {
-            table.row(vec![
-                description.name.into(),
-                description.package.into(),
-                description.title.into(),
-                kind(description).into(),
-                format!("{} min", description.interval.as_secs() / 60),
-            ]);
-        }
-        surroundings.out(&table.to_string());
-        surroundings.out("\n`funchost collectors NAME` shows the configuration, the permissions, and every tag and field.\n");
+        surroundings.out(&list());
         return 0;
     };
     let wanted = name.strip_suffix("__main").unwrap_or(name);
@@ -48,7 +43,28 @@ pub(super) fn main(surroundings: &Surroundings, arguments: &CollectorsArguments)
     0
 }
 
-fn kind(description: &Description) -> &'static str {
+fn descriptions() -> impl Iterator<Item = &'static Description> {
+    COLLECTORS.iter().map(|collector| collector.description())
+}
+
+/// Every collector, in a table.
+pub(super) fn list() -> String {
+    let mut table = Table::new(&["name", "package", "what", "kind", "every"]);
+    for description in descriptions() {
+        table.row(vec![
+            description.name.into(),
+            description.package.into(),
+            description.title.into(),
+            kind(description).into(),
+            format!("{} min", description.interval.as_secs() / 60),
+        ]);
+    }
+    format!(
+        "{table}\n`funchost collectors NAME` shows the configuration, the permissions, and every tag and field.\n"
+    )
+}
+
+pub(super) fn kind(description: &Description) -> &'static str {
     match description.category {
         Category::Metric => "metrics",
         Category::CustomObject => "objects",

@@ -6,15 +6,21 @@
 
 mod check;
 mod collectors;
+mod definitions;
 mod demo;
+mod doctor;
 mod list;
+mod new;
 mod outbox;
+mod pages;
 mod plan;
+mod progress;
 mod remote;
 mod run;
 mod runs;
 mod serve;
 mod table;
+mod test;
 
 pub(crate) use table::Table;
 
@@ -23,7 +29,7 @@ use crate::runner::Lines;
 use crate::schedule::Tools;
 use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use funchost_collectors::call::SharedRates;
+use funchost_collectors::call::{SharedRates, Tap};
 use funchost_collectors::clock::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -66,6 +72,14 @@ enum Command {
     Logs(runs::LogsArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
+    /// Find out what is wrong: configuration, DataKit, clocks, keys, permissions, endpoints, disk
+    Doctor(doctor::DoctorArguments),
+    /// Run a script's own tests, without a cloud
+    Test(test::TestArguments),
+    /// Write a script to begin with
+    New(new::NewArguments),
+    /// Write what editors complete scripts from (.d.rhai)
+    Definitions(definitions::DefinitionsArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
     Collectors(collectors::CollectorsArguments),
     /// List, send or drop the points that DataKit has not taken yet
@@ -248,6 +262,10 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
         Command::Outbox(arguments) => outbox::main(surroundings, &cli.common, &arguments),
+        Command::Doctor(arguments) => doctor::main(surroundings, &cli.common, &arguments),
+        Command::Test(arguments) => test::main(surroundings, &cli.common, &arguments),
+        Command::New(arguments) => new::main(surroundings, &cli.common, &arguments),
+        Command::Definitions(arguments) => definitions::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
 }
@@ -325,8 +343,9 @@ fn tools(
     surroundings: &Surroundings,
     config: &Config,
     rates: Option<Arc<dyn SharedRates>>,
+    tap: Option<Arc<dyn Tap>>,
 ) -> Result<Tools, Refusal> {
-    let calls = run::calls(surroundings, config, rates)?;
+    let calls = run::calls(surroundings, config, rates, tap)?;
     let datakits = run::datakits(surroundings, config, &calls)
         .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
     Ok(Tools {

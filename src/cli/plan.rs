@@ -141,7 +141,7 @@ async fn planner(surroundings: &Surroundings, config: &Config, discover: bool) -
     };
     Ok(Planner::new(Settings {
         state,
-        calls: Arc::new(calls(surroundings, config, rates)?),
+        calls: Arc::new(calls(surroundings, config, rates, None)?),
         clock: surroundings.clock.clone(),
         overlap: overlaps(config),
         budgets: config.budgets.clone(),

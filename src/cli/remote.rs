@@ -36,7 +36,7 @@ struct Remote<'r> {
 
 pub(super) fn main(surroundings: &Surroundings, config: &Config, request: &Request) -> u8 {
     let done = || -> Result<u8, Failure> {
-        let Tools { calls, .. } = super::tools(surroundings, config, None)
+        let Tools { calls, .. } = super::tools(surroundings, config, None, None)
             .map_err(|refusal| failure(refusal.code, refusal.message))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)

@@ -8,7 +8,7 @@ use crate::sink::datakit::{BadUrl, DataKit};
 use crate::state::{State, Time};
 use clap::Args;
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options, SharedRates};
+use funchost_collectors::call::{CallPath, Options, SharedRates, Tap};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -106,6 +106,12 @@ impl RunArguments {
 
 /// Runs a script under a configuration.
 pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunArguments) -> Ran {
+    // In debug mode stdout is the same terminal, full of lines.
+    let shown = if arguments.debug { None } else { super::progress::show(surroundings) };
+    let (surroundings, counting, shown) = match shown {
+        Some((inside, counting, shown)) => (&inside.clone(), Some(counting), Some(shown)),
+        None => (surroundings, None, None),
+    };
     let refuse = |code| Ran { code, report: None };
     let path = surroundings.directory.join(&arguments.script);
     let opened = match script::open(&path, &script_settings(surroundings, config)) {
@@ -127,7 +133,8 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
             return refuse(1);
         }
     };
-    let runner = match runtime.block_on(runner(surroundings, config, arguments)) {
+    let tap = counting.map(|counting| counting as Arc<dyn Tap>);
+    let runner = match runtime.block_on(runner(surroundings, config, arguments, tap)) {
         Ok(runner) => runner,
         Err(Refusal { message, code }) => {
             if code == 2 {
@@ -155,6 +162,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     };
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
+    drop(shown);
     let ran = finish(surroundings, arguments, &runner, outcome);
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     ran
@@ -214,10 +222,11 @@ async fn runner(
     surroundings: &Surroundings,
     config: &Config,
     arguments: &RunArguments,
+    tap: Option<Arc<dyn Tap>>,
 ) -> Result<Runner, Refusal> {
     let opened = super::open_state(surroundings, config).await?;
     let state: Arc<dyn State> = opened.store;
-    let tools = super::tools(surroundings, config, opened.rates)?;
+    let tools = super::tools(surroundings, config, opened.rates, tap)?;
     let stderr = surroundings.clone();
     Ok(Runner::new(Settings {
         state,
@@ -242,11 +251,13 @@ pub(super) fn calls(
     surroundings: &Surroundings,
     config: &Config,
     rates: Option<Arc<dyn SharedRates>>,
+    tap: Option<Arc<dyn Tap>>,
 ) -> Result<CallPath, Refusal> {
     let options = Options {
         limits: config.limits.clone(),
         endpoints: config.endpoints.clone(),
         rates,
+        tap,
         ..Options::default()
     };
     CallPath::new(options, surroundings.clock.clone())

@@ -160,7 +160,7 @@ async fn serve(
         ));
     }
     let crate::state::Opened { store, rates } = super::open_state(surroundings, &config).await?;
-    let tools = tools(surroundings, &config, rates.clone())?;
+    let tools = tools(surroundings, &config, rates.clone(), None)?;
     let library = Arc::new(Library::new(&root, script_settings(surroundings, &config)));
     let started = clock.now();
     let worker = format!("{}-{}-{:x}", machine(), std::process::id(), started / 1_000_000);
@@ -342,7 +342,7 @@ impl Service {
             tracing::error!(why = refusal.message, "the configuration stays as it was");
             return;
         }
-        let mut tools = match tools(&self.surroundings, &config, self.rates.clone()) {
+        let mut tools = match tools(&self.surroundings, &config, self.rates.clone(), None) {
             Ok(tools) => tools,
             Err(refusal) => {
                 tracing::error!(why = refusal.message, "the configuration stays as it was");

@@ -207,6 +207,46 @@ fn sample(collector: &str, point: &Point) -> serde_json::Value {
     })
 }
 
+impl Target {
+    /// Writes a batch of points that belong to no mark; what DataKit does not take is kept. Answers with the points delivered and
+    /// kept, and the lines refused.
+    pub(super) async fn write(
+        &mut self,
+        batch: Batch,
+        ending: &Ending,
+        now: Time,
+    ) -> Result<(u64, u64, Vec<String>), StateError> {
+        let written = match &mut self.0 {
+            Kind::Lines(lines) => {
+                let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+                // A reader that has gone away (`| head`) has seen what it wanted.
+                let written = lines.write_all(batch.body());
+                return Ok((if written.is_ok() { batch.len() as u64 } else { 0 }, 0, Vec::new()));
+            }
+            Kind::DataKit(written) => written,
+        };
+        let (mut delivered, mut refused, mut rest) = (0, Vec::new(), None);
+        if written.down.is_some() {
+            rest = Some(batch);
+        } else {
+            let answer = ending.write(&written.datakit, &batch).await;
+            delivered = answer.delivered;
+            refused = answer.rejected.iter().map(ToString::to_string).collect();
+            if let Outcome::Kept { why, rest: unsent } = answer.outcome {
+                written.down = Some(why);
+                rest = Some(unsent);
+            }
+        }
+        let kept = rest.as_ref().map_or(0, Batch::len) as u64;
+        if let Some(rest) = rest {
+            let parcel = parcel_of(&rest, &written.id, now);
+            let commit = Commit { kept: vec![parcel], ..Commit::default() };
+            written.evicted += written.state.commit(commit, written.limit).await?.points;
+        }
+        Ok((delivered, kept, refused))
+    }
+}
+
 fn parcel_of(batch: &Batch, datakit: &str, created: Time) -> Parcel {
     Parcel {
         id: 0,

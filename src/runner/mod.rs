@@ -12,13 +12,14 @@
 mod delivery;
 mod marks;
 mod report;
+mod written;
 
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
 use crate::money;
 use crate::money::budget::{self, BudgetReport, Budgets, Watch};
-use crate::script::{Backend, BackendError, Prepared, Request, unknown_datakit};
+use crate::script::{Backend, BackendError, Kept, Prepared, Request, WriteRequest, Written, unknown_datakit};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
 use delivery::{Delivery, Ending, Target};
@@ -213,6 +214,44 @@ impl Backend for Runner {
             }),
         }
     }
+
+    async fn write(&self, request: WriteRequest, stop: CancellationToken) -> Result<Written, BackendError> {
+        let inner = self.0.clone();
+        inner.write(request, stop).await
+    }
+
+    async fn value(&self, key: &str) -> Result<Option<Kept>, BackendError> {
+        let settings = &self.0.settings;
+        let found = settings.state.value(&own(key), settings.clock.now()).await.map_err(unusable)?;
+        Ok(found.map(|(value, expires)| Kept { value, expires }))
+    }
+
+    async fn swap_value(
+        &self,
+        key: &str,
+        known: Option<Vec<u8>>,
+        new: Option<Kept>,
+    ) -> Result<bool, BackendError> {
+        let settings = &self.0.settings;
+        let new = new.as_ref().map(|kept| (kept.value.as_slice(), kept.expires));
+        settings.state.swap(&own(key), known.as_deref(), new, settings.clock.now()).await.map_err(unusable)
+    }
+
+    async fn value_keys(&self, prefix: &str) -> Result<Vec<String>, BackendError> {
+        let settings = &self.0.settings;
+        let found = settings.state.keys(&own(prefix), settings.clock.now()).await.map_err(unusable)?;
+        let before = own("").len();
+        Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
+    }
+}
+
+/// A script's key in the state: no collector's key begins so.
+fn own(key: &str) -> String {
+    format!("script\n{key}")
+}
+
+fn unusable(error: StateError) -> BackendError {
+    BackendError { message: error.to_string(), hint: None, input: false }
 }
 
 impl Inner {

@@ -276,6 +276,7 @@ impl Engine {
             timeout: record.timeout.and_then(|seconds| u64::try_from(seconds).ok()),
             debug: false,
             arguments,
+            ..RunOptions::default()
         };
         let script = script.with_output(log.clone());
         let outcome = script::run(&script, options, Arc::new(runner.clone()), stop).await;

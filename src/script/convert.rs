@@ -110,7 +110,9 @@ pub(super) fn kind_of_name(name: &str) -> String {
         "i64" | "int" => "a whole number".into(),
         "f64" | "float" => "a decimal number".into(),
         "char" => "a character".into(),
-        "string" | "&str" | "& str" | "ImmutableString" | "String" => "a text".into(),
+        "&str | ImmutableString | String" | "string" | "&str" | "& str" | "ImmutableString" | "String" => {
+            "a text".into()
+        }
         "array" | "Array" => "a list".into(),
         "map" | "Map" => "a map".into(),
         "blob" | "Blob" => "a blob".into(),
@@ -118,6 +120,8 @@ pub(super) fn kind_of_name(name: &str) -> String {
         "Runner" => "a Runner".into(),
         "Collector" => "a collector".into(),
         "DFF" => "DFF".into(),
+        "Client" => "a client".into(),
+        "Context" => "a collector's context".into(),
         "timestamp" | "Instant" => "a timestamp".into(),
         "range" | "range=" | "Range<i64>" | "RangeInclusive<i64>" => "a range".into(),
         other => format!("a value of type {}", other.rsplit("::").next().unwrap_or(other)),

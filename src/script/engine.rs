@@ -6,7 +6,7 @@ use super::host::{Host, Mode, PRELUDE, Why};
 use super::library;
 use super::output::Kind;
 use super::problem::{Problem, Result};
-use super::{dff, dialect, memory, packages, variables};
+use super::{clients, connect, custom, dff, dialect, memory, packages, variables};
 use rhai::{
     Array, Blob, Dynamic, Engine, EvalAltResult, ImmutableString, Module, ModuleResolver, NativeCallContext,
     OptimizationLevel, Position, Scope, Shared,
@@ -54,9 +54,14 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
     engine.register_type_with_name::<Problem>("error");
     engine.register_fn("to_string", |problem: &mut Problem| problem.message.clone());
     engine.register_get("message", |problem: &mut Problem| problem.message.clone());
+    engine.register_get("code", |problem: &mut Problem| problem.code.clone());
     variables::install(&mut engine, host);
     dff::install(&mut engine, host);
     packages::install(&mut engine, host);
+    custom::install(&mut engine, host);
+    clients::install(&mut engine, host);
+    connect::install(&mut engine, host);
+    asserting(&mut engine);
     waiting(&mut engine, host);
     growing(&mut engine, host);
     // Before the words of the dialect: one of them is the name of a type here.
@@ -65,12 +70,39 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
     engine.register_global_module(Module::eval_ast_as_new(Scope::new(), &prelude, &engine)?.into());
     dialect::install(&mut engine, host);
     engine.set_module_resolver(Resolver {
-        native: packages::modules(host),
+        native: packages::modules(host).into_iter().chain(clients::modules(host)).collect(),
         host: host.clone(),
         cache: Mutex::default(),
         loading: Mutex::default(),
     });
     Ok(engine)
+}
+
+/// `assert` and `assert_eq`, for a script's own tests.
+fn asserting(engine: &mut Engine) {
+    let failed = |context: &NativeCallContext, text: &str| -> Box<EvalAltResult> {
+        Problem::run_time(text).label("asserted here").thrown(context.call_position())
+    };
+    engine.register_fn("assert", move |context: NativeCallContext, holds: bool| -> Result<()> {
+        if holds { Ok(()) } else { Err(failed(&context, "the assertion does not hold")) }
+    });
+    engine.register_fn("assert", move |context: NativeCallContext, holds: bool, text: &str| -> Result<()> {
+        if holds { Ok(()) } else { Err(failed(&context, &format!("the assertion does not hold: {text}"))) }
+    });
+    engine.register_fn(
+        "assert_eq",
+        move |context: NativeCallContext, found: Dynamic, wanted: Dynamic| -> Result<()> {
+            let text = |value: &Dynamic| match super::convert::to_json(value) {
+                Ok(data) => data.to_string(),
+                Err(_) => super::convert::kind(value),
+            };
+            let (found, wanted) = (text(&found), text(&wanted));
+            if found == wanted {
+                return Ok(());
+            }
+            Err(failed(&context, &format!("found {found}, expected {wanted}")))
+        },
+    );
 }
 
 /// `sleep`, which ends when the run does.

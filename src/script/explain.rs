@@ -9,7 +9,7 @@ use super::engine::CALL_LEVELS;
 use super::host::{Host, PRELUDE, Why};
 use super::locate::{self, imports};
 use super::problem::{At, Problem};
-use super::{dff, habits, packages, variables};
+use super::{clients, dff, habits, packages, variables};
 use funchost_collectors::call::cut;
 use funchost_collectors::mistake::nearest;
 use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, Stmt};
@@ -365,10 +365,14 @@ pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
     let Some(ast) = loaded.ast else { return problem };
     let found = imports(&ast);
     if found.iter().any(|import| import.alias == name) {
-        let function = found
-            .iter()
-            .find(|import| import.alias == name)
-            .map_or("name", |import| if import.id.ends_with("__main") { "DataCollector" } else { "name" });
+        let function = found.iter().find(|import| import.alias == name).map_or("name", |import| match import
+            .id
+            .as_str()
+        {
+            id if clients::is_client(id) => "client",
+            id if id.ends_with("__main") => "DataCollector",
+            _ => "name",
+        });
         return Problem::input(format!("`{name}` is an imported script, not a value"))
             .label("not a value")
             .hint(format!("write `{name}::{function}(…)`, with `::` instead of `.`"));
@@ -489,6 +493,21 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
         return Problem::input(format!("`{bare}` takes {count} argument{}, {given} given", plural(*count)))
             .label("wrong number of arguments");
     }
+    match arguments.first().copied().unwrap_or_default() {
+        "Client" => {
+            return fault.hint(
+                "a client has .request(service, action, parameters, options), .all(service, action, parameters, options) and .pages(…, options, |items| { … })",
+            );
+        }
+        "Context" => return fault.hint("the context has ctx.emit(point) and ctx.warn(text)"),
+        "Connection" => {
+            return fault.hint("it has .write_metric(point), .write_metric_many(points) and .write_by_category(category, points)");
+        }
+        "Store" | "Cache" => {
+            return fault.hint("it has get, set, delete, exists, keys, get_all, incr, expire and ttl");
+        }
+        _ => {}
+    }
     if packages::is_host_type(arguments.first().copied().unwrap_or_default()) && bare != "run" {
         return fault.hint("a Runner has one method, `.run()`; a collector has none");
     }
@@ -513,9 +532,14 @@ fn wrong_member(member: &str, members: &[&str], unknown: Problem) -> Problem {
     let form = match member {
         "API" => "DFF.API(\"title\", #{ timeout: 300 }, run)",
         "ENV" => "DFF.ENV(\"ID\")",
+        "CONN" | "SRC" => "DFF.CONN(\"datakit\")",
+        "STORE" => "DFF.STORE.get(\"key\")",
+        "CACHE" => "DFF.CACHE.get(\"key\")",
         "LOG" => "DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")",
         "TOOLKIT" => "DFF.TOOLKIT.now_ms()",
         "iso8601" => "DFF.TOOLKIT.iso8601(milliseconds)",
+        "parse_time" => "DFF.TOOLKIT.parse_time(\"2026-01-02T03:04:05Z\")",
+        "match_wildcard" => "DFF.TOOLKIT.match_wildcard(text, \"*pattern*\")",
         other => {
             return Problem::input(format!("`{other}` takes no arguments"))
                 .hint(format!("write `DFF.TOOLKIT.{other}()`"));

@@ -1,4 +1,4 @@
-//! A user's filters: functions of a script, called for collectors that run elsewhere.
+//! A user's filters and own collectors: functions of a script, called for a Runner that works elsewhere.
 //!
 //! Owns the channel between both. A collector asks from any async worker; the script's own thread answers, a page of objects at
 //! a time, while `.run()` waits: no function of a script ever runs on an async worker.
@@ -6,21 +6,40 @@
 use super::convert::{from_json, kind};
 use super::host::Host;
 use super::output::{Kind, Level};
-use super::{BackendError, explain, memory};
+use super::packages::Created;
+use super::{BackendError, custom, explain, memory};
 use funchost_collectors::call::cut;
-use funchost_collectors::collector::Failure;
-use funchost_collectors::run::ObjectFilter;
-use rhai::{Dynamic, FnPtr, NativeCallContext};
+use funchost_collectors::collector::{Failure, Window};
+use funchost_collectors::point::Text;
+use funchost_collectors::run::{ObjectFilter, Run};
+use rhai::{Dynamic, EvalAltResult, FnPtr, NativeCallContext};
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+/// Work for the script's thread.
+pub(super) enum Job {
+    /// A page of objects waits for its filters.
+    Filter(FilterJob),
+    /// A region waits for the function of a script's own collector.
+    Collect(Box<CollectJob>),
+}
+
 /// A page of objects that waits for its answers.
-pub(super) struct Job {
+pub(super) struct FilterJob {
     collector: usize,
     objects: Vec<Value>,
     answer: oneshot::Sender<Result<Vec<bool>, Failure>>,
+}
+
+/// A region that is to be collected by a function.
+pub(super) struct CollectJob {
+    pub(super) collector: usize,
+    pub(super) run: Run,
+    pub(super) region: Text,
+    pub(super) window: Option<Window>,
+    pub(super) answer: oneshot::Sender<Result<(), Failure>>,
 }
 
 /// The collectors' side.
@@ -41,15 +60,15 @@ impl ObjectFilter for ChannelFilter {
     async fn keep(&self, objects: Vec<Value>) -> Result<Vec<bool>, Failure> {
         let gone = || Failure::Filter("the script has ended".into());
         let (answer, answered) = oneshot::channel();
-        let job = Job { collector: self.collector, objects, answer };
-        self.jobs.send(job).await.map_err(|_| gone())?;
+        let job = FilterJob { collector: self.collector, objects, answer };
+        self.jobs.send(Job::Filter(job)).await.map_err(|_| gone())?;
         answered.await.map_err(|_| gone())?
     }
 }
 
 /// The script's side.
 pub(super) struct Jobs {
-    filters: Vec<Vec<FnPtr>>,
+    collectors: Vec<Created>,
     waiting: mpsc::Receiver<Job>,
 }
 
@@ -60,10 +79,10 @@ enum Event {
 }
 
 impl Jobs {
-    /// Both ends; the filters of each collector by its number.
-    pub(super) fn new(filters: Vec<Vec<FnPtr>>) -> (Self, mpsc::Sender<Job>) {
+    /// Both ends; collectors are known by their numbers.
+    pub(super) fn new(collectors: Vec<Created>) -> (Self, mpsc::Sender<Job>) {
         let (sender, waiting) = mpsc::channel(1);
-        (Self { filters, waiting }, sender)
+        (Self { collectors, waiting }, sender)
     }
 
     /// Answers filter calls until the backend has answered. After the run was stopped, the backend has a while to end.
@@ -104,7 +123,13 @@ impl Jobs {
                     return answer;
                 }
                 Event::Job(job) => {
-                    let Job { collector, objects, answer } = *job;
+                    let FilterJob { collector, objects, answer } = match *job {
+                        Job::Filter(job) => job,
+                        Job::Collect(job) => {
+                            self.collect(host, context, *job);
+                            continue;
+                        }
+                    };
                     let kept = self.keep(host, context, collector, &objects).map_err(Failure::Filter);
                     memory::uncounted(|| {
                         drop(objects);
@@ -114,6 +139,30 @@ impl Jobs {
                 }
             }
         }
+    }
+
+    /// Calls a collector's function, and says how it failed.
+    fn collect(&self, host: &Host, context: &NativeCallContext, job: CollectJob) {
+        let waited_for = host.waited_for();
+        let result = match self.collectors.get(job.collector) {
+            Some(created) => custom::collect(host, context, created, &job),
+            None => Ok(()),
+        };
+        if host.stop.why().is_none()
+            && let Some(((script, position), what)) = waited_for
+        {
+            host.begin_waiting(&script, position, &what);
+        }
+        let result = result.map_err(|error| match failed(host, &error) {
+            (line, Some(hint)) => Failure::Script(format!("{line}\nhint: {hint}")),
+            (line, None) => Failure::Script(line),
+        });
+        memory::uncounted(|| {
+            let CollectJob { run, answer, .. } = job;
+            drop(run);
+            // Whoever asked may have ended meanwhile.
+            drop(answer.send(result));
+        });
     }
 
     fn keep(
@@ -127,7 +176,7 @@ impl Jobs {
         for object in objects {
             let instance = from_json(object);
             let mut keep = true;
-            for filter in self.filters.get(collector).into_iter().flatten() {
+            for filter in self.collectors.get(collector).into_iter().flat_map(|created| &created.0.filters) {
                 if !keep {
                     break;
                 }
@@ -150,13 +199,18 @@ fn call(host: &Host, context: &NativeCallContext, filter: &FnPtr, instance: Dyna
                 host.function_place(filter.fn_name()).map_or(String::new(), |place| format!(" ({place})"));
             format!("it answered {}, expected true or false{place}", kind(&answer))
         }),
-        Err(_) if host.stop.why().is_some() => Err("the run was stopped".into()),
-        Err(error) => {
-            let diagnostic = explain::error_of_callback(host, &error);
-            // The line's own kind says "error" already.
-            let text = diagnostic.render(false);
-            host.say(Kind::Host(Level::Error), text.strip_prefix("error: ").unwrap_or(&text), None);
-            Err(cut(&diagnostic.line()))
-        }
+        Err(error) => Err(failed(host, &error).0),
     }
+}
+
+/// Says how a function failed; answers with one line for the report, and what to do.
+fn failed(host: &Host, error: &EvalAltResult) -> (String, Option<String>) {
+    if host.stop.why().is_some() {
+        return ("the run was stopped".into(), None);
+    }
+    let diagnostic = explain::error_of_callback(host, error);
+    // The line's own kind says "error" already.
+    let text = diagnostic.render(false);
+    host.say(Kind::Host(Level::Error), text.strip_prefix("error: ").unwrap_or(&text), None);
+    (cut(&diagnostic.line()), diagnostic.hint)
 }

@@ -37,6 +37,8 @@ pub(super) enum Mode {
         function: Option<String>,
         /// Every runner in debug mode.
         debug: bool,
+        /// The function is a test.
+        test: bool,
     },
 }
 
@@ -125,6 +127,10 @@ pub(super) struct Host {
     pub(super) backend_calls: AtomicU64,
     /// Was a placeholder given for a value of the environment.
     pub(super) placeholders: AtomicBool,
+    /// Does a missing value of the environment get a stand-in when running, too.
+    pub(super) stand_ins: bool,
+    /// The collection whose function runs now, if one does.
+    pub(super) collecting: Mutex<Option<super::custom::Collecting>>,
 }
 
 /// Locks what no one may be poisoned by: a panic ends the run, and its message is all that is still wanted.
@@ -156,6 +162,8 @@ impl Host {
             debugged: AtomicBool::new(false),
             backend_calls: AtomicU64::new(0),
             placeholders: AtomicBool::new(false),
+            stand_ins: false,
+            collecting: Mutex::default(),
         }
     }
 
@@ -259,6 +267,16 @@ impl Host {
             Mode::Dry { function } => Some(function.clone()),
             Mode::Run { function, .. } => function.clone(),
         };
+        if let Mode::Run { function: Some(name), test: true, .. } = &self.mode {
+            let call = NativeCallContext::new_with_all_fields(
+                context.engine(),
+                name,
+                Some(&self.library.entry),
+                context.global_runtime_state(),
+                Position::NONE,
+            );
+            return call.call_fn_raw(name, false, false, &mut []);
+        }
         let function = self.choose(wanted.as_deref()).map_err(|problem| problem.thrown(Position::NONE))?;
         let timeout =
             self.timeout.or(function.options.timeout).unwrap_or(self.settings.default_timeout.as_secs());
@@ -317,6 +335,15 @@ impl Host {
                 })
             })
             .collect()
+    }
+
+    /// The script's own tests, in the order of the text.
+    pub(super) fn tests(&self) -> Vec<String> {
+        let Some(script) = self.script(&self.library.entry) else { return Vec::new() };
+        let Some(ast) = &script.ast else { return Vec::new() };
+        let free = |name: &str| ast.iter_functions().any(|one| one.name == name && one.params.is_empty());
+        let names = script.notes.functions.iter().map(|(name, _)| name);
+        names.filter(|name| name.starts_with("test_") && free(name)).cloned().collect()
     }
 
     /// The function that is meant.
@@ -437,11 +464,17 @@ impl Host {
 
     /// Where the body of a function or closure begins, in whichever script it is.
     pub(super) fn function_place(&self, name: &str) -> Option<Place> {
+        let (script, position) = self.function_position(name)?;
+        self.place(&script, position)
+    }
+
+    /// The same as Rhai gives it.
+    pub(super) fn function_position(&self, name: &str) -> Option<At> {
         self.loaded().into_iter().find_map(|id| {
             let ast = self.script(&id)?.ast?;
             let (.., function) =
                 ast.shared_lib().iter_script_fn_info().find(|(_, _, found, ..)| *found == name)?;
-            self.place(&id, function.body.position())
+            Some((id, function.body.position()))
         })
     }
 

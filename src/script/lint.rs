@@ -8,7 +8,7 @@ use super::explain;
 use super::host::Host;
 use super::locate::{each_node, imports};
 use super::problem::Problem;
-use super::{dff, packages, variables};
+use super::{clients, dff, packages, variables};
 use funchost_collectors::mistake::nearest;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, ScriptFuncDef, Shared, Stmt};
 use std::collections::BTreeSet;
@@ -210,6 +210,8 @@ impl Linter<'_> {
         };
         let (known, what): (Vec<(String, usize)>, &str) = if packages::is_runner(&import.id) {
             (vec![("Runner".into(), 1), ("Runner".into(), 2)], "package")
+        } else if clients::is_client(&import.id) {
+            (vec![("client".into(), 1)], "package")
         } else if packages::is_collector(self.host, &import.id) {
             (vec![("DataCollector".into(), 2), ("DataCollector".into(), 3)], "package")
         } else {

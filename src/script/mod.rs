@@ -10,8 +10,12 @@
 //!   `filter` brings a collector's questions back to that thread; `memory` counts what it holds.
 //! - `explain`, `habits`, `locate` and `lint` make messages; `diagnostic` is their shape; `secrets` keeps secrets out of them.
 
+mod clients;
+mod connect;
 mod convert;
 pub(crate) mod crontab;
+mod custom;
+mod definitions;
 mod dff;
 mod diagnostic;
 mod dialect;
@@ -27,24 +31,27 @@ mod locate;
 mod memory;
 mod output;
 mod packages;
+mod points;
 mod problem;
 mod run;
 mod secrets;
 mod variables;
 
+pub use definitions::definitions;
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
 pub use library::Snapshot;
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
 pub use packages::unknown_datakit;
 pub use run::{
-    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, open_in, run,
+    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, open_in, run, tests,
 };
 pub use secrets::Masker;
 
 use funchost_collectors::account::Account;
 use funchost_collectors::clock::{Clock, SystemClock};
 use funchost_collectors::collector::{Collector, Spec};
+use funchost_collectors::point::{Category, Point};
 use funchost_collectors::run::ObjectFilter;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
@@ -134,6 +141,47 @@ pub struct Request {
     pub datakit_id: String,
 }
 
+/// Points that a script writes itself, with `DFF.CONN(id)`.
+#[derive(Clone, Debug)]
+pub struct WriteRequest {
+    /// Which DataKit.
+    pub datakit_id: String,
+    /// Of all of the points.
+    pub category: Category,
+    /// At least one.
+    pub points: Vec<Point>,
+    /// Print them, write nothing.
+    pub debug: bool,
+}
+
+/// What became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// DataKit took them.
+    pub delivered: u64,
+    /// They wait in the outbox.
+    pub kept: u64,
+    /// DataKit refuses them.
+    pub rejected: u64,
+    /// DataKit would write them under a wrong time.
+    pub too_old: u64,
+    /// Why some were rejected.
+    pub causes: Vec<String>,
+}
+
+/// A value that a script keeps, with `DFF.STORE` or `DFF.CACHE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// JSON.
+    pub value: Vec<u8>,
+    /// Nanoseconds since 1970; the largest number for one that stays.
+    pub expires: i64,
+}
+
+fn not_here<T>(what: &str) -> Result<T, BackendError> {
+    Err(BackendError { message: format!("{what} is not possible here"), hint: None, input: false })
+}
+
 /// What stands behind `Runner(…).run()`. Implemented by the Runner; a double in the script room's own tests.
 #[async_trait::async_trait]
 pub trait Backend: Send + Sync {
@@ -146,6 +194,43 @@ pub trait Backend: Send + Sync {
     /// Only what makes running impossible: an unknown `datakit_id`, a state that cannot be used.
     async fn run(&self, request: Request, stop: CancellationToken)
     -> Result<serde_json::Value, BackendError>;
+
+    /// Writes points that a script made itself, by the same sink and outbox as a collector's.
+    ///
+    /// # Errors
+    /// Only what makes writing impossible: an unknown `datakit_id`, a state that cannot be used.
+    async fn write(&self, _request: WriteRequest, _stop: CancellationToken) -> Result<Written, BackendError> {
+        not_here("writing to DataKit")
+    }
+
+    /// A kept value that has not expired.
+    ///
+    /// # Errors
+    /// A state that cannot be used.
+    async fn value(&self, _key: &str) -> Result<Option<Kept>, BackendError> {
+        not_here("keeping values")
+    }
+
+    /// Puts `new` in the place of `known`, in one step; says whether `known` was what stood there.
+    ///
+    /// # Errors
+    /// A state that cannot be used.
+    async fn swap_value(
+        &self,
+        _key: &str,
+        _known: Option<Vec<u8>>,
+        _new: Option<Kept>,
+    ) -> Result<bool, BackendError> {
+        not_here("keeping values")
+    }
+
+    /// The keys that begin so and have not expired, sorted.
+    ///
+    /// # Errors
+    /// A state that cannot be used.
+    async fn value_keys(&self, _prefix: &str) -> Result<Vec<String>, BackendError> {
+        not_here("keeping values")
+    }
 }
 
 /// Why nothing could be run.

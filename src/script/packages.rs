@@ -48,12 +48,16 @@ const CREATED: &str = "the collector is created here";
 
 /// A collector as a script holds it.
 #[derive(Clone)]
-pub(super) struct Created(Arc<Inner>);
+pub(super) struct Created(pub(super) Arc<Inner>);
 
-struct Inner {
-    prepared: Prepared,
-    filters: Vec<FnPtr>,
-    at: At,
+pub(super) struct Inner {
+    pub(super) prepared: Prepared,
+    pub(super) filters: Vec<FnPtr>,
+    pub(super) at: At,
+    /// Of a script's own collector: its function, what it collects, and its account as it was written.
+    pub(super) closure: Option<FnPtr>,
+    pub(super) spec: Option<super::custom::ScriptSpec>,
+    pub(super) written: Dynamic,
 }
 
 /// A Runner as a script holds it.
@@ -242,7 +246,7 @@ fn construct(
         filter: None,
         place,
     };
-    Ok(Created(Arc::new(Inner { prepared, filters, at })))
+    Ok(Created(Arc::new(Inner { prepared, filters, at, closure: None, spec: None, written: Dynamic::UNIT })))
 }
 
 /// The third argument of a constructor.
@@ -355,13 +359,17 @@ impl Runner {
             host.debugged.store(true, Ordering::Relaxed);
         }
         host.backend_calls.fetch_add(1, Ordering::Relaxed);
-        let (jobs, filters) = Jobs::new(self.collectors.iter().map(|one| one.0.filters.clone()).collect());
+        let (jobs, filters) = Jobs::new(self.collectors.clone());
         let collectors = self
             .collectors
             .iter()
             .enumerate()
             .map(|(index, one)| Prepared {
                 filter: (!one.0.filters.is_empty()).then(|| ChannelFilter::shared(index, &filters)),
+                spec: match &one.0.spec {
+                    Some(own) => own.on(index, &filters),
+                    None => one.0.prepared.spec.clone(),
+                },
                 ..one.0.prepared.clone()
             })
             .collect();

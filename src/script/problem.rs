@@ -43,6 +43,8 @@ pub(super) struct Details {
     pub(super) argument: Option<Argument>,
     /// The option it is about, for a caller that knows where options are written.
     pub(super) option: Option<String>,
+    /// The cloud's code, where a call failed; empty otherwise.
+    pub(super) code: String,
     /// Other places that explain.
     pub(super) others: Vec<(At, String)>,
 }
@@ -72,6 +74,7 @@ impl Problem {
             place: None,
             argument: None,
             option: None,
+            code: String::new(),
             others: Vec::new(),
         }))
     }
@@ -120,6 +123,30 @@ impl Problem {
     /// It is about an argument of the call that throws it.
     pub(super) fn argument(mut self, index: usize, path: impl Into<String>, key: bool, call: &str) -> Self {
         self.argument = Some(Argument { index, path: path.into(), key, call: call.into() });
+        self
+    }
+
+    /// The same about the argument with another number.
+    pub(super) fn with_index(mut self, index: usize) -> Self {
+        if let Some(argument) = &mut self.argument {
+            argument.index = index;
+        }
+        self
+    }
+
+    /// The same about another part of the argument.
+    pub(super) fn with_path(mut self, path: String) -> Self {
+        if let Some(argument) = &mut self.argument {
+            argument.path = path;
+        }
+        self
+    }
+
+    /// The same about the whole argument: what is missing is written nowhere.
+    pub(super) fn whole(mut self) -> Self {
+        if let Some(argument) = &mut self.argument {
+            argument.path.clear();
+        }
         self
     }
 

@@ -110,6 +110,10 @@ pub struct RunOptions {
     pub debug: bool,
     /// The function's arguments, by name.
     pub arguments: serde_json::Map<String, Value>,
+    /// The function is one of the script's own tests, which need no registration.
+    pub test: bool,
+    /// A value of the environment that is missing is given a stand-in.
+    pub placeholders: bool,
 }
 
 /// How a run ended.
@@ -174,9 +178,10 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
             "name the script's file, such as my_aws/main.rhai",
         ));
     }
-    let file = path
-        .canonicalize()
-        .map_err(|error| failed(format!("cannot open the script {}: {error}", path.display()), ""))?;
+    let file = path.canonicalize().map_err(|error| {
+        let hint = "check the path; `funchost list` shows the scripts below the current folder";
+        failed(format!("cannot open the script {}: {error}", path.display()), hint)
+    })?;
     let source = library::read(&file).map_err(|message| failed(message, ""))?;
     let library = Library::around(&file, settings.library.as_deref());
     Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })
@@ -198,6 +203,18 @@ pub fn list(script: &Script) -> Result<Vec<ApiFunction>, Report> {
     let done = dry(script, Mode::List);
     match done.result {
         Ok(_) => Ok(done.functions),
+        Err(diagnostic) => Err(diagnostic.into()),
+    }
+}
+
+/// The names of a script's own tests, in the order of the text: `fn test_…()`.
+///
+/// # Errors
+/// Why it does not load.
+pub fn tests(script: &Script) -> Result<Vec<String>, Report> {
+    let done = dry(script, Mode::List);
+    match done.result {
+        Ok(_) => Ok(done.tests),
         Err(diagnostic) => Err(diagnostic.into()),
     }
 }
@@ -281,12 +298,13 @@ pub async fn run(
     let begun = Instant::now();
     let first = options.timeout.map_or(script.settings.default_timeout, Duration::from_secs);
     let (deadline, mut deadlines) = watch::channel(begun + first);
-    let mode = Mode::Run { function: options.function, debug: options.debug };
+    let mode = Mode::Run { function: options.function, debug: options.debug, test: options.test };
     let mut host = Host::new(script.settings.clone(), script.library.clone(), mode);
     host.runtime = Some(tokio::runtime::Handle::current());
     host.backend = Some(backend);
     host.timeout = options.timeout;
     host.arguments = options.arguments;
+    host.stand_ins = options.placeholders;
     host.begun = begun;
     host.deadline = Some(deadline);
     let host = Arc::new(host);
@@ -340,6 +358,7 @@ pub async fn run(
 struct Done {
     result: Result<Value, Diagnostic>,
     functions: Vec<ApiFunction>,
+    tests: Vec<String>,
     warnings: Vec<Diagnostic>,
     lint: Vec<Diagnostic>,
     placeholders: bool,
@@ -350,6 +369,7 @@ impl Done {
         Self {
             result: Err(diagnostic),
             functions: Vec::new(),
+            tests: Vec::new(),
             warnings: Vec::new(),
             lint: Vec::new(),
             placeholders: false,
@@ -434,6 +454,7 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
         .collect();
     Done {
         result,
+        tests: host.tests(),
         functions,
         warnings: host.warnings(),
         lint,

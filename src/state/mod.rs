@@ -244,6 +244,19 @@ pub trait State: Send + Sync {
     /// Keeps a value until `expires`.
     async fn remember(&self, key: &str, value: &[u8], expires: Time) -> Result<(), StateError>;
 
+    /// A value that has not expired, and when it does.
+    async fn value(&self, key: &str, now: Time) -> Result<Option<(Vec<u8>, Time)>, StateError>;
+    /// Puts `new` (and when it expires) in the place of `known`, in one step against every other process; says whether `known` was what stood there.
+    async fn swap(
+        &self,
+        key: &str,
+        known: Option<&[u8]>,
+        new: Option<(&[u8], Time)>,
+        now: Time,
+    ) -> Result<bool, StateError>;
+    /// The keys that begin so and have not expired, sorted.
+    async fn keys(&self, prefix: &str, now: Time) -> Result<Vec<String>, StateError>;
+
     /// Adds to the calls of a day (`2026-11-22`, UTC) of an account: `ec2:DescribeInstances` → how many.
     async fn count_calls(
         &self,

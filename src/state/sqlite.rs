@@ -22,6 +22,8 @@ mod runs;
 mod service;
 #[path = "sql/state.rs"]
 mod state;
+#[path = "sql/values.rs"]
+mod values;
 
 use super::StateError;
 use fault::fault;

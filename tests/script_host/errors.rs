@@ -661,23 +661,23 @@ fn module_level_variables_are_read_only_in_functions() {
 
 #[test]
 fn members_of_dff_that_do_not_exist() {
-    assert_snapshot!(inside("DFF.CONN(\"dk\")"), @r#"
-    error: DFF has no member `CONN`
+    assert_snapshot!(inside("DFF.FUNC(\"dk\")"), @r#"
+    error: DFF has no member `FUNC`
      --> my/main.rhai:6:9
       |
-    6 |     DFF.CONN("dk")
+    6 |     DFF.FUNC("dk")
       |         ^^^^ unknown member
       |
-      = hint: the members are DFF.API, DFF.ENV, DFF.LOG, DFF.TOOLKIT
+      = hint: the members are DFF.API, DFF.ENV, DFF.LOG, DFF.CONN, DFF.SRC, DFF.STORE, DFF.CACHE, DFF.TOOLKIT
     "#);
-    assert_snapshot!(inside("DFF.STORE.set(\"a\", 1)"), @r#"
-    error: DFF has no member `STORE`
+    assert_snapshot!(inside("DFF.CTX.set(\"a\", 1)"), @r#"
+    error: DFF has no member `CTX`
      --> my/main.rhai:6:9
       |
-    6 |     DFF.STORE.set("a", 1)
-      |         ^^^^^ unknown member
+    6 |     DFF.CTX.set("a", 1)
+      |         ^^^ unknown member
       |
-      = hint: the members are DFF.API, DFF.ENV, DFF.LOG, DFF.TOOLKIT
+      = hint: the members are DFF.API, DFF.ENV, DFF.LOG, DFF.CONN, DFF.SRC, DFF.STORE, DFF.CACHE, DFF.TOOLKIT
     "#);
     assert_snapshot!(inside("DFF.LOGG(\"x\")"), @r#"
     error: DFF has no member `LOGG`
@@ -686,7 +686,7 @@ fn members_of_dff_that_do_not_exist() {
     6 |     DFF.LOGG("x")
       |         ^^^^ unknown member
       |
-      = hint: did you mean `DFF.LOG`? The members are DFF.API, DFF.ENV, DFF.LOG, DFF.TOOLKIT
+      = hint: did you mean `DFF.LOG`? The members are DFF.API, DFF.ENV, DFF.LOG, DFF.CONN, DFF.SRC, DFF.STORE, DFF.CACHE, DFF.TOOLKIT
     "#);
     for (written, hint) in [
         ("DFF.LOG.info(\"x\")", "write `DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")`"),
@@ -704,7 +704,7 @@ fn members_of_dff_that_do_not_exist() {
     6 |     DFF.TOOLKIT.nowms()
       |                 ^^^^^ unknown member
       |
-      = hint: did you mean `DFF.TOOLKIT.now_ms`? The members are DFF.TOOLKIT.now, DFF.TOOLKIT.now_ms, DFF.TOOLKIT.iso8601
+      = hint: did you mean `DFF.TOOLKIT.now_ms`? The members are DFF.TOOLKIT.now, DFF.TOOLKIT.now_ms, DFF.TOOLKIT.iso8601, DFF.TOOLKIT.parse_time, DFF.TOOLKIT.match_wildcard
     "#);
     assert_snapshot!(inside("DFF.ENV(1, 2)"), @r#"
     error: `ENV` does not take these arguments

@@ -5,6 +5,7 @@
 
 mod limiter;
 mod session;
+mod tap;
 mod text;
 mod transport;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 use transport::{chain, refuse};
 
 pub use session::Credentials;
+pub use tap::{Answered, Asked, Tap};
 pub use text::{cut, hide, spellings};
 
 pub(crate) use session::Sessions;
@@ -204,6 +206,8 @@ pub struct Options {
     pub answer_limit: usize,
     /// Who keeps the rates where other machines call with the same accounts.
     pub rates: Option<Arc<dyn SharedRates>>,
+    /// What stands between the path and the network, if anything does.
+    pub tap: Option<Arc<dyn Tap>>,
 }
 
 impl Default for Options {
@@ -217,6 +221,7 @@ impl Default for Options {
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
             answer_limit: 64 << 20,
             rates: None,
+            tap: None,
         }
     }
 }
@@ -425,6 +430,15 @@ impl CallPath {
     /// # Errors
     /// A [`CallError`] when it failed for good.
     pub async fn call<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
+        let action = call.action;
+        let result = self.attempts(call).await;
+        if let Some(tap) = &self.options.tap {
+            tap.ended(action.service, action.action, result.as_ref().map(drop));
+        }
+        result
+    }
+
+    async fn attempts<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
         let scope = Scope {
             account: call.account.to_owned(),
             region: call.region.to_owned(),
@@ -490,6 +504,24 @@ impl CallPath {
         }
         call.counts.add(call.action.service, call.action.action);
         let mut ahead = None;
+        let kept = self.options.tap.as_ref().map(|tap| (tap, request.try_clone()));
+        let asked = |request| tap::Asked {
+            cloud: call.cloud,
+            service: call.action.service,
+            action: call.action.action,
+            region: call.region,
+            request,
+        };
+        if let Some((tap, Some(request))) = &kept
+            && let Some(found) = tap.answer(&asked(request))
+        {
+            let answer = tap::taken(found)?;
+            return (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
+                retry_after: None,
+                refusal,
+                ahead: None,
+            });
+        }
         let answer = transport::exchange(&self.http, &self.options, request, |headers| {
             if let Some(theirs) = date(headers.get(header::DATE)) {
                 ahead = Some(theirs.saturating_sub(time));
@@ -497,6 +529,11 @@ impl CallPath {
             }
         })
         .await?;
+        if let Some((tap, Some(request))) = &kept
+            && tap.listens()
+        {
+            tap.heard(&asked(request), &tap::of(&answer));
+        }
         (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
             retry_after: retry_after(answer.headers.get(header::RETRY_AFTER), self.now(call.cloud))
                 .or_else(|| refusal.wait.map(|wait| wait.min(LONGEST_PAUSE))),

@@ -199,11 +199,11 @@ pub(super) fn name(action: &Action) -> String {
 
 /// The calls that a collection needed, by action; attempts of one call are one.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
+pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
 
 impl Tally {
     /// These may be called; none were yet.
-    pub(super) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
+    pub(crate) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
         Self(Mutex::new(actions.into_iter().map(|action| (name(action), 0)).collect()))
     }
 
@@ -218,7 +218,7 @@ impl Tally {
 }
 
 /// A list being read.
-pub(super) struct Walk<'list> {
+pub(crate) struct Walk<'list> {
     list: &'list List,
     tally: &'list Tally,
     region: Text,
@@ -250,7 +250,7 @@ const PAGES: usize = 2_000;
 
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.
-    pub(super) fn new(
+    pub(crate) fn new(
         list: &'list List,
         region: &Text,
         parameters: &[(String, Json)],
@@ -281,17 +281,17 @@ impl<'list> Walk<'list> {
     }
 
     /// Items that the list promised and did not show, because it kept changing while it was read.
-    pub(super) fn missing(&self) -> u64 {
+    pub(crate) fn missing(&self) -> u64 {
         self.missing
     }
 
     /// Is there another page to ask for?
-    pub(super) fn goes_on(&self) -> bool {
+    pub(crate) fn goes_on(&self) -> bool {
         !matches!(self.position, Position::End)
     }
 
     /// The next page's items, those that came before left out.
-    pub(super) async fn next(&mut self, run: &Run) -> Result<Vec<Json>, Failure> {
+    pub(crate) async fn next(&mut self, run: &Run) -> Result<Vec<Json>, Failure> {
         let list = self.list;
         let mut parameters = self.parameters.clone();
         let number = match (&self.position, list.paging) {

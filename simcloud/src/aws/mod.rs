@@ -5,10 +5,12 @@
 mod cloudwatch;
 mod ec2;
 mod estate;
+mod rds;
 mod sigv4;
 mod sts;
 
 pub use estate::{InstanceTruth, MetricTruth, Statistics};
+pub use rds::DatabaseTruth;
 
 use crate::clock::Clock;
 use crate::faults::{FaultKind, Faults};
@@ -37,6 +39,8 @@ pub struct AwsEstate {
     pub instances_page: usize,
     /// Instances of one reservation.
     pub reservation_size: usize,
+    /// Databases of each region.
+    pub databases: usize,
 }
 
 impl Default for AwsEstate {
@@ -49,6 +53,7 @@ impl Default for AwsEstate {
             nasty: true,
             instances_page: 1000,
             reservation_size: 3,
+            databases: 3,
         }
     }
 }
@@ -102,6 +107,7 @@ pub(crate) struct Aws {
     page: usize,
     reservation: usize,
     pub(crate) market: Market,
+    databases: usize,
 }
 
 /// How a service's errors look.
@@ -180,7 +186,12 @@ impl Aws {
             page: options.instances_page,
             reservation: options.reservation_size.max(1),
             market: Market::default(),
+            databases: options.databases,
         }
+    }
+
+    pub(crate) fn databases(&self, region: &str) -> Vec<DatabaseTruth> {
+        rds::databases(region, self.databases)
     }
 
     pub(crate) fn estate(&self) -> MutexGuard<'_, Estate> {
@@ -241,6 +252,9 @@ impl Aws {
                     ec2::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
                 }
                 ("monitoring", _) => cloudwatch::answer(&context, &action, asked),
+                ("rds", _) => {
+                    rds::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
+                }
                 ("sts", _) => {
                     sts::answer(&context, &action, form.as_ref().ok_or_else(|| malformed(protocol))?)
                 }

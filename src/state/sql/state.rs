@@ -1,6 +1,6 @@
 //! [`State`] over the functions beside: what is promised to be one step is one transaction.
 
-use super::{Backend, claims, marks, outbox, remembered};
+use super::{Backend, claims, marks, outbox, remembered, values};
 use crate::state::{
     Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
     Waiting,
@@ -114,6 +114,24 @@ impl State for Backend {
         let now = self.clock.now();
         write!(self, begin, |transaction| remembered::remember(&mut transaction, key, value, expires, now)
             .await)
+    }
+
+    async fn value(&self, key: &str, now: Time) -> Result<Option<(Vec<u8>, Time)>, StateError> {
+        read!(self, values::value, key, now)
+    }
+
+    async fn swap(
+        &self,
+        key: &str,
+        known: Option<&[u8]>,
+        new: Option<(&[u8], Time)>,
+        now: Time,
+    ) -> Result<bool, StateError> {
+        write!(self, begin, |transaction| values::swap(&mut transaction, key, known, new, now).await)
+    }
+
+    async fn keys(&self, prefix: &str, now: Time) -> Result<Vec<String>, StateError> {
+        read!(self, values::keys, prefix, now)
     }
 
     async fn count_calls(

@@ -1,0 +1,277 @@
+//! `funchost collectors --markdown DIR`: a page for each collector, in English and in Chinese, made from the registry.
+//!
+//! Owns the words around what the registry says. Nothing of a page is written by hand, so that none grows old.
+
+use super::Surroundings;
+use funchost_collectors::COLLECTORS;
+use funchost_collectors::account::Cloud;
+use funchost_collectors::collector::{Description, Reported, Type};
+use funchost_collectors::point::Category;
+use serde_json::{Value as Json, json};
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// A language of pages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    English,
+    Chinese,
+}
+
+use Language::{Chinese, English};
+
+impl Language {
+    fn pick(self, english: &'static str, chinese: &'static str) -> &'static str {
+        match self {
+            English => english,
+            Chinese => chinese,
+        }
+    }
+
+    /// The end of a page's file name.
+    fn ending(self) -> &'static str {
+        self.pick(".md", ".zh-CN.md")
+    }
+}
+
+pub(super) fn main(surroundings: &Surroundings, folder: &Path) -> u8 {
+    let path = surroundings.directory.join(folder);
+    let files = files();
+    let written = std::fs::create_dir_all(&path)
+        .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(path.join(name), text)));
+    if let Err(error) = written {
+        surroundings.say(&format!("error: {} cannot be written: {error}", path.display()));
+        return 1;
+    }
+    surroundings.out(&format!("{} pages in {}\n", files.len(), folder.display()));
+    0
+}
+
+/// Every page and both lists: names and contents.
+fn files() -> Vec<(String, String)> {
+    let mut files = Vec::new();
+    for language in [English, Chinese] {
+        files.push((format!("README{}", language.ending()), list(language)));
+        for collector in COLLECTORS {
+            let description = collector.description();
+            files.push((format!("{}{}", description.name, language.ending()), page(description, language)));
+        }
+    }
+    files
+}
+
+fn title(description: &Description, language: Language) -> &'static str {
+    language.pick(description.title, description.title_zh)
+}
+
+fn kind(description: &Description, language: Language) -> &'static str {
+    match description.category {
+        Category::Metric => language.pick("metrics", "指标"),
+        Category::CustomObject => language.pick("objects", "资源对象"),
+    }
+}
+
+fn minutes(description: &Description) -> u64 {
+    description.interval.as_secs() / 60
+}
+
+/// Rows of a table; a `|` in a cell would end it.
+fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|{}\n", headings.join(" | "), " --- |".repeat(headings.len()));
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn list(language: Language) -> String {
+    let pick = |english: &'static str, chinese: &'static str| language.pick(english, chinese);
+    let other = match language {
+        English => "[中文](README.zh-CN.md)",
+        Chinese => "[English](README.md)",
+    };
+    let rows = COLLECTORS.iter().map(|collector| {
+        let description = collector.description();
+        vec![
+            format!("[`{}`]({}{})", description.name, description.name, language.ending()),
+            title(description, language).to_owned(),
+            kind(description, language).to_owned(),
+            code(description.measurement),
+            match language {
+                English => format!("{} min", minutes(description)),
+                Chinese => format!("{} 分钟", minutes(description)),
+            },
+        ]
+    });
+    format!(
+        "# {}\n\n{other}\n\n{}\n\n{}",
+        pick("Collectors", "采集器"),
+        pick(
+            "Made by `funchost collectors --markdown` from the program itself.",
+            "由 `funchost collectors --markdown` 从程序自身生成。"
+        ),
+        table(
+            &[
+                pick("Collector", "采集器"),
+                pick("What", "产品"),
+                pick("Kind", "类型"),
+                pick("Measurement", "指标集"),
+                pick("At most every", "最小采集间隔"),
+            ],
+            rows
+        )
+    )
+}
+
+fn page(description: &Description, language: Language) -> String {
+    let pick = |english: &'static str, chinese: &'static str| language.pick(english, chinese);
+    let Description { name, package, measurement, .. } = description;
+    let other = match language {
+        English => format!("[中文]({name}.zh-CN.md)"),
+        Chinese => format!("[English]({name}.md)"),
+    };
+    let mut text = format!("# {}\n\n{other}\n\n", title(description, language));
+    let _ = write!(text, "```rhai\nimport \"{package}__main\" as {name};\n```\n\n");
+    let every = minutes(description);
+    let provider = description.cloud.provider();
+    let kind = kind(description, language);
+    let _ = match language {
+        English => writeln!(
+            text,
+            "Reports {kind} in the measurement `{measurement}`, at most every {every} minutes. Every point has the tag `cloud_provider` = `{provider}` and the account's `extra_tags`."
+        ),
+        Chinese => writeln!(
+            text,
+            "上报{kind}，指标集为 `{measurement}`，最小采集间隔 {every} 分钟。每个数据点都带有标签 `cloud_provider` = `{provider}` 以及账号的 `extra_tags`。"
+        ),
+    };
+    let aliases: Vec<String> = description.aliases().iter().map(|alias| format!("`{alias}__main`")).collect();
+    if !aliases.is_empty() {
+        let _ = writeln!(text, "\n{}{}", pick("Other import ids: ", "其他导入名："), aliases.join(", "));
+    }
+
+    let _ = write!(text, "\n## {}\n\n", pick("Configuration", "配置"));
+    text.push_str(&table(
+        &[pick("Key", "键"), pick("Type", "类型"), pick("Required", "必填"), pick("Meaning", "含义")],
+        description.configuration.iter().map(|key| {
+            let required = if key.required { pick("yes", "是") } else { pick("no", "否") };
+            vec![code(key.name), key.kind.to_owned(), required.to_owned(), key.meaning.to_owned()]
+        }),
+    ));
+
+    let _ = write!(text, "\n## {}\n\n", pick("Calls and permissions", "调用与权限"));
+    text.push_str(&table(
+        &[
+            pick("Call", "API 调用"),
+            pick("Permission", "权限"),
+            pick("Calls a second", "每秒调用数"),
+            pick("When", "何时"),
+        ],
+        description.actions.iter().map(|action| {
+            vec![
+                code(&format!("{}:{}", action.service, action.action)),
+                code(action.permission),
+                action.rate.to_string(),
+                action.when.to_owned(),
+            ]
+        }),
+    ));
+    let _ = write!(
+        text,
+        "\n{}\n\n```json\n{:#}\n```\n",
+        pick("A policy that allows just these:", "仅授予上述权限的策略："),
+        policy(description)
+    );
+
+    for (heading, reported) in
+        [(pick("Tags", "标签"), description.tags), (pick("Fields", "字段"), description.fields)]
+    {
+        let _ = write!(text, "\n## {heading}\n\n");
+        text.push_str(&table(
+            &[pick("Key", "键"), pick("Type", "类型"), pick("Meaning", "含义")],
+            reported.iter().map(|item| {
+                vec![code(item.key), type_name(item.kind, language).to_owned(), item.meaning.to_owned()]
+            }),
+        ));
+    }
+    let _ = write!(
+        text,
+        "\n## {}\n\n{}\n\n```json\n{:#}\n```\n",
+        pick("The shape of a point", "数据点示意"),
+        pick(
+            "Values are examples of their types; what the cloud does not return is left out.",
+            "值仅示意其类型；云端未返回的内容不会上报。"
+        ),
+        sample(description)
+    );
+    if !description.notes.is_empty() {
+        let _ = write!(text, "\n## {}\n\n", pick("Notes", "注意事项"));
+        for note in description.notes {
+            let _ = writeln!(text, "- {note}");
+        }
+    }
+    text
+}
+
+fn type_name(kind: Type, language: Language) -> &'static str {
+    if language == English {
+        return kind.name();
+    }
+    match kind {
+        Type::Text => "文本",
+        Type::Integer => "整数",
+        Type::Float => "浮点数",
+        Type::Boolean => "布尔",
+        Type::Json | Type::Structure => "JSON 文本",
+        Type::Time => "时间文本",
+    }
+}
+
+/// A policy of the cloud's own form that allows the collector's calls and no more.
+fn policy(description: &Description) -> Json {
+    let mut permissions: Vec<&str> = description
+        .actions
+        .iter()
+        .map(|action| action.permission)
+        .filter(|permission| *permission != "sts:AssumeRole")
+        .collect();
+    permissions.sort_unstable();
+    permissions.dedup();
+    match description.cloud {
+        Cloud::Aliyun => json!({
+            "Version": "1",
+            "Statement": [{ "Effect": "Allow", "Action": permissions, "Resource": "*" }],
+        }),
+        Cloud::Aws => json!({
+            "Version": "2012-10-17",
+            "Statement": [{ "Effect": "Allow", "Action": permissions, "Resource": "*" }],
+        }),
+        Cloud::Tencent => json!({
+            "version": "2.0",
+            "statement": [{ "effect": "allow", "action": permissions, "resource": "*" }],
+        }),
+    }
+}
+
+/// A point of the collector's shape.
+fn sample(description: &Description) -> Json {
+    let value = |item: &Reported| match item.kind {
+        Type::Text => json!("text"),
+        Type::Integer => json!(1),
+        Type::Float => json!(1.5),
+        Type::Boolean => json!(true),
+        Type::Json | Type::Structure => json!("{\"key\": \"value\"}"),
+        Type::Time => json!("2026-01-02T03:04:05Z"),
+    };
+    let map = |list: &[Reported]| -> serde_json::Map<String, Json> {
+        list.iter().map(|item| (item.key.to_owned(), value(item))).collect()
+    };
+    let mut tags = map(description.tags);
+    tags.insert("cloud_provider".into(), description.cloud.provider().into());
+    json!({ "measurement": description.measurement, "tags": tags, "fields": map(description.fields) })
+}

@@ -1,0 +1,570 @@
+//! Collectors that a script writes: `Collector(name, account, |ctx| [points])`.
+//!
+//! Owns the constructor, the context that the function gets, and the way of its points. The Runner treats such a collector like any
+//! other: it is claimed, timed, linked, delivered and reported; only its `collect` asks the script's own thread, over the channel
+//! that filters take too, because no function of a script runs on an async worker.
+
+use super::convert::{NotData, from_json, kind, to_json};
+use super::filter::{CollectJob, Job};
+use super::host::{Host, lock, terminated};
+use super::packages::{Created, Inner};
+use super::points::{self, Shape, Wrong};
+use super::problem::{Problem, Result};
+use super::{Prepared, clients, memory};
+use funchost_collectors::account::{Account, Cloud};
+use funchost_collectors::clock::SECOND;
+use funchost_collectors::collector::{
+    Collector, Description, Failure, MarkId, MarkKey, MetricPoint, Output, Part, Spec, Window,
+};
+use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
+use funchost_collectors::names;
+use funchost_collectors::point::{Category, Point, Text};
+use funchost_collectors::run::{Run, WindowRequest};
+use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext, Position};
+use serde::Deserialize;
+use serde_json::Value as Json;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the messages about the arguments say at the call.
+const CREATED: &str = "the collector is created here";
+
+/// How a collector is written.
+const FORM: &str = "write `Collector(\"my_product\", account, #{ regions: [\"cn-hangzhou\"] }, |ctx| [ … ])`";
+
+/// Points that wait in the context until they are handed over.
+const BATCH: usize = 500;
+
+/// Different collectors of scripts that a process keeps.
+const MOST: usize = 10_000;
+
+/// The options, as a script writes them.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    kind: Option<String>,
+    cloud: Option<String>,
+    regions: Option<Vec<String>>,
+    interval: Option<u64>,
+    measurement: Option<String>,
+    period: Option<i64>,
+}
+
+/// A product as a script describes it.
+#[derive(Debug)]
+struct ScriptCollector {
+    description: Description,
+}
+
+impl Collector for ScriptCollector {
+    fn description(&self) -> &Description {
+        &self.description
+    }
+
+    fn read(&'static self, _: &Account, _: &Json) -> std::result::Result<Box<dyn Spec>, Mistake> {
+        Err(Mistake::new(Argument::Configs, "", "belongs to a collector that only its script can make"))
+    }
+}
+
+static KEPT: Mutex<Vec<&'static ScriptCollector>> = Mutex::new(Vec::new());
+
+/// The one of its kind: a script that runs every minute describes the same collector every time.
+fn kept(
+    name: &str,
+    measurement: &str,
+    cloud: Cloud,
+    category: Category,
+    interval: Duration,
+) -> std::result::Result<&'static ScriptCollector, names::TooMany> {
+    let (name, measurement) = (names::keep(name)?, names::keep(measurement)?);
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = all.iter().find(|known| {
+        let description = &known.description;
+        description.name == name
+            && description.measurement == measurement
+            && description.cloud == cloud
+            && description.category == category
+            && description.interval == interval
+    });
+    if let Some(known) = known {
+        return Ok(known);
+    }
+    if all.len() >= MOST {
+        return Err(names::TooMany);
+    }
+    let new: &'static ScriptCollector = Box::leak(Box::new(ScriptCollector {
+        description: Description {
+            package: name,
+            name,
+            title: name,
+            title_zh: name,
+            cloud,
+            category,
+            measurement,
+            interval,
+            actions: &[],
+            configuration: &[],
+            tags: &[],
+            fields: &[],
+            notes: &[],
+        },
+    }));
+    all.push(new);
+    Ok(new)
+}
+
+/// The collector's own part, as the Runner has it.
+#[derive(Clone)]
+pub(super) struct ScriptSpec {
+    regions: Vec<Text>,
+    name: &'static str,
+    category: Category,
+    /// Seconds of a window's step; metrics only.
+    period: i64,
+    /// Where its function runs; none before `.run()`.
+    thread: Option<(usize, mpsc::Sender<Job>)>,
+}
+
+impl std::fmt::Debug for ScriptSpec {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ScriptSpec")
+            .field("name", &self.name)
+            .field("regions", &self.regions)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ScriptSpec {
+    /// The same, with the thread on which its function runs.
+    pub(super) fn on(&self, collector: usize, thread: &mpsc::Sender<Job>) -> Arc<dyn Spec> {
+        Arc::new(Self { thread: Some((collector, thread.clone())), ..self.clone() })
+    }
+
+    async fn region(&self, run: &Run, region: &Text) -> std::result::Result<(), Failure> {
+        let gone = || Failure::Script("the script has ended".into());
+        let Some((collector, thread)) = &self.thread else { return Err(gone()) };
+        let mut window = None;
+        if self.category == Category::Metric {
+            let now = run.calls.now(run.account.cloud) / SECOND;
+            let key = MarkKey {
+                region: region.clone(),
+                namespace: self.name.into(),
+                metric: "points".into(),
+                dimensions: Vec::new(),
+            };
+            let request =
+                WindowRequest { end: (now - now.rem_euclid(self.period)) * SECOND, period: self.period };
+            window = run.memory.windows(&[(key, request)]).await?.into_iter().next();
+        }
+        let (answer, answered) = oneshot::channel();
+        let job =
+            CollectJob { collector: *collector, run: run.clone(), region: region.clone(), window, answer };
+        thread.send(Job::Collect(Box::new(job))).await.map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())??;
+        if let Some(window) = window {
+            run.send(Output::Advance { mark: window.mark, until: window.end }).await;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait::async_trait]
+impl Spec for ScriptSpec {
+    fn regions(&self) -> Vec<Text> {
+        self.regions.clone()
+    }
+
+    async fn collect(&self, run: &Run, regions: &[Text]) {
+        // One after the other: a script has one thread.
+        for region in regions {
+            let result = self.region(run, region).await;
+            run.done(region, result).await;
+        }
+    }
+}
+
+/// What a collector's function gets.
+#[derive(Clone)]
+pub(super) struct Context(Arc<ContextInner>);
+
+struct ContextInner {
+    run: Run,
+    region: Text,
+    window: Option<Window>,
+    category: Category,
+    measurement: Text,
+    name: &'static str,
+    account: Dynamic,
+    waiting: Mutex<Vec<(Point, Option<funchost_collectors::collector::Link>)>>,
+}
+
+/// What runs while a collector's function does.
+#[derive(Clone)]
+pub(super) struct Collecting {
+    pub(super) run: Run,
+    pub(super) region: Text,
+}
+
+/// Calls a collector's function for one region; what it answers and emits leaves through the run.
+pub(super) fn collect(
+    host: &Host,
+    context: &NativeCallContext,
+    created: &Created,
+    job: &CollectJob,
+) -> Result<()> {
+    let Some(closure) = &created.0.closure else { return Ok(()) };
+    let description = created.0.prepared.collector.description();
+    let inner = memory::uncounted(|| {
+        Context(Arc::new(ContextInner {
+            run: job.run.clone(),
+            region: job.region.clone(),
+            window: job.window,
+            category: description.category,
+            measurement: description.measurement.into(),
+            name: description.name,
+            account: created.0.written.clone(),
+            waiting: Mutex::default(),
+        }))
+    });
+    *lock(&host.collecting) = Some(Collecting { run: job.run.clone(), region: job.region.clone() });
+    let answer = closure.call_within_context::<Dynamic>(context, (inner.clone(),)).and_then(|answer| {
+        if answer.is_unit() {
+            return Ok(());
+        }
+        let wrong = |problem: Problem| {
+            let place = host.function_position(closure.fn_name());
+            let problem = match place {
+                Some((script, position)) => problem.at(&script, position),
+                None => problem,
+            };
+            problem.thrown(Position::NONE)
+        };
+        let found = kind(&answer);
+        let Some(list) = answer.flatten().try_cast::<Array>() else {
+            return Err(wrong(
+                Problem::input(format!(
+                    "the function of `Collector` answered {found}, expected a list of points"
+                ))
+                .label("answers something else")
+                .hint(
+                    "end it with a list `[ … ]`, or hand points over with `ctx.emit(point)` and end with `;`",
+                ),
+            ));
+        };
+        for (index, point) in list.iter().enumerate() {
+            inner.0.add(point).map_err(|found| {
+                let place = format!("[{index}]");
+                let problem = found.problem(0, &place, "");
+                // The list was made somewhere in the function: which literal it was is not known any more.
+                let mut plain =
+                    Problem::input(problem.message.clone()).label("of what this function answered");
+                plain.hint = problem.hint.clone();
+                wrong(plain)
+            })?;
+            if inner.0.is_full() {
+                inner.0.flush(host)?;
+            }
+        }
+        Ok(())
+    });
+    let answer = answer.and_then(|()| inner.0.flush(host));
+    memory::uncounted(|| *lock(&host.collecting) = None);
+    drop(inner);
+    answer
+}
+
+impl ContextInner {
+    fn add(&self, point: &Dynamic) -> std::result::Result<(), Wrong> {
+        let metric = self.category == Category::Metric;
+        let shape = Shape {
+            category: self.category,
+            measurement: Some(&self.measurement),
+            fixed: !metric,
+            links: metric,
+            now: self.run.started,
+        };
+        let read = points::read(point, &shape)?;
+        memory::uncounted(|| lock(&self.waiting).push(read));
+        Ok(())
+    }
+
+    fn is_full(&self) -> bool {
+        lock(&self.waiting).len() >= BATCH
+    }
+
+    /// Hands over what waits; a slow DataKit makes the script wait here.
+    fn flush(&self, host: &Host) -> Result<()> {
+        let Some(runtime) = &host.runtime else { return Ok(()) };
+        memory::uncounted(|| {
+            let points = std::mem::take(&mut *lock(&self.waiting));
+            if points.is_empty() {
+                return Ok(());
+            }
+            let output = match (self.category, self.window) {
+                (Category::CustomObject, _) | (_, None) => Output::Objects {
+                    region: self.region.clone(),
+                    points: points.into_iter().map(|(point, _)| point).collect(),
+                },
+                (Category::Metric, Some(window)) => Output::Metrics {
+                    region: self.region.clone(),
+                    points: points
+                        .into_iter()
+                        .map(|(point, link)| metric(point, link, window.mark))
+                        .collect(),
+                },
+            };
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = host.stop.token.cancelled() => Err(terminated(Position::NONE)),
+                    () = self.run.send(output) => Ok(()),
+                }
+            })
+        })
+    }
+}
+
+fn metric(point: Point, link: Option<funchost_collectors::collector::Link>, mark: MarkId) -> MetricPoint {
+    let fields = point.fields.len();
+    MetricPoint { point, link, parts: vec![Part { mark, first_field: 0, fields }] }
+}
+
+/// Registers the constructor and the context.
+pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
+    engine.register_type_with_name::<Context>("Context");
+    let shared = host.clone();
+    engine.register_fn(
+        "Collector",
+        move |context: NativeCallContext, name: Dynamic, account: Dynamic, function: Dynamic| {
+            construct(&shared, &context, &name, &account, None, &function)
+        },
+    );
+    let shared = host.clone();
+    engine.register_fn(
+        "Collector",
+        move |context: NativeCallContext,
+              name: Dynamic,
+              account: Dynamic,
+              options: Dynamic,
+              function: Dynamic| {
+            construct(&shared, &context, &name, &account, Some(&options), &function)
+        },
+    );
+    let shared = host.clone();
+    engine.register_fn(
+        "emit",
+        move |call: NativeCallContext, context: &mut Context, points: Dynamic| -> Result<()> {
+            let emit = |point: &Dynamic, before: &str| -> Result<()> {
+                context.0.add(point).map_err(|found| {
+                    found.problem(0, before, "handed over here").thrown(call.call_position())
+                })?;
+                if context.0.is_full() { context.0.flush(&shared) } else { Ok(()) }
+            };
+            let list = points.read_lock::<Array>().map(|list| list.clone());
+            match list {
+                Some(list) => {
+                    list.iter().enumerate().try_for_each(|(index, point)| emit(point, &format!("[{index}]")))
+                }
+                None => emit(&points, ""),
+            }
+        },
+    );
+    let shared = host.clone();
+    engine.register_fn(
+        "warn",
+        move |_: NativeCallContext, context: &mut Context, text: &str| -> Result<()> {
+            let Some(runtime) = &shared.runtime else { return Ok(()) };
+            let text = shared.settings.masker.mask(text).into_owned();
+            memory::uncounted(|| {
+                runtime.block_on(async {
+                    tokio::select! {
+                        biased;
+                        () = shared.stop.token.cancelled() => Err(terminated(Position::NONE)),
+                        () = context.0.run.warn(text) => Ok(()),
+                    }
+                })
+            })
+        },
+    );
+    engine.register_get("region", |context: &mut Context| context.0.region.to_string());
+    engine.register_get("name", |context: &mut Context| context.0.name.to_owned());
+    engine.register_get("account", |context: &mut Context| context.0.account.clone());
+    engine.register_get("now_ms", |context: &mut Context| context.0.run.started / 1_000_000);
+    engine.register_get("window", |context: &mut Context| match context.0.window {
+        Some(window) => {
+            let mut map = Map::new();
+            map.insert("start_ms".into(), (window.start / 1_000_000).into());
+            map.insert("end_ms".into(), (window.end / 1_000_000).into());
+            Dynamic::from(map)
+        }
+        None => Dynamic::UNIT,
+    });
+    engine.register_indexer_get(|call: NativeCallContext, _: &mut Context, member: &str| -> Result<Dynamic> {
+        const MEMBERS: &[&str] = &["region", "account", "name", "now_ms", "window", "emit", "warn"];
+        Err(Problem::input(format!("the context has no member `{member}`"))
+            .label("unknown member")
+            .hint(match nearest(member, MEMBERS.iter().copied()) {
+                Some(near) => format!("did you mean `ctx.{near}`?"),
+                None => "it has ctx.region, ctx.account, ctx.name, ctx.now_ms, ctx.window, ctx.emit(point) and ctx.warn(text)".into(),
+            })
+            .thrown(call.call_position()))
+    });
+}
+
+/// `Collector(name, account, options, function)`.
+fn construct(
+    host: &Host,
+    context: &NativeCallContext,
+    name: &Dynamic,
+    account: &Dynamic,
+    options: Option<&Dynamic>,
+    function: &Dynamic,
+) -> Result<Created> {
+    let position = context.call_position();
+    let thrown = |problem: Problem| problem.thrown(position);
+    let wrong = |index: usize, path: &str, message: String, hint: Option<String>| {
+        thrown(
+            Problem::input(message.clone())
+                .label(message)
+                .hint_if(hint)
+                .argument(index, path, false, CREATED),
+        )
+    };
+    let Ok(name) = name.clone().into_string() else {
+        return Err(wrong(
+            0,
+            "",
+            format!("the name of a collector is {}, expected a text", kind(name)),
+            Some(FORM.into()),
+        ));
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        let message =
+            format!("`{name}` is no name for a collector: letters, digits, `_` and `-`, at most 64");
+        return Err(wrong(0, "", message, None));
+    }
+    if host.settings.packages.iter().any(|collector| collector.description().name == name) {
+        let hint = format!("name it differently, for example `my_{name}`");
+        return Err(wrong(
+            0,
+            "",
+            format!("`{name}` is the name of a collector that funchost has"),
+            Some(hint),
+        ));
+    }
+    let Some(closure) = function.read_lock::<FnPtr>().map(|pointer| pointer.clone()) else {
+        let last = if options.is_some() { 3 } else { 2 };
+        let swapped = options.is_some_and(Dynamic::is_fnptr);
+        let hint = if swapped { format!("the function comes last: {FORM}") } else { FORM.to_owned() };
+        let message = format!("the last argument of `Collector` is {}, expected a function", kind(function));
+        return Err(wrong(last, "", message, Some(hint)));
+    };
+    let mut configs = Json::Object(serde_json::Map::new());
+    if let Some(options) = options {
+        if !options.is_map() {
+            let message = format!("the options of `Collector` are {}, expected a map", kind(options));
+            return Err(wrong(2, "", message, Some(FORM.into())));
+        }
+        configs = to_json(options).map_err(|NotData { path, message }| {
+            thrown(Problem::mistake(Mistake::new(Argument::Options, path, message), CREATED))
+        })?;
+    }
+    let mistaken = |found: Mistake| thrown(Problem::mistake(found, CREATED));
+    let written: Written = mistake::read(Argument::Options, &configs).map_err(mistaken)?;
+    let option = |path: &str, message: String| Mistake::new(Argument::Options, path, message);
+    let cloud = match written.cloud.as_deref() {
+        Some("aliyun") => Cloud::Aliyun,
+        Some("aws") => Cloud::Aws,
+        Some("tencentcloud") => Cloud::Tencent,
+        Some(other) => {
+            return Err(mistaken(option(
+                "cloud",
+                format!("is `{other}`, expected aliyun, aws or tencentcloud"),
+            )));
+        }
+        None => match clients::clouds(context).as_slice() {
+            [one] => *one,
+            [] => {
+                return Err(mistaken(option("cloud", "is missing, and no client is imported that would say it".into())
+                    .hint("write `cloud: \"aliyun\"`, or import a client: import \"guance_integration__aliyun\" as aliyun;")));
+            }
+            _ => {
+                return Err(mistaken(option("cloud", "is missing, and the imported clients are of several clouds".into())
+                    .hint("write `cloud: \"aliyun\"`, `\"aws\"` or `\"tencentcloud\"`: whose keys the account holds")));
+            }
+        },
+    };
+    let category = match written.kind.as_deref() {
+        None | Some("objects") => Category::CustomObject,
+        Some("metrics") => Category::Metric,
+        Some(other) => {
+            let mistake = option("kind", format!("is `{other}`, expected objects or metrics"));
+            return Err(mistaken(mistake));
+        }
+    };
+    let interval = match written.interval {
+        None if category == Category::Metric => 60,
+        None => 900,
+        Some(seconds @ 60..=86_400) => seconds,
+        Some(seconds) => {
+            return Err(mistaken(option(
+                "interval",
+                format!("is {seconds}, expected seconds from 60 to 86400"),
+            )));
+        }
+    };
+    let period = match written.period {
+        Some(_) if category != Category::Metric => {
+            return Err(mistaken(option(
+                "period",
+                "has no meaning for objects: it is the step of metrics".into(),
+            )));
+        }
+        None => 60,
+        Some(seconds @ 1..=3600) => seconds,
+        Some(seconds) => {
+            return Err(mistaken(option("period", format!("is {seconds}, expected seconds from 1 to 3600"))));
+        }
+    };
+    let measurement = match &written.measurement {
+        Some(measurement) if measurement.trim().is_empty() => {
+            return Err(mistaken(option("measurement", "is empty".into())));
+        }
+        Some(measurement) => measurement.as_str(),
+        None => &name,
+    };
+    let account_data = clients::account_data(host, account)
+        .map_err(|found| thrown(Problem::mistake(found, CREATED).with_index(1)))?;
+    let read = Account::read(cloud, &account_data)
+        .map_err(|found| thrown(Problem::mistake(found, CREATED).with_index(1)))?;
+    let regions = match (&written.regions, &read.region) {
+        (None, None) => vec![Text::from("")],
+        _ => funchost_collectors::collector::regions(&read, written.regions.as_deref())
+            .map_err(|found| mistaken(Mistake { argument: Argument::Options, ..found }))?,
+    };
+    let collector = kept(&name, measurement, cloud, category, Duration::from_secs(interval))
+        .map_err(|error| thrown(Problem::input(error.to_string())))?;
+    let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
+    let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
+    let spec = ScriptSpec { regions, name: collector.description.name, category, period, thread: None };
+    let prepared = Prepared {
+        collector,
+        account: Arc::new(read),
+        configs,
+        spec: Arc::new(spec.clone()),
+        filter: None,
+        place,
+    };
+    let written = from_json(&account_data);
+    Ok(Created(Arc::new(Inner {
+        prepared,
+        filters: Vec::new(),
+        at,
+        closure: Some(closure),
+        spec: Some(spec),
+        written,
+    })))
+}

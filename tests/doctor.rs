@@ -1,0 +1,195 @@
+//! `funchost doctor`: each thing that can be wrong is made wrong, and the whole answer is a snapshot.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, Options};
+use std::collections::BTreeMap;
+use support::{Ran, World, aws_script};
+
+async fn world() -> World {
+    let aws = AwsEstate { instances: 3, nasty: false, ..AwsEstate::default() };
+    let world = World::new(Options { aws, ..Options::default() }).await;
+    world.write("my_aws/main.rhai", &aws_script(&["cn-north-1"], "[\"*cpu*\"]"));
+    world
+}
+
+/// The answer without what differs from run to run: folder, ports, free space.
+fn steady(world: &World, ran: &Ran) -> String {
+    let folder = world.folder.path().display().to_string();
+    let text = format!("{}----\n{}exit {}\n", ran.stdout, ran.stderr, ran.code);
+    let text = text
+        .replace(&folder, "FOLDER")
+        .replace(&world.clouds.aws_url(), "http://AWS")
+        .replace(world.clouds.aws_url().trim_start_matches("http://"), "AWS")
+        .replace(&world.clouds.datakit_url(), "http://DATAKIT");
+    let line = |line: &str| match line.split_once("  disk: ") {
+        Some((_, rest)) => format!(
+            "????  disk: {}",
+            rest.split_once(' ').map_or("", |(_, rest)| rest.split_once(' ').map_or("", |(_, rest)| rest))
+        ),
+        None => line.to_owned(),
+    };
+    // A small disk has a hint, which is of this machine.
+    let small = |line: &&str| !line.contains("the outbox may grow") && !line.contains("make room");
+    let text = text.lines().filter(small).map(line).collect::<Vec<_>>().join("\n");
+    match text.split_once("warning") {
+        // The count of warnings and failures holds the disk's.
+        Some(_) => text
+            .lines()
+            .filter(|line| !line.contains(" warning") || !line.contains("failure"))
+            .collect::<Vec<_>>()
+            .join("\n"),
+        None => text,
+    }
+}
+
+const DOCTOR: &[&str] = &["doctor", "my_aws/main.rhai", "--yes"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well_and_each_action_is_called_once() {
+    let world = world().await;
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("well", steady(&world, &ran));
+    let once = [
+        "ec2:DescribeInstances",
+        "monitoring:GetMetricData",
+        "monitoring:ListMetrics",
+        "sts:GetCallerIdentity",
+    ];
+    assert_eq!(
+        world.clouds.calls(),
+        once.iter().map(|action| ((*action).to_owned(), 1)).collect::<BTreeMap<_, _>>()
+    );
+    assert!(world.clouds.datakit().points().is_empty(), "a dry write stores nothing");
+    // Nothing was collected: all is due as before.
+    let run = world.run(&["run", "my_aws/main.rhai", "--output", "json"]);
+    assert_eq!(run.collector("aws_ec2")["status"], "collected");
+    let metrics = run.collector("aws_cloudwatch");
+    assert_eq!(metrics["status"], "collected", "{run:?}");
+    assert!(metrics["collected"].as_u64() > Some(0), "{run:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_cloud_is_called_unless_it_is_allowed() {
+    let world = world().await;
+    for (name, arguments) in [
+        ("no_calls", vec!["doctor", "my_aws/main.rhai", "--no-calls"]),
+        ("not_asked", vec!["doctor", "my_aws/main.rhai"]),
+        ("without_script", vec!["doctor"]),
+    ] {
+        let ran = world.run(&arguments);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        insta::assert_snapshot!(name, steady(&world, &ran));
+    }
+    assert!(world.clouds.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_permission_is_named() {
+    let world = world().await;
+    world.clouds.deny("ec2:DescribeInstances");
+    world.clouds.deny("cloudwatch:GetMetricData");
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("denied", steady(&world, &ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_keys_are_said_and_not_shown() {
+    let mut world = world().await;
+    world.variables.insert("AWS_AK_SECRET".into(), "wJalrXUtnFEMIK7MDENGbPxRfiCY".into());
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("wJalrXUtn"));
+    insta::assert_snapshot!("wrong_secret", steady(&world, &ran));
+    world.variables.remove("AWS_AK_SECRET");
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    insta::assert_snapshot!("no_secret", steady(&world, &ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_is_said() {
+    let world = world().await;
+    world.clouds.set_clock_offset(900);
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let text = steady(&world, &ran);
+    assert!(text.contains("FAIL  clock against AWS: this machine is "), "{text}");
+    assert!(text.contains(" s behind"), "{text}");
+    assert!(text.contains("ok    aws_ec2: may ec2:DescribeInstances"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datakit_that_takes_nothing_is_said() {
+    let world = world().await;
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Status(403));
+    let ran = world.run(&["doctor"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("datakit_forbidden", steady(&world, &ran));
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Down);
+    let ran = world.run(&["doctor"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("datakit_down", steady(&world, &ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_and_proxies_are_examined() {
+    let mut world = world().await;
+    let datakit = world.clouds.datakit_url();
+    // Nothing listens on the port of discard.
+    world.write(
+        "funchost.toml",
+        &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"http://127.0.0.1:9\"\n"),
+    );
+    let ran = world.run(&["doctor", "my_aws/main.rhai", "--no-calls"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("endpoint_unreachable", steady(&world, &ran));
+    world.variables.insert("https_proxy".into(), "http://user:hunter22@proxy:3128".into());
+    let ran = world.run(&["doctor", "my_aws/main.rhai", "--no-calls"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("hunter22"));
+    insta::assert_snapshot!("proxy", steady(&world, &ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_pass_is_a_warning() {
+    let world = world().await;
+    world.clouds.fault(Fault {
+        service: Some("ec2".into()),
+        action: None,
+        region: None,
+        skip: 0,
+        times: 1,
+        kind: FaultKind::HtmlUnavailable,
+    });
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let text = steady(&world, &ran);
+    assert!(
+        text.contains("WARN  aws_ec2: ec2:DescribeInstances in cn-north-1 failed after 1 attempt"),
+        "{text}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_input_ends_the_examination() {
+    let world = world().await;
+    world.write("my_aws/main.rhai", "@DFF.API(\"x\")\nfn run() { Runner([]).run(); }\n");
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    insta::assert_snapshot!("wrong_script", steady(&world, &ran));
+    world.write("funchost.toml", "stat = \"state\"\n");
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    insta::assert_snapshot!("wrong_configuration", steady(&world, &ran));
+    // A folder that is a file.
+    world.write("funchost.toml", "state = \"taken/state\"\n");
+    world.write("taken", "");
+    let ran = world.run(&["doctor"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  state: "), "{ran:?}");
+}

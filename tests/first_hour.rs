@@ -1,0 +1,155 @@
+//! What a newcomer uses first: a new script, the editor's definitions, the pages of the collectors.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use funchost_collectors::COLLECTORS;
+use simcloud::Options;
+use std::path::Path;
+use support::{Ran, World};
+
+async fn world() -> World {
+    World::new(Options::default()).await
+}
+
+fn steady(world: &World, text: &str) -> String {
+    text.replace(&world.folder.path().display().to_string(), "FOLDER")
+}
+
+/// A check of a script whose keys are set.
+fn check(world: &mut World, script: &str) -> Ran {
+    for name in ["ALIYUN", "AWS", "TENCENTCLOUD"] {
+        world.variables.insert(format!("{name}_AK_ID"), "AKIDEXAMPLE0001".into());
+        world.variables.insert(format!("{name}_AK_SECRET"), "simcloud-secret".into());
+    }
+    world.run(&["check", script])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_script_of_any_collector_passes_the_check() {
+    let mut world = world().await;
+    let names: Vec<&str> = COLLECTORS.iter().map(|collector| collector.description().name).collect();
+    let all = names.join(",");
+    for (set, collectors) in names.iter().map(|name| (*name, *name)).chain([("all", all.as_str())]) {
+        for language in ["en", "zh"] {
+            let set = format!("my_{set}_{language}");
+            let ran = world.run(&["new", &set, "--collector", collectors, "--lang", language]);
+            assert_eq!(ran.code, 0, "{ran:?}");
+            let checked = check(&mut world, &format!("{set}/main.rhai"));
+            assert_eq!(checked.code, 0, "{checked:?}");
+            assert!(checked.stderr.contains("0 errors, 0 warnings"), "{checked:?}");
+        }
+    }
+    assert!(world.clouds.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_script_reads_like_one_that_somebody_wrote() {
+    let world = world().await;
+    let both = &[
+        "new",
+        "my_aliyun",
+        "--collector",
+        "aliyun_monitor,aliyun_ecs",
+        "--region",
+        "cn-hangzhou,cn-beijing",
+    ];
+    let ran = world.run(both);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!("new_next", ran.stdout);
+    let read = |path: &str| std::fs::read_to_string(world.folder.path().join(path)).unwrap();
+    insta::assert_snapshot!("new_aliyun", read("my_aliyun/main.rhai"));
+    // Written over is nothing.
+    let again = world.run(both);
+    assert_eq!(again.code, 2);
+    insta::assert_snapshot!("new_again", again.stderr);
+    assert!(read("my_aliyun/main.rhai").contains("cn-beijing"));
+    // Chinese by the environment.
+    let mut world = world;
+    world.variables.insert("LANG".into(), "zh_CN.UTF-8".into());
+    let ran = world.run(&[
+        "new",
+        "my_clouds",
+        "--collector",
+        "aws_ec2,aws_cloudwatch,tencentcloud_cvm",
+        "--region",
+        "cn-north-1,ap-guangzhou",
+    ]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let text = std::fs::read_to_string(world.folder.path().join("my_clouds/main.rhai")).unwrap();
+    insta::assert_snapshot!("new_clouds_zh", text);
+    insta::assert_snapshot!("new_next_zh", ran.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_of_new_are_explained() {
+    let world = world().await;
+    for (name, code, arguments) in [
+        ("new_without_collector", 2, vec!["new", "my_aws"]),
+        ("new_collector_misspelt", 2, vec!["new", "my_aws", "--collector", "aws_esc2"]),
+        ("new_name", 2, vec!["new", "my-aws", "--collector", "aws_ec2"]),
+        ("new_region_misspelt", 0, vec!["new", "my_aws", "--collector", "aws_ec2", "--region", "cn-nroth-1"]),
+        ("new_region_is_none", 2, vec!["new", "my_aws2", "--collector", "aws_ec2", "--region", "CN North"]),
+    ] {
+        let ran = world.run(&arguments);
+        assert_eq!(ran.code, code, "{name}: {ran:?}");
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => arguments.join(" ") }, {
+            insta::assert_snapshot!(name, steady(&world, &ran.stderr));
+        });
+    }
+    let list = world.run(&["new", "--list"]);
+    assert_eq!((list.code, list.stdout), (0, world.run(&["collectors"]).stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_script_runs_as_it_is() {
+    let world = world().await;
+    assert_eq!(world.run(&["new", "my_aws", "--collector", "aws_ec2,aws_cloudwatch"]).code, 0);
+    let ran = world.run(&["run", "my_aws/main.rhai", "--output", "json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.collector("aws_ec2")["delivered"].as_u64() > Some(0));
+    assert!(ran.collector("aws_cloudwatch")["linked"].as_u64() > Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_editor_gets_definitions_of_every_package() {
+    let world = world().await;
+    let ran = world.run(&["definitions", "types"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let read = |name: &str| std::fs::read_to_string(world.folder.path().join("types").join(name)).unwrap();
+    for collector in COLLECTORS {
+        let description = collector.description();
+        let text = read(&format!("{}.d.rhai", description.name));
+        assert!(text.starts_with(&format!("module {};", description.name)), "{text}");
+        for key in description.configuration {
+            assert!(text.contains(&format!("/// - `{}`", key.name)), "{text}");
+        }
+    }
+    insta::assert_snapshot!("definitions_aws_cloudwatch", read("aws_cloudwatch.d.rhai"));
+    insta::assert_snapshot!("definitions_aliyun", read("aliyun.d.rhai"));
+    assert!(read("funchost.d.rhai").contains("fn Collector("));
+    assert!(read("__static__.d.rhai").contains("fn push("));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pages_of_the_collectors_are_those_that_the_program_makes() {
+    let world = world().await;
+    let ran = world.run(&["collectors", "--markdown", "pages"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let made = world.folder.path().join("pages");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/collectors");
+    let names = |folder: &Path| {
+        let mut names: Vec<_> =
+            std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&made).len(), 2 * (COLLECTORS.len() + 1));
+    let hint = "run `cargo run -- collectors --markdown docs/collectors`";
+    assert_eq!(names(&made), names(&kept), "{hint}");
+    for name in names(&made) {
+        let text = |folder: &Path| std::fs::read_to_string(folder.join(&name)).unwrap();
+        assert!(text(&made) == text(&kept), "{} has changed: {hint}", name.display());
+    }
+}

@@ -1,0 +1,100 @@
+//! The list of likely mistakes, and the pages that are made of it: every message stands there as a snapshot proves it.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+struct Snapshot {
+    /// What was done: a script, or the words of a command.
+    input: Option<String>,
+    message: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
+
+fn snapshot(id: &str) -> Snapshot {
+    let path = root().join("tests/snapshots").join(format!("{id}.snap"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut parts = text.splitn(3, "---\n");
+    assert_eq!(parts.next(), Some(""), "{id}");
+    let (head, message) = (parts.next().unwrap(), parts.next().unwrap());
+    let written = head.lines().find_map(|line| line.strip_prefix("description: "));
+    // Texts with line breaks are written as JSON writes them.
+    let input =
+        written.map(|text| serde_json::from_str(text).unwrap_or_else(|_| text.trim_matches('\'').to_owned()));
+    Snapshot { input, message: message.trim_end().to_owned() }
+}
+
+fn list() -> toml::Table {
+    std::fs::read_to_string(root().join("tests/mistakes.toml")).unwrap().parse().unwrap()
+}
+
+fn text<'t>(table: &'t toml::Value, key: &str) -> &'t str {
+    table[key].as_str().unwrap_or_else(|| panic!("{key} of {table}"))
+}
+
+fn page(chinese: bool) -> String {
+    let pick =
+        |english: &'static str, chinese_text: &'static str| if chinese { chinese_text } else { english };
+    let mut page = format!(
+        "# {}\n\n{}\n\n{}\n",
+        pick("Likely mistakes, and what funchost says", "常见错误与提示"),
+        pick("[中文](mistakes.zh-CN.md)", "[English](mistakes.md)"),
+        pick(
+            "Every message is shown as a test proves it. `funchost doctor SCRIPT` finds out most of them alone.",
+            "每条提示均由测试保证。`funchost doctor SCRIPT` 可以自动发现其中大部分问题。"
+        )
+    );
+    for group in list()["group"].as_array().unwrap() {
+        let _ = write!(page, "\n## {}\n", text(group, if chinese { "title_zh" } else { "title" }));
+        for mistake in group["mistakes"].as_array().unwrap() {
+            let found = snapshot(text(mistake, "id"));
+            let _ = write!(page, "\n### {}\n", text(mistake, if chinese { "zh" } else { "en" }));
+            // A one-line message has no source in it: then what was written helps.
+            if let Some(input) = found.input.filter(|input| !input.contains('\n') && !input.contains(';')) {
+                let _ = write!(page, "\n```console\n$ funchost {input}\n```\n");
+            }
+            let _ = write!(page, "\n```text\n{}\n```\n", found.message);
+        }
+    }
+    page
+}
+
+#[test]
+fn at_least_thirty_are_listed_each_once_and_say_what_to_do() {
+    let list = list();
+    let mistakes: Vec<&toml::Value> = list["group"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|group| group["mistakes"].as_array().unwrap())
+        .collect();
+    let ids: BTreeSet<&str> = mistakes.iter().map(|mistake| text(mistake, "id")).collect();
+    assert!(ids.len() >= 30 && ids.len() == mistakes.len(), "{}", ids.len());
+    for id in ids {
+        let message = snapshot(id).message;
+        let first = message.lines().next().unwrap();
+        assert!(first.chars().count() > 10, "{id}: the first line says what is wrong");
+        let way_out = ["hint: ", "belongs here", "is missing", "expected", "is it still"]
+            .iter()
+            .any(|words| message.contains(words));
+        assert!(way_out, "{id} does not say what to do:\n{message}");
+    }
+}
+
+#[test]
+fn the_pages_show_the_messages_as_they_are() {
+    for (name, chinese) in [("docs/mistakes.md", false), ("docs/mistakes.zh-CN.md", true)] {
+        let path = root().join(name);
+        let made = page(chinese);
+        if std::env::var_os("UPDATE_PAGES").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        let kept = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(kept == made, "{name} has changed: UPDATE_PAGES=1 cargo test --workspace --test mistakes");
+    }
+}

@@ -1,0 +1,326 @@
+//! Collectors that a script writes, its own writes to DataKit and its kept values: the whole program against simulated AWS and DataKit.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, FieldValue, Options};
+use std::collections::BTreeMap;
+use support::World;
+
+const HEAD: &str = r#"import "guance_integration__runner" as integration;
+import "guance_integration__aws" as aws;
+import "guance_aws_ec2__main" as aws_ec2;
+
+let account = #{
+    ak_id: DFF.ENV("AWS_AK_ID"),
+    ak_secret: DFF.ENV("AWS_AK_SECRET"),
+    extra_tags: #{ account_name: "我的AWS账号" },
+};
+
+@DFF.API("own", timeout = 60)
+fn run() {
+"#;
+
+const RUN: &[&str] = &["run", "my/main.rhai", "--output", "json"];
+
+const RDS: &str = r##"Collector("my_rds", account, #{ regions: ["cn-north-1"] }, |ctx| {
+        let found = aws::client(ctx.account).all("rds", "DescribeDBInstances", #{ MaxRecords: 20 }, #{ items: "DBInstances.DBInstance" });
+        found.map(|db| #{
+            tags: #{ name: db.DBInstanceIdentifier, Engine: db.Engine, Team: db.TagList.Tag.Value, RegionId: ctx.region },
+            fields: #{ AllocatedStorage: parse_int(db.AllocatedStorage), message: db.to_json() },
+        })
+    })"##;
+
+async fn world(databases: usize, body: &str) -> World {
+    let aws = AwsEstate { databases, instances: 3, nasty: false, ..AwsEstate::default() };
+    let world = World::new(Options { aws, ..Options::default() }).await;
+    write(&world, body);
+    world
+}
+
+fn write(world: &World, body: &str) {
+    world.write("my/main.rhai", &format!("{HEAD}    {body}\n}}\n"));
+}
+
+/// What a run said, without the folder's name.
+fn steady(world: &World, text: &str) -> String {
+    text.replace(&world.folder.path().display().to_string(), "FOLDER")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_collector_is_collected_like_a_shipped_one() {
+    let world = world(45, &format!("Runner([ {RDS} ]).run()")).await;
+    let checked = world.run(&["check", "my/main.rhai"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    assert!(world.clouds.calls().is_empty(), "a check calls nothing");
+
+    let first = world.run(RUN);
+    assert_eq!(first.code, 0, "{first:?}");
+    // Pages of twenty, each call counted, in the report and at the cloud.
+    let report = first.collector("my_rds");
+    assert_eq!(report["calls"], serde_json::json!({ "rds:DescribeDBInstances": 3 }));
+    assert_eq!(world.clouds.calls(), BTreeMap::from([("rds:DescribeDBInstances".into(), 3)]));
+    assert_eq!(
+        (&report["status"], &report["collected"], &report["delivered"]),
+        (&"collected".into(), &45.into(), &45.into())
+    );
+    assert_eq!(report["regions"]["cn-north-1"], "ok");
+    let points = world.clouds.datakit().take_points();
+    let truth = world.clouds.databases("cn-north-1");
+    assert_eq!(points.len(), truth.len());
+    for (point, database) in points.iter().zip(&truth) {
+        assert_eq!((point.category.as_str(), point.measurement.as_str()), ("custom_object", "my_rds"));
+        let tag = |key: &str| point.tags[key].as_str();
+        assert_eq!(
+            (tag("name"), tag("Engine"), tag("Team")),
+            (database.id.as_str(), database.engine.as_str(), "数据 & 报表")
+        );
+        assert_eq!(
+            (tag("cloud_provider"), tag("account_name"), tag("RegionId")),
+            ("AWS", "我的AWS账号", "cn-north-1")
+        );
+        assert_eq!(point.fields["AllocatedStorage"], FieldValue::Integer(i64::from(database.storage)));
+    }
+    // Its interval is that of objects.
+    world.clouds.reset_calls();
+    let second = world.run_at(60, RUN);
+    assert_eq!(second.collector("my_rds")["status"], "skipped", "{second:?}");
+    assert!(world.clouds.calls().is_empty());
+    world.clouds.set_clock_offset(901);
+    assert_eq!(world.run_at(901, RUN).collector("my_rds")["status"], "collected");
+    // In debug mode its points are lines, and nothing is written.
+    drop(world.clouds.datakit().take_points());
+    let debug = world.run_at(901, &["run", "my/main.rhai", "--debug"]);
+    assert_eq!(debug.stdout.lines().count(), 45, "{debug:?}");
+    assert!(debug.stdout.starts_with("my_rds,Engine=") || debug.stdout.contains("name=orders"), "{debug:?}");
+    assert!(world.clouds.datakit().take_points().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_metrics_take_the_tags_of_objects_and_are_sent_once() {
+    let body = r##"let points = |ctx| {
+        let ids = aws::client(ctx.account).request("ec2", "DescribeInstances", #{ "Filter": [ #{ Name: "instance-state-name", Value: ["running"] } ] });
+        let count = 0;
+        for reservation in ids.reservationSet {
+            for instance in reservation.instancesSet {
+                count += 1;
+                ctx.emit(#{
+                    tags: #{ InstanceId: instance.instanceId },
+                    fields: #{ up: 1.0 },
+                    timestamp: ctx.window.end_ms - 60000,
+                    link: #{ class: "aws_ec2", value: instance.instanceId },
+                });
+            }
+        }
+        ctx.warn(`${count} are running`);
+    };
+    let ec2 = aws_ec2::DataCollector(account, #{ regions: ["cn-north-1"] });
+    let up = Collector("my_up", account, #{ regions: ["cn-north-1"], kind: "metrics", interval: 60 }, points);
+    Runner([ec2, up]).run()"##;
+    let world = world(0, body).await;
+    let first = world.run(RUN);
+    assert_eq!(first.code, 0, "{first:?}");
+    let running =
+        world.clouds.instances("cn-north-1").iter().filter(|instance| instance.state == "running").count();
+    assert!(running > 0);
+    let report = first.collector("my_up");
+    assert_eq!((&report["collected"], &report["linked"]), (&running.into(), &running.into()));
+    assert_eq!(report["warnings"][0], format!("{running} are running"));
+    let points = world.clouds.datakit().take_points();
+    let metrics: Vec<_> = points.iter().filter(|point| point.category == "metric").collect();
+    assert_eq!(metrics.len(), running);
+    for point in metrics {
+        assert_eq!(point.measurement, "my_up");
+        assert!(point.tags.contains_key("InstanceType") && !point.tags.contains_key("name"), "{point:?}");
+        assert_eq!(point.fields["up"], FieldValue::Float(1.0));
+    }
+    // The same point again is not sent again.
+    let forced = world.run(&["run", "my/main.rhai", "--output", "json", "--force"]);
+    let report = forced.collector("my_up");
+    let sent = report["already_sent"].as_u64().unwrap() + report["collected"].as_u64().unwrap();
+    assert_eq!(sent, running as u64, "{forced:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_an_own_collector_have_their_place_and_stop_no_other() {
+    let ec2 = r##"aws_ec2::DataCollector(account, #{ regions: ["cn-north-1"] })"##;
+    let world = world(3, &format!("Runner([ {RDS}, {ec2} ]).run()")).await;
+    world.clouds.deny("rds:DescribeDBInstances");
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let report = ran.collector("my_rds");
+    assert_eq!(report["status"], "failed");
+    let error = report["error"].as_str().unwrap();
+    assert!(
+        error.contains("my/main.rhai:14:") && error.contains("rds:DescribeDBInstances in cn-north-1 failed"),
+        "{error}"
+    );
+    assert!(error.contains("hint: "), "{error}");
+    assert_eq!(ran.collector("aws_ec2")["status"], "collected");
+    insta::assert_snapshot!("own_denied", steady(&world, &ran.stderr));
+
+    // What fails for a while is tried again, and every attempt is counted.
+    let world = self::world(3, &format!("Runner([ {RDS} ]).run()")).await;
+    let kind = FaultKind::Throttle;
+    world.clouds.fault(Fault {
+        service: Some("rds".into()),
+        action: None,
+        region: None,
+        skip: 0,
+        times: 2,
+        kind,
+    });
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.collector("my_rds")["calls"], serde_json::json!({ "rds:DescribeDBInstances": 3 }));
+    // A script can catch a failed call and read its code.
+    write(
+        &world,
+        r##"Runner([ Collector("my_rds", account, #{ regions: ["cn-north-1"] }, |ctx| {
+        try {
+            aws::client(ctx.account).request("rds", "DescribeDBInstances", #{ DBInstanceIdentifier: "gone" });
+        } catch (error) {
+            if error.code != "DBInstanceNotFound" { throw error; }
+        }
+        []
+    }) ]).run()"##,
+    );
+    let ran = world.run(RUN);
+    assert_eq!((ran.code, &ran.collector("my_rds")["collected"]), (0, &0.into()), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loop_in_an_own_collector_ends_at_the_deadline() {
+    let body = r##"Runner([ Collector("my_loop", account, #{ regions: ["cn-north-1"] }, |ctx| { loop { } }) ]).run()"##;
+    let world = world(0, body).await;
+    let ran = world.run(&["run", "my/main.rhai", "--timeout", "1", "--output", "json"]);
+    assert_eq!(ran.code, 124, "{ran:?}");
+    assert_eq!(ran.json()["reason"], "timeout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
+    let world = world(3, "").await;
+    let options = r##"#{ regions: ["cn-north-1"] }"##;
+    let point = |point: &str| {
+        format!(
+            "Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        ctx.emit({point});\n    }}) ]).run()"
+        )
+    };
+    let call = |call: &str| {
+        format!(
+            "Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(ctx.account).{call};\n    }}) ]).run()"
+        )
+    };
+    for (name, code, body) in [
+        ("own_name_taken", 2, format!("Collector(\"aws_ec2\", account, {options}, |ctx| [])")),
+        ("own_without_function", 2, format!("Collector(\"mine\", account, {options})")),
+        ("own_function_first", 2, format!("Collector(\"mine\", account, |ctx| [], {options})")),
+        ("own_option_misspelt", 2, "Collector(\"mine\", account, #{ region: [\"cn-north-1\"] }, |ctx| [])".into()),
+        ("own_interval_too_short", 2, "Collector(\"mine\", account, #{ regions: [\"cn-north-1\"], interval: 5 }, |ctx| [])".into()),
+        ("own_account_misspelt", 2, format!("let account = #{{ ak_id: \"a\", ak_secrte: \"b\" }};\n    Collector(\"mine\", account, {options}, |ctx| [])")),
+        ("own_answers_a_text", 1, format!("Runner([ Collector(\"mine\", account, {options}, |ctx| \"done\") ]).run()")),
+        ("own_point_key_misspelt", 1, point("#{ tags: #{ name: \"x\" }, feilds: #{ a: 1 } }")),
+        ("own_point_without_name", 1, point("#{ tags: #{ id: \"x\" }, fields: #{ a: 1 } }")),
+        ("own_point_without_field", 1, point("#{ tags: #{ name: \"x\" } }")),
+        ("own_context_member", 1, point("ctx.regoin")),
+        ("own_service_misspelt", 1, call("request(\"rsd\", \"DescribeDBInstances\")")),
+        ("own_items_missing", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{})")),
+        ("own_call_outside", 2, "aws::client(account).request(\"rds\", \"DescribeDBInstances\")".into()),
+        ("own_method_unknown", 1, call("requst(\"rds\", \"DescribeDBInstances\")")),
+        ("own_cloud_of_client", 2, "aws::clinet(account)".into()),
+        ("conn_category", 2, "DFF.CONN(\"datakit\").write_by_category(\"logging\", #{ measurement: \"x\", fields: #{ a: 1 } })".into()),
+        ("conn_text_in_metric", 2, "DFF.CONN(\"datakit\").write_metric(\"x\", #{}, #{ a: \"text\" })".into()),
+        ("conn_unknown", 2, "DFF.CONN(\"datakti\").write_metric(\"x\", #{}, #{ a: 1 })".into()),
+        ("store_key", 2, "DFF.STORE.set(5, 1)".into()),
+        ("cache_option", 2, "DFF.CACHE.set(\"key\", 1, #{ expire: 5 })".into()),
+    ] {
+        write(&world, &body);
+        let ran = world.run(&["run", "my/main.rhai", "--force"]);
+        assert_eq!(ran.code, code, "{name}: {ran:?}");
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => body }, {
+            insta::assert_snapshot!(name, steady(&world, &ran.stderr));
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_writes_its_own_points_by_the_same_sink_and_outbox() {
+    let body = r##"let dk = DFF.CONN("datakit");
+    let one = dk.write_metric("load", #{ host: "a, b" }, #{ value: 1.5, count: 3 });
+    let many = DFF.SRC("datakit").write_metric_many([
+        #{ measurement: "load", tags: #{ host: "c" }, fields: #{ value: 2.5 } },
+        #{ measurement: "load", tags: #{ host: "d" }, fields: #{ value: 3.5 }, timestamp: DFF.TOOLKIT.now() - 86400 },
+    ]);
+    let object = dk.write_by_category("custom_object", #{ measurement: "thing", tags: #{ name: "t-1" }, fields: #{ message: "{}" } });
+    [one, many, object]"##;
+    let world = world(0, body).await;
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report = ran.collector("DFF.CONN(datakit)");
+    assert_eq!(
+        (&report["collected"], &report["delivered"], &report["too_old"]),
+        (&4.into(), &3.into(), &1.into())
+    );
+    let points = world.clouds.datakit().take_points();
+    assert_eq!(points.len(), 3);
+    assert_eq!(points[0].tags["host"], "a, b");
+    assert_eq!(points[0].fields["value"], FieldValue::Float(1.5));
+    assert_eq!(points[0].fields["count"], FieldValue::Integer(3));
+    assert_eq!((points[2].category.as_str(), points[2].tags["name"].as_str()), ("custom_object", "t-1"));
+    // Debug mode prints, and writes nothing.
+    let debug = world.run(&["run", "my/main.rhai", "--debug"]);
+    assert_eq!(debug.stdout.lines().count(), 3, "{debug:?}");
+    assert!(debug.stdout.starts_with("load,host=a\\,\\ b count=3i,value=1.5 "), "{debug:?}");
+    assert!(world.clouds.datakit().take_points().is_empty());
+    // A DataKit that is down: they wait, the run says so, and they go first next time.
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Status(503));
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.json()["status"], "partial");
+    assert_eq!(ran.collector("DFF.CONN(datakit)")["kept"], 3);
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    let ran = world.run(RUN);
+    assert_eq!(ran.json()["outbox"]["delivered"], 3, "{ran:?}");
+    assert_eq!(world.clouds.datakit().take_points().len(), 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn values_are_kept_between_runs_by_script_and_expire() {
+    let body = r##"let store = DFF.STORE;
+    let runs = store.incr("runs");
+    let first = store.set("first", #{ run: runs, list: [1, "二"] }, #{ not_exists: true });
+    if runs == 1 { DFF.CACHE.set("short", "lived", #{ expires: 60 }); }
+    let answer = #{
+        runs: runs, first: first, kept: store.get("first"), missing: store.get("nothing"), other: store.get("nothing", 7),
+        keys: store.keys("*s*"), short: DFF.CACHE.get("short"), has: DFF.CACHE.exists("runs"), forever: store.ttl("runs"),
+    };
+    let left = DFF.CACHE.ttl("short");
+    answer.soon = left != () && left > 50 && left <= 60;
+    print(answer.to_json());
+    if runs == 3 { store.delete("runs"); }"##;
+    let world = world(0, body).await;
+    let answer = |ran: &support::Ran| -> serde_json::Value {
+        serde_json::from_str(ran.stderr.lines().next().unwrap()).unwrap_or_else(|_| panic!("{ran:?}"))
+    };
+    let first = answer(&world.run(RUN));
+    let kept = serde_json::json!({ "run": 1, "list": [1, "二"] });
+    assert_eq!(
+        first,
+        serde_json::json!({
+            "runs": 1, "first": true, "kept": kept, "missing": null, "other": 7, "keys": ["first", "runs"],
+            "short": "lived", "has": false, "forever": -1, "soon": true,
+        })
+    );
+    let second = answer(&world.run_at(120, RUN));
+    assert_eq!((&second["runs"], &second["first"], &second["kept"]), (&2.into(), &false.into(), &kept));
+    assert_eq!(second["short"], serde_json::Value::Null, "it has expired");
+    // Another script has values of its own.
+    world.write("my/other.rhai", "@DFF.API(\"x\")\nfn run() { print(DFF.STORE.get(\"runs\") == ()); }\n");
+    assert_eq!(world.run(&["run", "my/other.rhai"]).stderr.lines().next(), Some("true"));
+    // A check keeps nothing.
+    assert_eq!(world.run(&["check", "my/main.rhai"]).code, 0);
+    assert_eq!(answer(&world.run(RUN))["runs"], 3);
+    assert_eq!(answer(&world.run(RUN))["runs"], 1, "it was deleted");
+}
