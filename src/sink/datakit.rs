@@ -5,6 +5,7 @@
 
 use super::batch::Batch;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -144,7 +145,7 @@ impl DataKit {
     pub async fn write(&self, batch: &Batch, deadline: Instant) -> Delivery {
         let mut delivery = Delivery { delivered: 0, rejected: Vec::new(), outcome: Outcome::Done };
         // What is left to send, as a stack of pieces: the first line is sent first.
-        let mut pieces = vec![batch.clone()];
+        let mut pieces = vec![Cow::Borrowed(batch)];
         let mut searches = 0;
         while let Some(piece) = pieces.pop() {
             if piece.is_empty() {
@@ -170,24 +171,24 @@ impl DataKit {
                     } else if said && bad.len() <= SINGLES {
                         // The echo of the body may hold what looks like a position: each line that was named is asked about alone.
                         for index in bad.iter().rev() {
-                            pieces.push(piece.filter(|at, _| at == *index));
+                            pieces.push(Cow::Owned(piece.filter(|at, _| at == *index)));
                         }
-                        pieces.push(piece.filter(|index, _| !bad.contains(&index)));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| !bad.contains(&index))));
                     } else if said {
                         for index in &bad {
                             delivery.rejected.push(rejected(&piece, *index, &cause));
                         }
-                        pieces.push(piece.filter(|index, _| !bad.contains(&index)));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| !bad.contains(&index))));
                     } else {
                         let half = piece.len() / 2;
-                        pieces.push(piece.filter(|index, _| index >= half));
-                        pieces.push(piece.filter(|index, _| index < half));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| index >= half)));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| index < half)));
                     }
                     continue;
                 }
                 Answer::Unavailable(why) | Answer::Refused(why) => why,
             };
-            let mut rest = piece;
+            let mut rest = piece.into_owned();
             while let Some(next) = pieces.pop() {
                 for index in 0..next.len() {
                     if let (Some(line), Some(time)) = (next.line(index), next.time(index)) {
