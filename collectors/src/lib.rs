@@ -11,6 +11,8 @@ pub mod clock;
 pub mod collector;
 mod digest;
 mod link;
+#[doc(hidden)]
+pub mod measured;
 pub mod mistake;
 pub mod objects;
 pub mod point;
