@@ -13,7 +13,7 @@ use funchost_collectors::collector::Link;
 use funchost_collectors::measured;
 use funchost_collectors::point::{Category, Point, Text, Value};
 use funchost_collectors::selector::{Patterns, Written};
-use simcloud::{AwsEstate, Options, Simcloud};
+use simcloud::{AliyunEstate, AwsEstate, Options, Simcloud, TencentEstate};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -43,12 +43,16 @@ pub(crate) const NAMES: &[&str] = &[
     "decode AWS GetMetricData",
     "decode AWS ListMetrics",
     "decode AWS DescribeInstances",
+    "decode Aliyun DescribeMetricList",
+    "decode Tencent GetMonitorData",
     "answer bytes to gzipped batch",
     "link",
     "selector",
     "engine start and script compile",
     "script run",
     "whole run AWS",
+    "whole run Aliyun",
+    "whole run Tencent",
 ];
 
 pub(crate) fn case(name: &str) -> Case {
@@ -58,12 +62,28 @@ pub(crate) fn case(name: &str) -> Case {
         "decode AWS GetMetricData" => decode("decode AWS GetMetricData", measured::aws_data(100, 1, 10)),
         "decode AWS ListMetrics" => decode("decode AWS ListMetrics", measured::aws_list(500)),
         "decode AWS DescribeInstances" => instances(),
+        "decode Aliyun DescribeMetricList" => {
+            decode("decode Aliyun DescribeMetricList", measured::aliyun_data(144, 10))
+        }
+        "decode Tencent GetMonitorData" => {
+            decode("decode Tencent GetMonitorData", measured::tencent_data(50, 144))
+        }
         "answer bytes to gzipped batch" => pipeline(),
         "link" => link(),
         "selector" => selector(),
         "engine start and script compile" => compile(),
         "script run" => script_run(),
-        "whole run AWS" => whole_run(),
+        "whole run AWS" => {
+            whole_run("whole run AWS", ["aws_ec2", "aws_cloudwatch", "AWS/EC2", "cn-northwest-1"])
+        }
+        "whole run Aliyun" => whole_run(
+            "whole run Aliyun",
+            ["aliyun_ecs", "aliyun_monitor", "acs_ecs_dashboard", "cn-hangzhou"],
+        ),
+        "whole run Tencent" => whole_run(
+            "whole run Tencent",
+            ["tencentcloud_cvm", "tencentcloud_monitor", "QCE/CVM", "ap-shanghai"],
+        ),
         other => panic!("no case {other}"),
     }
 }
@@ -527,40 +547,85 @@ fn script_run() -> Case {
     }
 }
 
-/// 100 instances with ten metrics, against simcloud in this process: calls, state, delivery and all.
-fn whole_run() -> Case {
+/// 100 instances and their metrics, against simcloud in this process: calls, state, delivery and all.
+fn whole_run(name: &'static str, [listing, measuring, namespace, region]: [&str; 4]) -> Case {
     let runtime = runtime();
     let clouds = runtime
         .block_on(Simcloud::start(Options {
             aws: AwsEstate { instances: 120, nasty: false, ..AwsEstate::default() },
+            aliyun: AliyunEstate { instances: 100, ..AliyunEstate::default() },
+            tencent: TencentEstate { instances: 100, metrics: 10, ..TencentEstate::default() },
             ..Options::default()
         }))
         .expect("simcloud listens");
     let folder = folder();
-    let mut config = format!(
-        "state = \"state\"\n[datakits.datakit]\nurl = \"{}\"\n[endpoints]\naws = \"{}\"\n[limits]\n",
-        clouds.datakit_url(),
-        clouds.aws_url()
+    // CloudMonitor is central, and has more metrics than are wanted here.
+    let (regions, metrics) = match measuring {
+        "aliyun_monitor" => (String::new(), "[\"CPUUtilization\", \"Disk*\", \"Int*Rate\"]"),
+        _ => (format!("regions: [\"{region}\"],"), "\"ALL\""),
+    };
+    let text = format!(
+        r#"import "guance_integration__runner" as integration;
+import "guance_{listing}__main" as {listing};
+import "guance_{measuring}__main" as {measuring};
+let account = #{{ ak_id: DFF.ENV("AK_ID"), ak_secret: DFF.ENV("AK_SECRET") }};
+@DFF.API("run", timeout = 60)
+fn run() {{
+    Runner([
+        {listing}::DataCollector(account, #{{ regions: ["{region}"] }}),
+        {measuring}::DataCollector(account, #{{ {regions} targets: [ #{{ namespace: "{namespace}", metrics: {metrics} }} ] }}),
+    ]).run();
+}}
+"#
     );
-    for action in ["monitoring.ListMetrics", "monitoring.GetMetricData", "ec2.DescribeInstances"] {
-        writeln!(config, "\"aws.{action}\" = 100000").expect("memory");
+    std::fs::write(folder.path().join("mine/main.rhai"), text).expect("a file");
+    let mut config = format!(
+        "state = \"state\"\n[datakits.datakit]\nurl = \"{}\"\n[endpoints]\naws = \"{}\"\naliyun = \"{}\"\ntencentcloud = \"{}\"\n[limits]\n",
+        clouds.datakit_url(),
+        clouds.aws_url(),
+        clouds.aliyun_url(),
+        clouds.tencent_url(),
+    );
+    for collector in funchost_collectors::COLLECTORS {
+        let description = collector.description();
+        if [listing, measuring].contains(&description.name) {
+            for action in description.actions {
+                let cloud = description.cloud.key();
+                let limit = format!("\"{cloud}.{}.{}\" = 100000", action.service, action.action);
+                if !config.contains(&limit) {
+                    writeln!(config, "{limit}").expect("memory");
+                }
+            }
+        }
     }
     std::fs::write(folder.path().join("funchost.toml"), config).expect("a file");
-    let keys = clouds.keys();
+    let (url, id, secret) = match measuring {
+        "aliyun_monitor" => {
+            let keys = clouds.aliyun_keys();
+            (clouds.aliyun_url(), keys.access_key, keys.secret_key)
+        }
+        "tencentcloud_monitor" => {
+            let keys = clouds.tencent_keys();
+            (clouds.tencent_url(), keys.secret_id, keys.secret_key)
+        }
+        _ => {
+            let keys = clouds.keys();
+            (clouds.aws_url(), keys.access_key, keys.secret_key)
+        }
+    };
     let variables = BTreeMap::from([
-        ("AWS_AK_ID".to_owned(), keys.access_key),
-        ("AWS_AK_SECRET".to_owned(), keys.secret_key),
+        ("AK_ID".to_owned(), id),
+        ("AK_SECRET".to_owned(), secret),
         ("HOME".to_owned(), folder.path().display().to_string()),
     ]);
     run_once(folder.path(), &variables);
-    let calls = clouds.calls().values().sum::<u64>();
+    let calls = clouds.calls().values().sum::<u64>() + clouds.aliyun_calls().values().sum::<u64>();
     let count = clouds.datakit().points().len();
     let bytes = clouds.datakit().requests().iter().map(|request| request.body.len()).sum();
-    let url = clouds.aws_url();
     let client = reqwest::Client::builder().build().expect("a client");
     let handle = runtime.handle().clone();
     Case {
-        name: "whole run AWS",
+        name,
         bytes,
         count,
         what: "point",

@@ -1,7 +1,9 @@
 //! What the benches measure: answers of each cloud as they come, and their reading without a call. For nobody else.
 
+use crate::aliyun;
 use crate::aws::{cloudwatch, ec2};
 use crate::collector::MetricPoint;
+use crate::tencentcloud;
 use std::fmt::Write as _;
 
 /// An answer, how many things it holds, and what reads it and says how many it found.
@@ -9,6 +11,9 @@ pub type Reading = (Vec<u8>, usize, Box<dyn Fn(&[u8]) -> usize>);
 
 /// An answer, how many points it holds, and what reads it.
 pub type Points = (Vec<u8>, usize, Box<dyn Fn(&[u8]) -> Vec<MetricPoint>>);
+
+/// The time of the first datapoint: any full minute.
+pub(crate) const START: i64 = 1_800_000_000;
 
 /// The id of an instance of these answers.
 #[must_use]
@@ -35,6 +40,20 @@ pub fn aws_data(instances: usize, metrics: usize, minutes: usize) -> Reading {
 pub fn aws_list(metrics: usize) -> Reading {
     let (page, count, read) = cloudwatch::measured::list(metrics);
     (page, count, Box::new(read))
+}
+
+/// `DescribeMetricList` of CloudMonitor.
+#[must_use]
+pub fn aliyun_data(instances: usize, minutes: i64) -> Reading {
+    let (answer, count, read) = aliyun::monitor::measured::data(instances, minutes);
+    (answer, count, Box::new(read))
+}
+
+/// `GetMonitorData`.
+#[must_use]
+pub fn tencent_data(instances: usize, minutes: i64) -> Reading {
+    let (answer, count, read) = tencentcloud::monitor::measured::data(instances, minutes);
+    (answer, count, Box::new(read))
 }
 
 /// `DescribeInstances`.

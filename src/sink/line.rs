@@ -153,9 +153,11 @@ fn plain(point: &Point, out: &mut Vec<u8>) -> bool {
     if fields.is_empty() || fields.len() > PLAIN_FIELDS {
         return false;
     }
-    if !copied(measurement, out) {
+    // A measurement has escapes of its own.
+    if !is_plain(measurement.as_bytes()) {
         return false;
     }
+    out.extend_from_slice(measurement.as_bytes());
     for (index, (key, value)) in tags.iter().enumerate() {
         if key.is_empty() || value.is_empty() || key.len() > KEY_BYTES || value.len() > TAG_VALUE_BYTES {
             return false;

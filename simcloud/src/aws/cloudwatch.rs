@@ -248,6 +248,9 @@ impl GetMetricData {
     }
 }
 
+/// A series, a period, and its datapoints in the window that is asked for.
+type Found = (MetricTruth, i64, Vec<(i64, Statistics)>);
+
 #[expect(clippy::cast_possible_truncation, reason = "epoch seconds")]
 fn data(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
     let asked: GetMetricData = serde_json::from_value(body.clone())
@@ -262,7 +265,7 @@ fn data(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
     let mut estate = context.aws.estate();
     let mut billed = BTreeSet::new();
     // The statistics of one metric stand side by side, mostly: what was found for the one before.
-    let mut found: Option<(MetricTruth, i64, Vec<(i64, Statistics)>)> = None;
+    let mut found: Option<Found> = None;
     let most = asked.most.unwrap_or(DATAPOINTS);
     let descending = asked.scan_by.as_deref() != Some("TimestampAscending");
     let half = context.fault == Some(FaultKind::PartialData);

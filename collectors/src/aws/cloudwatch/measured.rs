@@ -4,11 +4,8 @@ use super::data;
 use super::series::{self, Asked, Batch, Series};
 use crate::clock::SECOND;
 use crate::collector::{MarkId, MetricPoint, Window};
-use crate::measured::instance_id;
+use crate::measured::{START, instance_id};
 use serde_json::json;
-
-/// Any full minute.
-const START: i64 = 1_800_000_000;
 
 /// An answer of `GetMetricData`, how many points it holds, and what reads it.
 pub(crate) fn data(
