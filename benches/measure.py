@@ -102,7 +102,7 @@ fn run() {{
 class World:
     """A folder with a script, a configuration and a state."""
 
-    def __init__(self, programs, folder, clouds, text, limits=None):
+    def __init__(self, programs, folder, clouds, text, limits=None, overlap=None):
         self.programs, self.folder, self.clouds = programs, folder, clouds
         (folder / "mine").mkdir(exist_ok=True)
         (folder / "mine/main.rhai").write_text(text)
@@ -110,6 +110,8 @@ class World:
         config += "".join(f'{cloud} = "{url}"\n' for cloud, url in clouds.urls.items() if cloud != "datakit")
         if limits:
             config += "[limits]\n" + "".join(f'"{name}" = {rate}\n' for name, rate in limits.items())
+        if overlap:
+            config += f"[overlap]\naws = {overlap}\n"
         (folder / "funchost.toml").write_text(config)
 
     def forget(self):
@@ -201,11 +203,12 @@ def quota(programs, repeat):
                 if cloud not in clouds.urls:
                     print(f"| {job} | simcloud has no {cloud} yet |")
                     continue
-                world = World(programs, folder, clouds, script(cloud, metrics or aliyun_metrics()))
+                world = World(programs, folder, clouds, script(cloud, metrics or aliyun_metrics()), overlap=120)
                 first, later = [], []
                 for _ in range(repeat):
                     world.forget()
                     first.append(world.run())
+                    # Five new minutes and a short overlap: what was sent is forgotten, so that all of it is delivered again.
                     world.go_back(5)
                     later.append(world.run("--force"))
                 for name, runs in [("first", first), ("later: lists are remembered", later)]:
