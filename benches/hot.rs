@@ -8,7 +8,7 @@
 #[path = "hot/cases.rs"]
 mod cases;
 
-use cases::{Case, NAMES};
+use cases::{Case, NAMES, Run};
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -34,7 +34,7 @@ const ROUNDS: usize = 15;
 
 fn ratios(case: Case) {
     let Case { name, bytes, count, what, ours, baselines } = case;
-    let mut all: Vec<(&str, Box<dyn FnMut()>)> = vec![("ours", ours)];
+    let mut all: Vec<(&str, Run)> = vec![("ours", ours)];
     all.extend(baselines);
     let mut least = vec![f64::INFINITY; all.len()];
     let mut repeats = vec![1_u32; all.len()];

@@ -15,6 +15,7 @@
 //! | `[datakits.dk2] url` | `FUNCHOST_DATAKITS__DK2__URL` |
 //! | `[endpoints] "aws.monitoring"` | `FUNCHOST_ENDPOINTS__AWS__MONITORING` |
 //! | `[limits] "aws.monitoring.GetMetricData"` | `FUNCHOST_LIMITS__AWS__MONITORING__GETMETRICDATA` |
+//! | `[budget] calls`, `[budget.accounts.LTAI5t] money` | `FUNCHOST_BUDGET__CALLS`, `FUNCHOST_BUDGET__ACCOUNTS__LTAI5t__MONEY` |
 //! | `[overlap] aws`, `[outbox] limit` | `FUNCHOST_OVERLAP__AWS`, `FUNCHOST_OUTBOX__LIMIT` |
 //! | `[env] NAME`, and whether it is secret | `FUNCHOST_ENV__NAME`, `FUNCHOST_ENV__NAME__SECRET` (`true`, `false`) |
 //!
@@ -28,6 +29,7 @@ mod value;
 
 pub use value::DataKitUrl;
 
+use crate::money::budget::Budgets;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::{COLLECTORS, Collector};
 use secrecy::SecretString;
@@ -44,6 +46,8 @@ pub const FILE_NAME: &str = "funchost.toml";
 /// Can be printed with `{:?}`: no secret shows.
 #[derive(Clone)]
 pub struct Config {
+    /// What accounts may use in a month.
+    pub budgets: Budgets,
     /// Where points go, by id. `datakit` is always there.
     pub datakits: BTreeMap<String, DataKitConfig>,
     /// Where a cloud (`aws`) or one of its services (`aws.monitoring`) answers instead of its own hosts: URLs without credentials,
@@ -127,6 +131,7 @@ impl fmt::Debug for Config {
         // Each of the types below hides what is secret in it; endpoints have no credentials.
         formatter
             .debug_struct("Config")
+            .field("budgets", &self.budgets)
             .field("datakits", &self.datakits)
             .field("endpoints", &self.endpoints)
             .field("env", &self.env)

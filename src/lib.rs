@@ -5,6 +5,8 @@
 pub mod cli;
 pub mod config;
 pub mod link;
+pub mod money;
+pub mod plan;
 pub mod runner;
 pub mod script;
 pub mod sink;

@@ -346,6 +346,32 @@ async fn a_throttled_bucket_is_named_and_limits_are_found_by_name() {
 }
 
 #[tokio::test]
+async fn a_throttle_halves_the_rate_and_success_raises_it_to_the_configured_one() {
+    let throttled = || answer("400 Bad", "", "throttle");
+    let answers = vec![throttled(), throttled(), answer("200 OK", "", "ok")];
+    let (url, seen) = server(answers).await;
+    let path = path(options());
+    let rate = |expected: &str| {
+        let notes = path.notes();
+        assert!(notes.iter().any(|note| note.contains(expected)), "{expected}: {notes:?}");
+    };
+    // Two answers that throttle, each to a call by the rate of its time, and a success: 1000, 500, 250, and a twentieth of 1000 more.
+    assert_eq!(call(&path, &url).await.0.unwrap(), "ok");
+    rate("was throttled 2 times in cn-north-1: slowed down to 300.0 calls a second (configured: 1000)");
+    for done in 1..=13 {
+        assert_eq!(call(&path, &url).await.0.unwrap(), "ok");
+        rate(&format!("slowed down to {}.0 calls a second", 300 + 50 * done));
+    }
+    for _ in 0..5 {
+        assert_eq!(call(&path, &url).await.0.unwrap(), "ok");
+        rate(
+            "was throttled 2 times in cn-north-1: slowed down, and back at 1000 calls a second as configured",
+        );
+    }
+    assert_eq!(seen.load(Ordering::SeqCst), 21, "each attempt was made once");
+}
+
+#[tokio::test]
 async fn a_configured_service_wins_over_its_cloud() {
     let mut configured = options();
     configured.endpoints.insert("aws".into(), "http://all".into());

@@ -112,7 +112,17 @@ async fn the_registry_is_shown() {
     let ran = world.run(&["collectors"]);
     assert_eq!(ran.code, 0);
     insta::assert_snapshot!("collectors", ran.stdout);
-    for name in ["aws_ec2", "guance_aws_cloudwatch", "tencentcloud_cvm", "guance_tencentcloud_monitor"] {
+    for name in [
+        "aws_ec2",
+        "guance_aws_cloudwatch",
+        "aliyun_monitor",
+        "aliyun_ecs",
+        "aliyun_rds",
+        "aliyun_slb",
+        "aliyun_oss",
+        "tencentcloud_cvm",
+        "guance_tencentcloud_monitor",
+    ] {
         let ran = world.run(&["collectors", name]);
         assert_eq!(ran.code, 0, "{ran:?}");
         insta::assert_snapshot!(format!("collectors_{name}"), ran.stdout);
@@ -138,7 +148,7 @@ async fn the_demo_shows_how_a_metric_got_its_name() {
     for words in [
         "custom_object  tencentcloud_cvm",
         "metric         tencentcloud_QCE/CVM",
-        "tencentcloud_cvm had listed ins-",
+        "The CVM collector had listed ins-",
         "export TENCENTCLOUD_AK_ID=… TENCENTCLOUD_AK_SECRET=…",
         "funchost run scripts/my_tencent/main.rhai --debug",
     ] {
@@ -219,4 +229,45 @@ async fn a_check_knows_the_configured_datakits() {
     for words in ["no DataKit `datakti` is configured", "my/wrong.rhai:4:29", "did you mean `datakit`?"] {
         assert!(ran.stderr.contains(words), "{}", ran.stderr);
     }
+}
+
+/// The shown time and values differ from run to run; the rest of a demo does not.
+fn still(text: &str) -> String {
+    let mut still = String::new();
+    for line in support::steady(text).lines() {
+        let line = line.trim_end();
+        // The rows of metrics, and how many minutes there were, are those of the moment.
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let kept = if line.contains("TIME") { &["ROW"] } else { &words[..] };
+        still.push_str(&kept.join(" "));
+        still.push('\n');
+    }
+    still
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_shows_alibaba_cloud_too() {
+    let empty = tempfile::tempdir().unwrap();
+    let demo = |script: &str| {
+        let nothing = std::collections::BTreeMap::new();
+        let ran = support::in_process(empty.path(), &nothing, 0, &["demo", script]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout
+    };
+    let all = demo("scripts/my_aliyun/all.rhai");
+    for words in [
+        "custom_object  aliyun_ecs",
+        "Objects aliyun_rds (3 of ",
+        "Metrics aliyun_acs_oss_dashboard (3 of ",
+        "CloudMonitor said only instanceId=i-bp1",
+        "so every metric of i-bp1",
+        "export ALIYUN_AK_ID=",
+        "funchost run scripts/my_aliyun/all.rhai --debug",
+    ] {
+        assert!(all.contains(words), "{words}: {all}");
+    }
+    // CloudMonitor alone: ids without names, and how to get them.
+    let alone = demo("my_aliyun/main.rhai");
+    assert!(!alone.contains("custom_object") && !alone.contains("InstanceName"), "{alone}");
+    insta::assert_snapshot!("demo_monitor_alone", still(&alone));
 }

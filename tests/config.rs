@@ -5,6 +5,7 @@
 use funchost::config::{
     Config, ConfigError, Known, LoadRequest, Overlap, is_secret_name, known_limits, load, load_with,
 };
+use funchost::money::budget::{Budget, Money};
 use funchost_collectors::account::Cloud;
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -338,6 +339,92 @@ fn the_example_is_right_and_shows_the_defaults() {
     assert_eq!((config.env.len(), config.limits.len(), config.endpoints.len()), (3, 1, 2));
     assert!(config.env["ALIYUN_AK_SECRET"].secret && config.env["TEAM"].secret);
     assert!(!config.env["ALIYUN_AK_ID"].secret);
+}
+
+#[test]
+fn budgets_are_of_every_account_and_of_one() {
+    let world = file(
+        "[budget]\ncalls = 900_000\n[budget.accounts.LTAI5tA]\nmoney = \"200 cny\"\n[budget.accounts.\"arn:aws:iam::1:role/x\"]\ncalls = 5\nmoney = \"1.5 USD\"\n",
+    )
+    .set("FUNCHOST_BUDGET__ACCOUNTS__LTAI5TA__CALLS", "7")
+    .set("FUNCHOST_BUDGET__ACCOUNTS__AKIA1__MONEY", "5 USD");
+    let budgets = world.load().budgets;
+    let shown = |calls: Option<u64>, money: Option<(f64, &str)>| Budget {
+        calls,
+        money: money.map(|(amount, currency)| Money { amount, currency: currency.into() }),
+    };
+    assert_eq!(budgets.each, Some(shown(Some(900_000), None)));
+    let accounts: Vec<(&str, Budget)> =
+        budgets.accounts.iter().map(|(id, budget)| (id.as_str(), budget.clone())).collect();
+    assert_eq!(
+        accounts,
+        [
+            ("AKIA1", shown(None, Some((5.0, "USD")))),
+            ("LTAI5tA", shown(Some(7), Some((200.0, "CNY")))),
+            ("arn:aws:iam::1:role/x", shown(Some(5), Some((1.5, "USD")))),
+        ]
+    );
+}
+
+#[test]
+fn wrong_budgets_are_said() {
+    insta::assert_snapshot!(file("[budget]\ncall = 5\n").said(), @r#"
+    error: `budget.call` is not a known key
+     --> /work/funchost.toml:2:1
+      |
+    2 | call = 5
+      | ^^^^
+      |
+      = hint: did you mean `calls`?
+    "#);
+    insta::assert_snapshot!(file("[budget.accounts.A]\nmony = \"5 USD\"\n").said(), @r#"
+    error: `budget.accounts.A.mony` is not a known key
+     --> /work/funchost.toml:2:1
+      |
+    2 | mony = "5 USD"
+      | ^^^^
+      |
+      = hint: did you mean `money`?
+    "#);
+    insta::assert_snapshot!(file("[budget]\nmoney = 5\n").said(), @r#"
+    error: `budget.money` has no currency
+     --> /work/funchost.toml:2:9
+      |
+    2 | money = 5
+      |         ^
+      |
+      = hint: write the amount and the currency that the cloud bills in, such as "200 CNY" or "50 USD"
+    "#);
+    insta::assert_snapshot!(file("[budget]\nmoney = \"5 EUR\"\n").said(), @r#"
+    error: `budget.money` is in a currency that no price is known in
+     --> /work/funchost.toml:2:9
+      |
+    2 | money = "5 EUR"
+      |         ^^^^^^^
+      |
+      = hint: known: CNY, USD
+    "#);
+    insta::assert_snapshot!(file("[budget]\ncalls = -1\n").said(), @r#"
+    error: `budget.calls` is not a whole number of metered calls a month
+     --> /work/funchost.toml:2:9
+      |
+    2 | calls = -1
+      |         ^^
+    "#);
+    insta::assert_snapshot!(file("[budget.accounts.A]\n").said(), @r#"
+    error: `budget.accounts.A` allows nothing and forbids nothing
+     --> /work/funchost.toml:1:18
+      |
+    1 | [budget.accounts.A]
+      |                  ^
+      |
+      = hint: write below it `calls = 900000`, or `money = "200 CNY"`
+    "#);
+    insta::assert_snapshot!(variable("FUNCHOST_BUDGET__CALL", "5").said(), @r#"
+    error: `FUNCHOST_BUDGET__CALL` is a variable that funchost does not know
+     |
+     = hint: did you mean `FUNCHOST_BUDGET__CALLS`?
+    "#);
 }
 
 #[test]
@@ -946,7 +1033,7 @@ fn secrets_in_a_shown_line_are_dots_of_the_same_width() {
         1 | [account]
           |  ^^^^^^^
           |
-          = hint: known keys: datakits, endpoints, env, limits, outbox, overlap, scripts, state
+          = hint: known keys: budget, datakits, endpoints, env, limits, outbox, overlap, scripts, state
     "#);
     insta::assert_snapshot!(
         file("[env]\nTEAM = { value = \"hunter2hunter2\", secert = true } # 密\n").said(), @r#"

@@ -118,6 +118,7 @@ async fn what_is_not_taken_comes_back_whole() {
         (DataKitBehaviour::Status(500), 3, "answers 500"),
         (DataKitBehaviour::Hang, 3, "did not answer in time"),
         (DataKitBehaviour::Status(403), 1, "public_apis"),
+        (DataKitBehaviour::Status(302), 1, "a redirect, which is not followed"),
         (DataKitBehaviour::Status(404), 1, "there is no DataKit at this URL"),
     ] {
         let world = world().await;

@@ -22,6 +22,20 @@ const NOT_DESCRIBED: &[&str] = &[
     "tencentcloud_cos GetService: no package describes it",
 ];
 
+/// Names that sound like secrets and are none: where a secret lies, whether one is needed, and passwords that the cloud writes as `****`.
+const NO_SECRETS: &[&str] = &[
+    "AuthSecretArn",
+    "MasterPasswordSecretArn",
+    "MasterPasswordSecretKmsKeyId",
+    "MasterUserPassword",
+    "MasterUserSecret",
+    "PasswordExpireTime",
+    "PasswordFree",
+    "SecretArn",
+    "SecretStatus",
+    "UseExistingClientSecret",
+];
+
 fn site(environment: &Path) -> PathBuf {
     let library = std::fs::read_dir(environment.join("lib")).expect("a virtual environment has lib");
     let version =
@@ -77,7 +91,7 @@ fn described(call: &Call) -> Option<Json> {
     Some(json!({
         "who": call.collector.description.name, "cloud": call.cloud().key(), "wire": wire, "service": call.action().service,
         "action": call.action().action, "parameters": call.parameters, "size": size, "paths": paths, "items": call.list.items,
-        "id": call.list.id, "members": call.members,
+        "id": call.list.id, "members": call.members, "hide": call.collector.hide,
     }))
 }
 
@@ -92,7 +106,9 @@ fn every_call_is_as_the_vendors_describe_it() {
     assert!(input.len() > 60, "{}", input.len());
     let wrong = python(&others, "check.py", &[&site(&aws), &site(&others)], &json!(input));
     let wrong: Vec<String> = serde_json::from_str(&wrong).expect("JSON");
-    let mut wrong: Vec<&str> = wrong.iter().map(String::as_str).collect();
+    let harmless =
+        |text: &str| NO_SECRETS.iter().any(|name| text.ends_with(&format!(": {name} may be seen")));
+    let mut wrong: Vec<&str> = wrong.iter().map(String::as_str).filter(|text| !harmless(text)).collect();
     wrong.sort_unstable();
     assert_eq!(wrong, NOT_DESCRIBED);
 }

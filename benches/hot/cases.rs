@@ -22,7 +22,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
 
-type Run = Box<dyn FnMut()>;
+pub(crate) type Run = Box<dyn FnMut()>;
 
 /// One case with its baselines.
 pub(crate) struct Case {
@@ -129,7 +129,7 @@ fn encode_plainly(points: &[Point], out: &mut String) {
         text.replace(',', "\\,").replace('=', "\\=").replace(' ', "\\ ")
     }
     for point in points {
-        let mut line = format!("{}", point.measurement.replace(',', "\\,").replace(' ', "\\ "));
+        let mut line = point.measurement.replace(',', "\\,").replace(' ', "\\ ");
         for (key, value) in &point.tags {
             line += &format!(",{}={}", escaped(key), escaped(value));
         }

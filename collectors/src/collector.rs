@@ -15,6 +15,7 @@
 
 use crate::account::{Account, Cloud};
 use crate::call::CallError;
+use crate::estimate::{Ahead, Estimate};
 use crate::mistake::{Argument, Mistake};
 use crate::objects::ObjectCollector;
 use crate::point::{Category, Point, Text};
@@ -222,6 +223,27 @@ pub trait Spec: Send + Sync + std::fmt::Debug {
 
     /// Collects these regions to the end, sending as it goes. Failures are said through [`Output::Done`].
     async fn collect(&self, run: &Run, regions: &[Text]);
+
+    /// What collecting these regions would call, by what is remembered; nothing is called and nothing is kept.
+    ///
+    /// An object collector has this from its declaration.
+    ///
+    /// # Errors
+    /// Where what is remembered cannot be read.
+    async fn estimate(&self, _ahead: &Ahead<'_>, _regions: &[Text]) -> Result<Estimate, Failure> {
+        Ok(Estimate {
+            calls: Vec::new(),
+            at_least: vec!["this collector does not say beforehand what it calls".into()],
+        })
+    }
+
+    /// Asks for the lists that an estimate needs, and for nothing that is metered: they are remembered, and objects are sent as the list has them.
+    ///
+    /// # Errors
+    /// What a call failed with.
+    async fn discover(&self, _run: &Run, _regions: &[Text]) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// What leaves a collector.
@@ -339,6 +361,9 @@ pub enum Failure {
     /// The cloud's answer broke its own documented promise.
     #[error("{0}")]
     Answer(String),
+    /// The account's budget does not allow it; nothing metered was called.
+    #[error("{0}")]
+    Budget(String),
 }
 
 /// Reads `regions`: required unless the account names one.

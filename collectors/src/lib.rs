@@ -10,6 +10,7 @@ mod client;
 pub mod clock;
 pub mod collector;
 mod digest;
+pub mod estimate;
 mod link;
 #[doc(hidden)]
 pub mod measured;

@@ -75,6 +75,31 @@ mod tests {
         assert!(find(ROWS, "N", |_| None).is_none());
     }
 
+    /// A row names a class that some collector reports, and a tag that it has.
+    #[test]
+    fn no_row_hangs_in_the_air() {
+        let tags = |class: &str| -> Vec<&str> {
+            let declared = crate::COLLECTORS.iter().filter(|collector| collector.classes().contains(&class));
+            declared.flat_map(|collector| collector.description().tags.iter().map(|tag| tag.key)).collect()
+        };
+        let rows = crate::aliyun::monitor::LINKS.iter().chain(crate::aws::cloudwatch::LINKS);
+        let mut seen = 0;
+        for row in rows {
+            assert!(
+                tags(row.class).contains(&row.tag),
+                "{}: {} has no {}",
+                row.namespace,
+                row.class,
+                row.tag
+            );
+            seen += 1;
+        }
+        assert!(seen > 30, "{seen}");
+        for (class, tag) in crate::tencentcloud::monitor::sources() {
+            assert!(tags(class).contains(&tag), "{class} has no {tag}");
+        }
+    }
+
     #[test]
     fn classes_stand_once() {
         let all = classes(ROWS, ["X", "N", "X", "M"].into_iter());

@@ -16,6 +16,10 @@ use std::time::Duration;
 pub trait Memory: Send + Sync {
     /// A value kept under `key` for this account, where it is still valid.
     async fn recall(&self, key: &str) -> Result<Option<Vec<u8>>, Failure>;
+    /// A value kept under `key`, also where it has just expired, and whether it is still valid: for estimates.
+    async fn known(&self, key: &str) -> Result<Option<(Vec<u8>, bool)>, Failure> {
+        Ok(self.recall(key).await?.map(|value| (value, true)))
+    }
     /// Keeps a value under `key` for this account.
     async fn remember(&self, key: &str, value: &[u8], valid: Duration) -> Result<(), Failure>;
     /// Opens marks and says what to ask for, in the order given. `end` is exclusive and aligned, in nanoseconds;

@@ -3,10 +3,10 @@
 //! Owns connections. Knows no service: it hands a whole request over and sends what comes back.
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Full, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -132,7 +132,12 @@ async fn serve<S: Service>(
         Reply::Cut { status, headers, body } => {
             let half = body.slice(..body.len() / 2);
             let frames = [Ok(Frame::data(half)), Err(std::io::ErrorKind::ConnectionReset.into())];
-            (status, headers, StreamBody::new(stream::iter(frames)).boxed())
+            // What was written first leaves before it breaks off: a client sees a head and half a body.
+            let frames = stream::iter(frames).then(|frame| async {
+                tokio::task::yield_now().await;
+                frame
+            });
+            (status, headers, BodyExt::boxed(StreamBody::new(frames)))
         }
     };
     let mut response = Response::new(body);

@@ -16,11 +16,81 @@ use std::path::{Path, PathBuf};
 /// The scripts that ship with the program.
 const SHIPPED: &[(&str, &str)] = &[
     ("my_aws/main.rhai", include_str!("../../scripts/my_aws/main.rhai")),
+    ("my_aliyun/main.rhai", include_str!("../../scripts/my_aliyun/main.rhai")),
+    ("my_aliyun/all.rhai", include_str!("../../scripts/my_aliyun/all.rhai")),
     ("my_tencent/main.rhai", include_str!("../../scripts/my_tencent/main.rhai")),
 ];
 
 /// Rows of a table: enough to see, few enough to read.
 const ROWS: usize = 8;
+
+/// Rows of each table where there are several of a kind.
+const FEW_ROWS: usize = 3;
+
+/// What is shown of a product: its objects and the metrics that take their names.
+struct Kind {
+    /// The objects' measurement.
+    class: &'static str,
+    /// The metrics' measurement, and the tag in it that is the object's `name`.
+    metrics: &'static str,
+    id: &'static str,
+    /// The tags shown of an object; the first is what people call it.
+    tags: &'static [&'static str],
+    /// Who told the metric, and who listed the object.
+    told: &'static str,
+    listed: &'static str,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        class: "aws_ec2",
+        metrics: "aws_AWS/EC2",
+        id: "InstanceId",
+        tags: &["InstanceName", "InstanceType", "State", "RegionId"],
+        told: "CloudWatch",
+        listed: "The EC2 collector",
+    },
+    Kind {
+        class: "aliyun_ecs",
+        metrics: "aliyun_acs_ecs_dashboard",
+        id: "instanceId",
+        tags: &["InstanceName", "InstanceType", "Status", "RegionId"],
+        told: "CloudMonitor",
+        listed: "The ECS collector",
+    },
+    Kind {
+        class: "aliyun_rds",
+        metrics: "aliyun_acs_rds_dashboard",
+        id: "instanceId",
+        tags: &["DBInstanceDescription", "Engine", "DBInstanceClass", "RegionId"],
+        told: "CloudMonitor",
+        listed: "The RDS collector",
+    },
+    Kind {
+        class: "aliyun_slb",
+        metrics: "aliyun_acs_slb_dashboard",
+        id: "instanceId",
+        tags: &["LoadBalancerName", "Address", "LoadBalancerStatus", "RegionId"],
+        told: "CloudMonitor",
+        listed: "The SLB collector",
+    },
+    Kind {
+        class: "aliyun_oss",
+        metrics: "aliyun_acs_oss_dashboard",
+        id: "BucketName",
+        tags: &["storage_class", "grant", "RegionId"],
+        told: "CloudMonitor",
+        listed: "The OSS collector",
+    },
+    Kind {
+        class: "tencentcloud_cvm",
+        metrics: "tencentcloud_QCE/CVM",
+        id: "InstanceId",
+        tags: &["InstanceName", "InstanceType", "Zone", "RegionId"],
+        told: "Tencent Cloud's Monitor",
+        listed: "The CVM collector",
+    },
+];
 
 #[derive(Args)]
 pub(super) struct DemoArguments {
@@ -58,12 +128,14 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
         .block_on(Simcloud::start(Options::default()))
         .map_err(|error| trouble(format!("the simulated clouds cannot listen on loopback: {error}")))?;
     surroundings.say(&format!(
-        "simulated clouds at {}, a simulated DataKit at {}: nothing leaves this machine\nrunning {}\n",
+        "simulated clouds at {}, {} and {}, a simulated DataKit at {}: nothing leaves this machine\nrunning {}\n",
         clouds.aws_url(),
+        clouds.aliyun_url(),
+        clouds.tencent_url(),
         clouds.datakit_url(),
         script.shown
     ));
-    let keys = clouds.keys();
+    let (keys, aliyun, tencent) = (clouds.keys(), clouds.aliyun_keys(), clouds.tencent_keys());
     let mut variables: BTreeMap<String, String> = surroundings
         .variables
         .iter()
@@ -72,12 +144,14 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
         .collect();
     variables.insert("AWS_AK_ID".into(), keys.access_key.clone());
     variables.insert("AWS_AK_SECRET".into(), keys.secret_key.clone());
-    let tencent = clouds.tencent_keys();
+    variables.insert("ALIYUN_AK_ID".into(), aliyun.access_key);
+    variables.insert("ALIYUN_AK_SECRET".into(), aliyun.secret_key);
     variables.insert("TENCENTCLOUD_AK_ID".into(), tencent.secret_id);
     variables.insert("TENCENTCLOUD_AK_SECRET".into(), tencent.secret_key);
     let mut inside = Surroundings { variables, ..surroundings.clone() };
     inside.variables.insert("FUNCHOST_STATE".into(), folder.path().join("state").display().to_string());
     inside.variables.insert("FUNCHOST_ENDPOINTS__AWS".into(), clouds.aws_url());
+    inside.variables.insert("FUNCHOST_ENDPOINTS__ALIYUN".into(), clouds.aliyun_url());
     inside.variables.insert("FUNCHOST_ENDPOINTS__TENCENTCLOUD".into(), clouds.tencent_url());
     inside.variables.insert("FUNCHOST_DATAKITS__DATAKIT__URL".into(), clouds.datakit_url());
     // Read from the demo's folder, which has no file: the user's own configuration stays out of it.
@@ -95,11 +169,11 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
     }
     runtime.block_on(clouds.stop());
     if ran.code == 0 {
-        let keys = points.iter().find_map(|point| point.tags.get("cloud_provider"));
-        let keys = keys.map_or_else(|| "AWS".to_owned(), |provider| provider.to_uppercase());
+        let cloud = points.iter().find_map(|point| point.tags.get("cloud_provider"));
+        let cloud = cloud.map_or_else(|| "AWS".to_owned(), |provider| provider.to_uppercase());
         surroundings.out(&format!(
             "\nNext: the same with your own account.\n  \
-             export {keys}_AK_ID=… {keys}_AK_SECRET=…\n  \
+             export {cloud}_AK_ID=… {cloud}_AK_SECRET=…\n  \
              funchost run {} --debug    # collects for real, writes nothing\n",
             script.shown
         ));
@@ -139,6 +213,7 @@ fn script(surroundings: &Surroundings, arguments: &DemoArguments, folder: &Path)
 /// What DataKit got, and how a metric came to its instance's name.
 fn show(points: &[ReceivedPoint]) -> String {
     let mut text = String::from("\nWhat DataKit has now\n");
+    let tag = |point: &ReceivedPoint, key: &str| point.tags.get(key).cloned().unwrap_or_default();
     let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for point in points {
         *counts.entry((point.category.as_str(), point.measurement.as_str())).or_default() += 1;
@@ -149,59 +224,88 @@ fn show(points: &[ReceivedPoint]) -> String {
     }
     text.push_str(&table.indented());
 
-    let objects: Vec<&ReceivedPoint> =
-        points.iter().filter(|point| point.category == "custom_object").collect();
-    let tag = |point: &ReceivedPoint, key: &str| point.tags.get(key).cloned().unwrap_or_default();
-    if !objects.is_empty() {
-        let mut table = Table::new(&["name", "InstanceName", "InstanceType", "State", "RegionId"]);
-        for point in objects.iter().take(ROWS) {
-            table.row(
-                ["name", "InstanceName", "InstanceType", "State", "RegionId"]
-                    .map(|key| short(&tag(point, key), 28))
-                    .to_vec(),
-            );
+    let of = |measurement: &str| -> Vec<&ReceivedPoint> {
+        points.iter().filter(|point| point.measurement == measurement).collect()
+    };
+    let objects: Vec<(&Kind, Vec<&ReceivedPoint>)> =
+        KINDS.iter().map(|kind| (kind, of(kind.class))).filter(|(_, own)| !own.is_empty()).collect();
+    let metrics: Vec<(&Kind, Vec<&ReceivedPoint>)> =
+        KINDS.iter().map(|kind| (kind, of(kind.metrics))).filter(|(_, own)| !own.is_empty()).collect();
+    for (kind, own) in &objects {
+        let rows = if objects.len() > 1 { FEW_ROWS } else { ROWS };
+        let mut columns = vec!["name"];
+        columns.extend(kind.tags);
+        let mut table = Table::new(&columns);
+        for point in own.iter().take(rows) {
+            table.row(columns.iter().map(|key| short(&tag(point, key), 28)).collect());
         }
+        let shown = own.len().min(rows);
+        text.push_str(&format!("\nObjects {} ({shown} of {})\n{}", kind.class, own.len(), table.indented()));
+    }
+    let mut example = None;
+    for (kind, own) in &metrics {
+        let rows = if metrics.len() > 1 { FEW_ROWS } else { ROWS };
+        // Those with a name first: they are what this is about.
+        let (named, nameless): (Vec<&ReceivedPoint>, Vec<&ReceivedPoint>) =
+            own.iter().partition(|point| point.tags.contains_key(kind.tags[0]));
+        let linked = !named.is_empty();
+        let mut columns = vec![kind.id];
+        columns.extend(linked.then_some(kind.tags[0]));
+        let tags = columns.clone();
+        columns.extend(["time (UTC)", "field", "value"]);
+        let mut table = Table::new(&columns);
+        example = example.or_else(|| named.first().map(|point| (*kind, *point)));
+        for point in named.into_iter().chain(nameless).take(rows) {
+            let first = point.fields.iter().next();
+            let (field, value) =
+                first.map(|(key, value)| (key.clone(), value.to_string())).unwrap_or_default();
+            let mut row: Vec<String> = tags.iter().map(|key| short(&tag(point, key), 28)).collect();
+            row.extend([crate::runner::rfc3339(point.timestamp), field, value]);
+            table.row(row);
+        }
+        let shown = own.len().min(rows);
         text.push_str(&format!(
-            "\nObjects ({} of {})\n{}",
-            objects.len().min(ROWS),
-            objects.len(),
+            "\nMetrics {} ({shown} of {})\n{}",
+            kind.metrics,
+            own.len(),
             table.indented()
         ));
     }
-
-    let metrics: Vec<&ReceivedPoint> = points.iter().filter(|point| point.category == "metric").collect();
-    if !metrics.is_empty() {
-        let mut table = Table::new(&["InstanceId", "InstanceName", "time (UTC)", "field", "value"]);
-        for point in metrics.iter().take(ROWS) {
-            let (field, value) = point
-                .fields
-                .iter()
-                .next()
-                .map(|(key, value)| (key.clone(), value.to_string()))
-                .unwrap_or_default();
-            table.row(vec![
-                tag(point, "InstanceId"),
-                short(&tag(point, "InstanceName"), 28),
-                crate::runner::rfc3339(point.timestamp),
-                field,
-                value,
-            ]);
+    // Metrics of other namespaces belong to no object that is known here.
+    let others: Vec<&ReceivedPoint> = points
+        .iter()
+        .filter(|point| {
+            point.category == "metric" && KINDS.iter().all(|kind| kind.metrics != point.measurement)
+        })
+        .collect();
+    if !others.is_empty() {
+        let mut table = Table::new(&["measurement", "time (UTC)", "field", "value"]);
+        for point in others.iter().take(ROWS) {
+            let first = point.fields.iter().next();
+            let (field, value) =
+                first.map(|(key, value)| (key.clone(), value.to_string())).unwrap_or_default();
+            table.row(vec![point.measurement.clone(), crate::runner::rfc3339(point.timestamp), field, value]);
         }
-        text.push_str(&format!(
-            "\nMetrics ({} of {})\n{}",
-            metrics.len().min(ROWS),
-            metrics.len(),
-            table.indented()
-        ));
+        let shown = others.len().min(ROWS);
+        text.push_str(&format!("\nOther metrics ({shown} of {})\n{}", others.len(), table.indented()));
     }
-    if let Some(named) = metrics.iter().find(|point| point.tags.contains_key("InstanceName")) {
-        let id = tag(named, "InstanceId");
-        let object = objects.iter().find(|object| tag(object, "InstanceId") == id);
+    if let Some((kind, point)) = example {
         text.push_str(&format!(
-            "\nHow a metric got its name\n  The metric knows only InstanceId={id}. {class} had listed {id} before, with the name\n  \
-             {name}; so every metric of {id} carries InstanceName, InstanceType, RegionId and the rest.\n",
-            class = object.map_or("Its object's collector", |object| &object.measurement),
-            name = short(&tag(named, "InstanceName"), 60)
+            "\nHow a metric got its name\n  {told} said only {key}={id}. {listed} had listed {id} before, with {name_key}\n  \
+             {name}; so every metric of {id} carries {tags} and the rest.\n",
+            told = kind.told,
+            key = kind.id,
+            id = tag(point, kind.id),
+            listed = kind.listed,
+            name_key = kind.tags[0],
+            name = short(&tag(point, kind.tags[0]), 60),
+            tags = kind.tags.join(", "),
+        ));
+    } else if let Some((kind, _)) = metrics.first() {
+        text.push_str(&format!(
+            "\nThese metrics know only their {}: no objects were collected before them. A script that lists the objects first gives \
+             them their names:\n  funchost demo my_aliyun/all.rhai\n",
+            kind.id
         ));
     }
     text

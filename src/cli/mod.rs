@@ -8,8 +8,12 @@ mod check;
 mod collectors;
 mod demo;
 mod list;
+mod outbox;
+mod plan;
 mod run;
 mod table;
+
+pub(crate) use table::Table;
 
 use crate::config::{Config, LoadRequest};
 use crate::runner::Lines;
@@ -45,12 +49,16 @@ struct Common {
 enum Command {
     /// Run a script's function: collect, and write the points to DataKit
     Run(run::RunArguments),
+    /// Show what a script will call, what that costs and how long it takes, before it does
+    Plan(plan::PlanArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
     /// Show what can be collected: configuration, calls, permissions, tags and fields
     Collectors(collectors::CollectorsArguments),
+    /// List, send or drop the points that DataKit has not taken yet
+    Outbox(outbox::OutboxArguments),
     /// Try a script against simulated clouds: no account, no configuration, nothing is kept
     Demo(demo::DemoArguments),
 }
@@ -161,10 +169,26 @@ pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
         })?,
     };
     let own = Targets::new().with_target("funchost", level).with_target("funchost_collectors", level);
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(false);
+    let (stderr, masker) = (surroundings.stderr.clone(), surroundings.masker.clone());
+    let writer = move || MaskedLines { stream: stderr.clone(), masker: masker.clone() };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     // A process that has a log already keeps it.
     drop(tracing_subscriber::registry().with(lines).with(own).try_init());
     Ok(())
+}
+
+/// From now on a panic, on whatever thread, says what it says without any known secret: its words may hold what the code had in hand.
+pub fn mask_panics(surroundings: &Surroundings) {
+    let surroundings = surroundings.clone();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let (name, place) = (thread.name().unwrap_or("without a name"), panic.location());
+        let place = place.map_or_else(String::new, |place| format!(" at {place}"));
+        let words = panic.payload_as_str().unwrap_or("no words");
+        surroundings.say(&format!(
+            "error: a defect in funchost: the thread `{name}` ended{place}: {words}\nhint: please report it, with the script"
+        ));
+    }));
 }
 
 /// Runs a command to its exit code.
@@ -191,9 +215,11 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     };
     match cli.command {
         Command::Run(arguments) => run::main(surroundings, &cli.common, &arguments),
+        Command::Plan(arguments) => plan::main(surroundings, &cli.common, &arguments),
         Command::Check(arguments) => check::main(surroundings, &cli.common, &arguments),
         Command::List(arguments) => list::main(surroundings, &cli.common, &arguments),
         Command::Collectors(arguments) => collectors::main(surroundings, &arguments),
+        Command::Outbox(arguments) => outbox::main(surroundings, &cli.common, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
 }
@@ -221,25 +247,25 @@ fn wants_json(words: &[OsString]) -> bool {
     (pair || words.iter().any(|word| word == "--output=json")) && !words.iter().any(|word| word == "--debug")
 }
 
-/// Lines of debug mode on stdout, without any known secret.
+/// Lines on one of the streams (of debug mode on stdout, of the log on stderr), without any known secret.
 struct MaskedLines {
-    stdout: Lines,
+    stream: Lines,
     masker: Arc<Masker>,
 }
 
 impl std::io::Write for MaskedLines {
     /// Takes whole lines: a secret that is split over two calls would not be found.
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
         match std::str::from_utf8(bytes) {
-            Ok(text) => stdout.write_all(self.masker.mask(text).as_bytes())?,
-            Err(_) => stdout.write_all(bytes)?,
+            Ok(text) => stream.write_all(self.masker.mask(text).as_bytes())?,
+            Err(_) => stream.write_all(bytes)?,
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.stdout.lock().unwrap_or_else(PoisonError::into_inner).flush()
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).flush()
     }
 }
 

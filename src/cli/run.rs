@@ -1,14 +1,15 @@
 //! `funchost run SCRIPT`: the product.
 
 use super::{Common, Format, MaskedLines, Surroundings, config_entries, script_settings};
-use crate::config::Config;
+use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
 use crate::script::{self, Ended, Fault, Report, RunOptions, RunOutcome};
-use crate::sink::datakit::DataKit;
-use crate::state::{Sqlite, State};
+use crate::sink::datakit::{BadUrl, DataKit};
+use crate::state::{Sqlite, State, Time};
 use clap::Args;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Options};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -38,7 +39,12 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
     let config = match surroundings.config(common) {
         Ok(config) => config,
         Err(error) => {
-            return invalid(surroundings, arguments, &error.to_string(), config_entries(&error));
+            return invalid(
+                surroundings,
+                arguments.wants_document(),
+                &error.to_string(),
+                config_entries(&error),
+            );
         }
     };
     run(surroundings, &config, arguments).code
@@ -51,6 +57,11 @@ pub(super) struct Ran {
 }
 
 impl RunArguments {
+    /// Does stdout hold one document?
+    fn wants_document(&self) -> bool {
+        self.output == Format::Json && !self.debug
+    }
+
     /// What the demo runs.
     pub(super) fn of_script(script: PathBuf) -> Self {
         Self { script, func: None, debug: false, force: false, timeout: None, output: Format::Text }
@@ -64,7 +75,12 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     let opened = match script::open(&path, &script_settings(surroundings, config)) {
         Ok(opened) => opened,
         Err(report) => {
-            let code = invalid(surroundings, arguments, &report.render(surroundings.color), entries(&report));
+            let code = invalid(
+                surroundings,
+                arguments.wants_document(),
+                &report.render(surroundings.color),
+                entries(&report),
+            );
             return refuse(code);
         }
     };
@@ -82,7 +98,8 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
                 let entry = serde_json::json!({
                     "message": message, "file": null, "line": null, "column": null, "hint": null,
                 });
-                return refuse(invalid(surroundings, arguments, &format!("error: {message}"), vec![entry]));
+                let text = format!("error: {message}");
+                return refuse(invalid(surroundings, arguments.wants_document(), &text, vec![entry]));
             }
             let report = RunReport::failed("", &message);
             surroundings.say(&format!("error: {message}"));
@@ -123,8 +140,12 @@ fn finish(
         (Ended::Finished, Err(error)) => {
             // Where no cloud was called, nothing ran: the input is what is wrong.
             if error.fault() == Fault::Input && !runner.called() {
-                let code =
-                    invalid(surroundings, arguments, &error.render(surroundings.color), entries(error));
+                let code = invalid(
+                    surroundings,
+                    arguments.wants_document(),
+                    &error.render(surroundings.color),
+                    entries(error),
+                );
                 return Ran { code, report: None };
             }
             report.fail(&headline(error));
@@ -149,9 +170,9 @@ fn finish(
 }
 
 /// Why nothing can be run.
-struct Refusal {
-    message: String,
-    code: u8,
+pub(super) struct Refusal {
+    pub(super) message: String,
+    pub(super) code: u8,
 }
 
 /// Everything that a run needs, from the configuration.
@@ -164,43 +185,60 @@ async fn runner(
         .await
         .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
     let state: Arc<dyn State> = Arc::new(state);
-    let options =
-        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
-    let calls = CallPath::new(options, surroundings.clock.clone())
-        .map_err(|error| Refusal { message: error.to_string(), code: 1 })?;
-    let datakits = config
-        .datakits
-        .iter()
-        .map(|(id, datakit)| {
-            let datakit = DataKit::new(id, datakit.url.expose(), calls.http().clone());
-            datakit.map(|datakit| (id.clone(), Arc::new(datakit)))
-        })
-        .collect::<Result<_, _>>()
+    let calls = calls(surroundings, config)?;
+    let datakits = datakits(surroundings, config, &calls)
         .map_err(|error| Refusal { message: error.to_string(), code: 2 })?;
     let stderr = surroundings.clone();
-    let overlap = |cloud: Cloud| {
-        let nanoseconds = config.overlap.of(cloud).as_nanos();
-        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
-    };
     Ok(Runner::new(Settings {
         state,
         calls: Arc::new(calls),
         clock: surroundings.clock.clone(),
         datakits,
-        overlap: [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into(),
+        overlap: overlaps(config),
         outbox_limit: config.outbox_limit,
+        budgets: config.budgets.clone(),
         debug: arguments.debug,
         force: arguments.force,
         lines: Arc::new(Mutex::new(MaskedLines {
-            stdout: surroundings.stdout.clone(),
+            stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
         progress: Arc::new(move |text| stderr.say(text)),
     }))
 }
 
+/// The one path to the clouds.
+pub(super) fn calls(surroundings: &Surroundings, config: &Config) -> Result<CallPath, Refusal> {
+    let options =
+        Options { limits: config.limits.clone(), endpoints: config.endpoints.clone(), ..Options::default() };
+    CallPath::new(options, surroundings.clock.clone())
+        .map_err(|error| Refusal { message: error.to_string(), code: 1 })
+}
+
+/// How far windows reach back, by cloud.
+pub(super) fn overlaps(config: &Config) -> BTreeMap<Cloud, Time> {
+    let overlap = |cloud: Cloud| {
+        let nanoseconds = config.overlap.of(cloud).as_nanos();
+        (cloud, i64::try_from(nanoseconds).unwrap_or(i64::MAX))
+    };
+    [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into()
+}
+
+/// Every configured DataKit.
+pub(super) fn datakits(
+    surroundings: &Surroundings,
+    config: &Config,
+    calls: &CallPath,
+) -> Result<BTreeMap<String, Arc<DataKit>>, BadUrl> {
+    let datakit = |(id, datakit): (&String, &DataKitConfig)| {
+        let made = DataKit::new(id, datakit.url.expose(), calls.http().clone())?;
+        Ok((id.clone(), Arc::new(made.with_clock(surroundings.clock.clone()))))
+    };
+    config.datakits.iter().map(datakit).collect()
+}
+
 /// The first Ctrl-C (or SIGTERM) stops the run in order, the second at once.
-async fn interrupts(stop: CancellationToken) {
+pub(super) async fn interrupts(stop: CancellationToken) {
     let wait = async || {
         #[cfg(unix)]
         {
@@ -222,30 +260,30 @@ async fn interrupts(stop: CancellationToken) {
 }
 
 /// What is wrong in a script, for a program.
-fn entries(report: &Report) -> Vec<serde_json::Value> {
+pub(super) fn entries(report: &Report) -> Vec<serde_json::Value> {
     report.machine().iter().filter_map(|entry| serde_json::to_value(entry).ok()).collect()
 }
 
 /// The first of a script's errors, in one line.
-fn headline(report: &Report) -> String {
+pub(super) fn headline(report: &Report) -> String {
     report.diagnostics.first().map_or_else(|| "the script failed".into(), |first| first.line())
 }
 
 /// Says that the input is wrong: exit code 2.
-fn invalid(
+pub(super) fn invalid(
     surroundings: &Surroundings,
-    arguments: &RunArguments,
+    document: bool,
     text: &str,
     errors: Vec<serde_json::Value>,
 ) -> u8 {
     surroundings.say(text.trim_end());
-    if arguments.output == Format::Json && !arguments.debug {
+    if document {
         surroundings.out(&json(&serde_json::json!({ "status": "invalid", "errors": errors })));
     }
     2
 }
 
-fn json(value: &impl serde::Serialize) -> String {
+pub(super) fn json(value: &impl serde::Serialize) -> String {
     let mut text = serde_json::to_string_pretty(value)
         .unwrap_or_else(|error| format!("{{\"status\": \"failed\", \"reason\": \"{error}\"}}"));
     text.push('\n');

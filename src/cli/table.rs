@@ -3,22 +3,22 @@
 use unicode_width::UnicodeWidthStr;
 
 /// Rows under headings; columns as wide as their widest cell.
-pub(super) struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(headings: &[&str]) -> Self {
+    pub(crate) fn new(headings: &[&str]) -> Self {
         Self { rows: vec![headings.iter().map(ToString::to_string).collect()] }
     }
 
     /// Adds a row. Line breaks and control characters in a cell are shown as blanks.
-    pub(super) fn row(&mut self, cells: Vec<String>) {
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
         let clean = |cell: String| cell.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         self.rows.push(cells.into_iter().map(clean).collect());
     }
 
-    pub(super) fn indented(&self) -> String {
+    pub(crate) fn indented(&self) -> String {
         self.to_string().lines().map(|line| format!("  {line}\n")).collect()
     }
 }

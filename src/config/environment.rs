@@ -10,11 +10,12 @@ pub(super) const PREFIX: &str = "FUNCHOST_";
 
 /// Variables that are no keys: the file's name, the log's filter, the folder of the signing vectors.
 const RESERVED: [&str; 3] = ["CONFIG", "LOG", "VECTORS"];
-const SECTIONS: [&str; 8] =
-    ["DATAKITS", "ENDPOINTS", "ENV", "LIMITS", "OUTBOX", "OVERLAP", "SCRIPTS", "STATE"];
+const SECTIONS: [&str; 9] =
+    ["BUDGET", "DATAKITS", "ENDPOINTS", "ENV", "LIMITS", "OUTBOX", "OVERLAP", "SCRIPTS", "STATE"];
 
 /// Names that are known by now, from the registry and from the file.
 pub(super) struct Names<'n> {
+    pub(super) budgets: Vec<&'n str>,
     pub(super) datakits: Vec<&'n str>,
     pub(super) env: Vec<&'n str>,
     pub(super) endpoints: &'n BTreeSet<String>,
@@ -33,6 +34,13 @@ pub(super) fn key(rest: &str, names: &Names<'_>) -> Result<Option<Key>, Wrong> {
         return Err(unknown(rest, names));
     }
     Ok(Some(match (capitals.as_slice(), parts.as_slice()) {
+        (["BUDGET", "CALLS"], _) => Key::BudgetCalls(None),
+        (["BUDGET", "MONEY"], _) => Key::BudgetMoney(None),
+        (["BUDGET", "ACCOUNTS", _, last @ ("CALLS" | "MONEY")], [_, _, id, _]) => {
+            // Access key ids have capitals and small letters.
+            let id = Some(resolve(id, &names.budgets).unwrap_or_else(|| (*id).to_owned()));
+            if *last == "CALLS" { Key::BudgetCalls(id) } else { Key::BudgetMoney(id) }
+        }
         (["STATE"], _) => Key::State,
         (["SCRIPTS"], _) => Key::Scripts,
         (["OUTBOX", "LIMIT"], _) => Key::OutboxLimit,
@@ -89,7 +97,7 @@ pub(super) fn unknown(rest: &str, names: &Names<'_>) -> Wrong {
         });
     }
     let written = |name: &str| name.replace(['.', '-'], "__").to_ascii_uppercase();
-    let known: BTreeSet<String> = ["STATE", "SCRIPTS", "OUTBOX__LIMIT"]
+    let known: BTreeSet<String> = ["STATE", "SCRIPTS", "OUTBOX__LIMIT", "BUDGET__CALLS", "BUDGET__MONEY"]
         .into_iter()
         .chain(RESERVED)
         .map(str::to_owned)

@@ -6,6 +6,7 @@ use super::environment::{self, Names, PREFIX};
 use super::report::{self, At, Masked, Problem};
 use super::value::{self, DataKitUrl, Given, Wrong, mismatch};
 use super::{Config, DataKitConfig, EnvValue, LoadRequest, Overlap, is_secret_name};
+use crate::money::budget::{Budget, Budgets};
 use funchost_collectors::mistake::nearest;
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,11 +23,15 @@ const SERVICES: [(&str, &[&str]); 3] = [
     ("aws", &["ec2", "monitoring", "sts"]),
     ("tencentcloud", &["cvm", "monitor", "sts"]),
 ];
-const TOP: [&str; 8] = ["datakits", "endpoints", "env", "limits", "outbox", "overlap", "scripts", "state"];
+const TOP: [&str; 9] =
+    ["budget", "datakits", "endpoints", "env", "limits", "outbox", "overlap", "scripts", "state"];
 
 /// A key that has a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
+    /// Of every account, or of the one named.
+    BudgetCalls(Option<String>),
+    BudgetMoney(Option<String>),
     State,
     Scripts,
     OutboxLimit,
@@ -62,6 +67,7 @@ pub(super) struct Reader<'r> {
     request: &'r LoadRequest,
     problems: Vec<Problem>,
 
+    budgets: Budgets,
     datakits: BTreeMap<String, (Option<DataKitUrl>, Option<Range<usize>>)>,
     endpoints: BTreeMap<String, String>,
     env: BTreeMap<String, Env>,
@@ -90,6 +96,7 @@ impl<'r> Reader<'r> {
             base: folder,
             request,
             problems: Vec::new(),
+            budgets: Budgets::default(),
             datakits: BTreeMap::new(),
             endpoints: BTreeMap::new(),
             env: BTreeMap::new(),
@@ -140,6 +147,7 @@ impl<'r> Reader<'r> {
                     }
                 }
                 "env" => self.env(value),
+                "budget" => self.budget(value),
                 "overlap" => {
                     for spot in self.members("overlap", value) {
                         let cloud = spot.path["overlap.".len()..].to_owned();
@@ -183,6 +191,44 @@ impl<'r> Reader<'r> {
                     _ => self.unknown(&spot, &["url"]),
                 }
             }
+        }
+    }
+
+    fn budget(&mut self, value: &Spanned<DeValue<'_>>) {
+        for spot in self.members("budget", value) {
+            if spot.path != "budget.accounts" {
+                self.budget_leaf(None, spot, &["accounts", "calls", "money"]);
+                continue;
+            }
+            for account in self.members(&spot.path, spot.value) {
+                let id = account.path["budget.accounts.".len()..].to_owned();
+                self.budgets.accounts.entry(id.clone()).or_default();
+                for member in self.members(&account.path, account.value) {
+                    self.budget_leaf(Some(id.clone()), member, &["calls", "money"]);
+                }
+                if self.budgets.accounts.get(&id) == Some(&Budget::default()) && self.problems.is_empty() {
+                    let wrong = Wrong::new("allows nothing and forbids nothing")
+                        .at_key()
+                        .hint("write below it `calls = 900000`, or `money = \"200 CNY\"`");
+                    self.wrong(&account, wrong);
+                }
+            }
+        }
+    }
+
+    fn budget_leaf(&mut self, account: Option<String>, spot: Spot<'_>, known: &[&str]) {
+        let name = spot.path.rsplit('.').next().unwrap_or_default();
+        match name {
+            "calls" => self.leaf(Key::BudgetCalls(account), spot),
+            "money" => self.leaf(Key::BudgetMoney(account), spot),
+            _ => self.unknown(&spot, known),
+        }
+    }
+
+    fn budget_of(&mut self, account: &Option<String>) -> &mut Budget {
+        match account {
+            Some(id) => self.budgets.accounts.entry(id.clone()).or_default(),
+            None => self.budgets.each.get_or_insert_default(),
         }
     }
 
@@ -283,6 +329,7 @@ impl<'r> Reader<'r> {
 
     fn names(&self) -> Names<'_> {
         Names {
+            budgets: self.budgets.accounts.keys().map(String::as_str).collect(),
             datakits: self.datakits.keys().map(String::as_str).chain(["datakit"]).collect(),
             env: self.env.keys().map(String::as_str).collect(),
             endpoints: &self.endpoints_known,
@@ -292,6 +339,14 @@ impl<'r> Reader<'r> {
 
     fn set(&mut self, key: &Key, given: Given<'_>) -> Result<(), Wrong> {
         match key {
+            Key::BudgetCalls(account) => {
+                let calls = given.calls()?;
+                self.budget_of(account).calls = Some(calls);
+            }
+            Key::BudgetMoney(account) => {
+                let money = given.money()?;
+                self.budget_of(account).money = Some(money);
+            }
             Key::State => {
                 let text = given.text()?;
                 self.state = Some(value::state(text, self.base, &self.request.environment)?);
@@ -421,6 +476,7 @@ impl<'r> Reader<'r> {
             self.problems.push(Problem::new(At::Variable, "state", wrong));
         }
         let config = state.map(|state| Config {
+            budgets: self.budgets,
             datakits,
             endpoints: self.endpoints,
             env,

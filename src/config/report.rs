@@ -330,5 +330,13 @@ pub(super) fn url_secrets(text: &str) -> Vec<Range<usize>> {
             from += pair.len() + 1;
         }
     }
+    // A URL whose scheme was forgotten: `user:password@host`.
+    for (at, _) in text.match_indices('@') {
+        let line = text[..at].rfind('\n').map_or(0, |end| end + 1);
+        let start = text[line..at].rfind(['"', '\'', '=', ' ']).map_or(line, |quote| line + quote + 1);
+        if text[start..at].contains(':') && !text[start..at].contains("://") {
+            hidden.push(start..at);
+        }
+    }
     hidden
 }

@@ -2,11 +2,15 @@
 //!
 //! Owns the types and bounds of single values. A value is never quoted in a message: it may be a secret.
 
+use crate::money::budget::Money;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use toml::de::DeValue;
+
+/// What the clouds bill in.
+const CURRENCIES: [&str; 2] = ["CNY", "USD"];
 
 /// Where a DataKit listens. May hold a token or a password: printed, they are hidden.
 #[derive(Clone, PartialEq, Eq)]
@@ -115,6 +119,44 @@ impl<'g> Given<'g> {
                 .hint("for one call in ten seconds write 0.1")),
             None => Err(Wrong::new("is not a number: it is a number of calls a second")),
         }
+    }
+
+    /// A number of calls a month.
+    pub(super) fn calls(self) -> Result<u64, Wrong> {
+        let calls = match self {
+            Self::File(DeValue::Integer(number)) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            Self::File(other) => return Err(mismatch(other, "a whole number: metered calls a month")),
+            Self::Variable(text) => text.trim().parse().ok(),
+        };
+        calls.ok_or_else(|| Wrong::new("is not a whole number of metered calls a month"))
+    }
+
+    /// An amount of money a month.
+    pub(super) fn money(self) -> Result<Money, Wrong> {
+        const FORM: &str =
+            "write the amount and the currency that the cloud bills in, such as \"200 CNY\" or \"50 USD\"";
+        let text = match self {
+            Self::File(DeValue::Integer(_) | DeValue::Float(_)) => {
+                return Err(Wrong::new("has no currency").hint(FORM));
+            }
+            other => other.text().map_err(|wrong| wrong.hint(FORM))?,
+        };
+        let wrong = || Wrong::new("is not an amount of money").hint(FORM);
+        let (amount, currency) = text.trim().split_once(char::is_whitespace).ok_or_else(wrong)?;
+        let currency = currency.trim().to_ascii_uppercase();
+        let amount: f64 = amount.parse().map_err(|_| wrong())?;
+        if !amount.is_finite()
+            || amount < 0.0
+            || currency.len() != 3
+            || !currency.chars().all(|c| c.is_ascii_uppercase())
+        {
+            return Err(wrong());
+        }
+        if !CURRENCIES.contains(&currency.as_str()) {
+            return Err(Wrong::new("is in a currency that no price is known in")
+                .hint(format!("known: {}", CURRENCIES.join(", "))));
+        }
+        Ok(Money { amount, currency })
     }
 
     /// An overlap in whole seconds.

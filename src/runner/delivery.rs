@@ -3,14 +3,17 @@
 //! Owns the order in which things become true: a mark moves in the transaction that records DataKit's acknowledgement or
 //! stores the points in the outbox, never before. Knows no cloud and no SQL.
 
-use super::marks::{Marks, Verdict, oldest_writable};
+use super::marks::{Marks, Verdict};
 use super::{GRACE, Lines, OutboxReport};
 use crate::link::{Linker, ObjectTags, enrich};
 use crate::script::Prepared;
 use crate::sink::batch::Batch;
 use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
 use crate::sink::line::{self, Notes};
+use crate::sink::oldest_writable;
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
+use funchost_collectors::account::Cloud;
+use funchost_collectors::call::CallPath;
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Collector, Failure, Link, MarkId, MetricPoint, Output};
 use funchost_collectors::point::{Point, Text};
@@ -105,6 +108,7 @@ impl Ending {
         let kept = || Answer {
             delivered: 0,
             rejected: Vec::new(),
+            too_old: 0,
             outcome: Outcome::Kept {
                 why: "the run ended before DataKit had taken them".into(),
                 rest: batch.clone(),
@@ -147,12 +151,14 @@ pub(super) async fn send_outbox(
                         let answer = ending.write(&written.datakit, &batch).await;
                         report.delivered += answer.delivered;
                         report.rejected += answer.rejected.len() as u64;
+                        report.too_old += answer.too_old;
                         if let Outcome::Kept { why, rest } = answer.outcome {
                             written.down = Some(why);
-                            // What was delivered of it must not go again, and what was rejected must not stay.
-                            removed.kept = Vec::new();
-                            if rest.len() != batch.len() {
-                                removed.kept.push(parcel_of(&rest, &parcel.datakit, parcel.created));
+                            // What was delivered of it must not go again; what was rejected or dropped must not stay, or it is counted twice.
+                            if rest.len() as u64 != parcel.points {
+                                // In its old place: what was kept after it goes after it.
+                                let rest = parcel_of(&rest, &parcel.datakit, parcel.created);
+                                removed.kept.push(Parcel { id: parcel.id, ..rest });
                             } else {
                                 removed.removed.clear();
                             }
@@ -161,7 +167,8 @@ pub(super) async fn send_outbox(
                 }
             }
             if removed != Commit::default() {
-                written.state.commit(removed, written.limit).await?;
+                let evicted = written.state.commit(removed, written.limit).await?;
+                written.evicted += evicted.points;
             }
             if written.down.is_some() {
                 break;
@@ -213,6 +220,8 @@ pub(super) struct Delivery<'run> {
     marks: Arc<Marks>,
     target: &'run mut Target,
     clock: Arc<dyn Clock>,
+    calls: Arc<CallPath>,
+    cloud: Cloud,
     debug: bool,
     batch: Batch,
     /// What is true once the batch is delivered or kept.
@@ -233,7 +242,7 @@ impl<'run> Delivery<'run> {
         linker: &'run Linker,
         marks: Arc<Marks>,
         target: &'run mut Target,
-        clock: Arc<dyn Clock>,
+        (clock, calls): (Arc<dyn Clock>, Arc<CallPath>),
         debug: bool,
     ) -> Self {
         let description = prepared.collector.description();
@@ -247,6 +256,8 @@ impl<'run> Delivery<'run> {
             marks,
             target,
             clock,
+            calls,
+            cloud: account.cloud,
             debug,
             batch: Batch::new(description.category),
             sent: BTreeMap::new(),
@@ -267,7 +278,7 @@ impl<'run> Delivery<'run> {
                 Output::Objects { region, points } => self.objects(region, points, ending).await,
                 Output::Metrics { points, .. } => self.metrics(points, ending).await,
                 Output::Advance { mark, until } => {
-                    self.moved.extend(self.marks.advance(mark, until));
+                    self.moved.extend(self.marks.advance(mark, until, self.calls.now(self.cloud)));
                     Ok(())
                 }
                 Output::Done { region, result } => {
@@ -471,9 +482,10 @@ impl<'run> Delivery<'run> {
             if written.down.is_some() {
                 rest = Some(batch);
             } else {
-                let Answer { delivered, rejected: refused, outcome } =
+                let Answer { delivered, rejected: refused, too_old, outcome } =
                     ending.write(&written.datakit, &batch).await;
                 self.result.delivered += delivered;
+                self.result.too_old += too_old;
                 rejected = refused;
                 if let Outcome::Kept { why, rest: unsent } = outcome {
                     written.down = Some(why);

@@ -3,6 +3,7 @@
 //! Owns the windows of one collector's run. A mark moves only through [`Marks::advance`], whose answer the delivery puts
 //! into the transaction that records the acknowledgement. Knows no cloud and no SQL.
 
+use crate::sink::{MARGIN, REACH as DATAKIT_REACH, oldest_writable};
 use crate::state::{Sent, State, StateError, Time};
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{MarkId, MarkKey, MetricPoint, Window};
@@ -12,26 +13,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// DataKit overwrites the time of a point that is further than this from its clock.
-pub(super) const DATAKIT_REACH: Time = 2 * 3600 * SECOND;
-
 /// Metrics that one warning names.
 const NAMED: usize = 10;
-
-/// How much earlier than DataKit's limit a point is already too old: it must still be in time when it arrives.
-const MARGIN: Time = 60 * SECOND;
 
 /// At least so many points are known again within a run.
 const REMEMBERED: usize = 57_000;
 
 /// The first window of a metric.
 const FIRST_WINDOW: Time = 600 * SECOND;
-
-/// The oldest time that a point may have now and still be written.
-#[must_use]
-pub(super) fn oldest_writable(now: Time) -> Time {
-    now - DATAKIT_REACH + MARGIN
-}
 
 /// The marks of one collector's run.
 pub(super) struct Marks {
@@ -207,12 +196,13 @@ impl Marks {
         self.lock().marks.get(mark.0).map(|open| open.key.clone())
     }
 
-    /// Where a mark moves when its window has been delivered up to `until`, and what may be forgotten then.
-    pub(super) fn advance(&self, mark: MarkId, until: Time) -> Option<(String, Time, Time)> {
+    /// Where a mark moves when its window has been delivered up to `until`, and what may be forgotten then. `now` is the cloud's time as
+    /// the answers told it: a window that was opened by a clock that is ahead ends in a future of which nothing was read.
+    pub(super) fn advance(&self, mark: MarkId, until: Time, now: Time) -> Option<(String, Time, Time)> {
         let opened = self.lock();
         let open = opened.marks.get(mark.0)?;
         // One period more than the overlap: the next window starts at a rounded time.
-        let until = until.min(open.window.end);
+        let until = until.min(open.window.end).min(round_down(now, open.period));
         let forget = until - self.overlap - 2 * open.period;
         Some((open.key.clone(), until, forget))
     }
@@ -398,7 +388,7 @@ mod tests {
         let state = state().await;
         let first = marks(&state);
         let opened = window(&first, START).await;
-        let moved = first.advance(opened.mark, opened.end).unwrap();
+        let moved = first.advance(opened.mark, opened.end, START).unwrap();
         state.commit(Commit { marks: vec![moved], ..Commit::default() }, u64::MAX).await.unwrap();
         let later = marks(&state);
         let now = START + 5 * 3600 * SECOND;
@@ -414,7 +404,7 @@ mod tests {
         let state = state().await;
         let first = marks(&state);
         let opened = window(&first, START).await;
-        let moved = first.advance(opened.mark, opened.end).unwrap();
+        let moved = first.advance(opened.mark, opened.end, START).unwrap();
         state.commit(Commit { marks: vec![moved], ..Commit::default() }, u64::MAX).await.unwrap();
         let window = window(&marks(&state), START + 20 * SECOND).await;
         assert!(window.start >= window.end, "{window:?}");
@@ -550,7 +540,7 @@ mod tests {
                         let key = marks.key(window.mark).unwrap();
                         let commit = Commit {
                             sent: vec![(key, sent)],
-                            marks: marks.advance(window.mark, window.end).into_iter().collect(),
+                            marks: marks.advance(window.mark, window.end, now).into_iter().collect(),
                             ..Commit::default()
                         };
                         state.commit(commit, u64::MAX).await.unwrap();

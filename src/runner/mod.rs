@@ -16,6 +16,8 @@ mod report;
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
+use crate::money;
+use crate::money::budget::{self, BudgetReport, Budgets, Watch};
 use crate::script::{Backend, BackendError, Prepared, Request, unknown_datakit};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
@@ -24,6 +26,7 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
+use funchost_collectors::estimate::Ahead;
 use funchost_collectors::point::{Category, Text};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
 use marks::Marks;
@@ -38,6 +41,9 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// A claim of a process that died is free again after this.
 const CLAIM: Time = 30 * SECOND;
+
+/// How often the calls made so far are added to the day's count: a killed process loses no more than these.
+const COUNTING: Duration = Duration::from_secs(1);
 
 /// How often a claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -62,6 +68,8 @@ pub struct Settings {
     pub overlap: BTreeMap<Cloud, Time>,
     /// Bytes that the outbox may hold.
     pub outbox_limit: u64,
+    /// What accounts may use in a month.
+    pub budgets: Budgets,
     /// `--debug`: whatever the script says.
     pub debug: bool,
     /// `--force`: minimum intervals are ignored.
@@ -70,6 +78,33 @@ pub struct Settings {
     pub lines: Lines,
     /// Told what happens while it happens.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+/// Sends what waits for one DataKit, in order, until it takes no more or `stop` is cancelled: what every run does first, by itself.
+/// Answers with what became of it, and why DataKit took no more.
+///
+/// # Errors
+/// The state cannot be used.
+pub async fn send_outbox(
+    state: Arc<dyn State>,
+    (id, datakit): (&str, Arc<DataKit>),
+    clock: &dyn Clock,
+    limit: u64,
+    stop: CancellationToken,
+) -> Result<(OutboxReport, Option<String>), StateError> {
+    let mut target = Target::datakit(id.to_owned(), datakit, state.clone(), limit);
+    let ending = Ending::after(stop);
+    let _ended = ending.end.clone().drop_guard();
+    let mut report = delivery::send_outbox(&mut target, clock, &ending).await?;
+    report.evicted = target.evicted();
+    report.waiting = waiting(state.as_ref(), id).await?;
+    Ok((report, target.down().map(str::to_owned)))
+}
+
+/// Points that wait for a DataKit.
+async fn waiting(state: &dyn State, datakit: &str) -> Result<u64, StateError> {
+    let sizes = state.outbox_sizes().await?;
+    Ok(sizes.iter().filter(|(id, ..)| id == datakit).map(|(_, _, points, _)| points).sum())
 }
 
 /// Runs collectors and remembers what they did.
@@ -89,6 +124,8 @@ struct Done {
     collectors: Vec<CollectorReport>,
     outbox: OutboxReport,
     warnings: Vec<String>,
+    /// By account.
+    budget: BTreeMap<String, BudgetReport>,
     debugged: bool,
 }
 
@@ -125,6 +162,7 @@ impl Runner {
         let done = self.0.lock();
         let (status, reason) = RunReport::judge(&done.collectors, &done.outbox);
         let mut warnings = done.warnings.clone();
+        warnings.extend(done.budget.values().filter_map(BudgetReport::warning));
         warnings.extend(self.0.settings.calls.notes());
         RunReport {
             status,
@@ -133,6 +171,7 @@ impl Runner {
             seconds: seconds(self.0.settings.clock.now() - self.0.started),
             collectors: done.collectors.clone(),
             outbox: done.outbox,
+            budget: done.budget.values().cloned().collect(),
             warnings,
             errors: Vec::new(),
         }
@@ -202,11 +241,17 @@ impl Inner {
             reports.push(report);
         }
         let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
-        if !debug && let Ok(sizes) = self.settings.state.outbox_sizes().await {
-            waiting.waiting =
-                sizes.iter().filter(|size| size.0 == request.datakit_id).map(|size| size.2).sum();
+        if !debug && let Ok(points) = self::waiting(self.settings.state.as_ref(), &request.datakit_id).await {
+            waiting.waiting = points;
         }
         let (status, reason) = RunReport::judge(&reports, &waiting);
+        if target.evicted() > 0 {
+            let (points, limit) = (target.evicted(), self.settings.outbox_limit);
+            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
+            self.lock().warnings.push(format!(
+                "{points} points are LOST: the outbox is full ({limit} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`"
+            ));
+        }
         if let Some(why) = target.down()
             && reports.iter().all(|report| report.kept == 0)
         {
@@ -240,23 +285,7 @@ impl Inner {
     ) -> CollectorReport {
         let began = Instant::now();
         let description = prepared.collector.description();
-        let mut report = CollectorReport {
-            name: description.name.into(),
-            status: CollectorStatus::Skipped,
-            collected: 0,
-            delivered: 0,
-            kept: 0,
-            rejected: 0,
-            too_old: 0,
-            already_sent: 0,
-            linked: 0,
-            calls: BTreeMap::new(),
-            regions: BTreeMap::new(),
-            seconds: 0.0,
-            next_due: None,
-            warnings: Vec::new(),
-            error: None,
-        };
+        let mut report = CollectorReport::new(description.name, CollectorStatus::Skipped);
         let regions = prepared.spec.regions();
         let gate = if debug {
             Ok(Gate { busy: Vec::new(), due: regions.clone(), claims: HashMap::new(), next: None })
@@ -293,6 +322,7 @@ impl Inner {
 
         let account = &prepared.account;
         let identity = account.identity();
+        self.recall_clock(account.cloud).await;
         let marks = Arc::new(Marks::new(
             self.settings.state.clone(),
             datakit_id,
@@ -301,7 +331,25 @@ impl Inner {
             self.settings.overlap.get(&account.cloud).copied().unwrap_or(600 * SECOND),
             !debug,
         ));
-        let counts = Arc::new(Counts::default());
+        let memory: Arc<dyn Memory> = Arc::new(HostMemory {
+            state: self.settings.state.clone(),
+            clock: self.settings.clock.clone(),
+            calls: self.settings.calls.clone(),
+            cloud: account.cloud,
+            identity: identity.clone(),
+            marks: marks.clone(),
+            linker: self.linker.clone(),
+        });
+        let watch = match self.watch(prepared, memory.as_ref(), &gate.due).await {
+            Ok(watch) => watch,
+            Err(why) => {
+                self.give_back(&gate, Outcome::Abandoned).await;
+                report.status = CollectorStatus::Failed;
+                report.error = Some(why);
+                return report;
+            }
+        };
+        let counts = Arc::new(Counts::within(watch.as_ref().map(Watch::allowance)));
         let (output, pages) = tokio::sync::mpsc::channel(WAITING_PAGES);
         let now = self.settings.clock.now();
         let run = Run {
@@ -310,15 +358,7 @@ impl Inner {
             started: now,
             calls: self.settings.calls.clone(),
             counts: counts.clone(),
-            memory: Arc::new(HostMemory {
-                state: self.settings.state.clone(),
-                clock: self.settings.clock.clone(),
-                calls: self.settings.calls.clone(),
-                cloud: account.cloud,
-                identity: identity.clone(),
-                marks: marks.clone(),
-                linker: self.linker.clone(),
-            }),
+            memory,
             filter: prepared.filter.clone(),
             output,
         };
@@ -334,11 +374,18 @@ impl Inner {
                 }
             }
         };
-        let mut delivery =
-            Delivery::new(prepared, &self.linker, marks.clone(), target, self.settings.clock.clone(), debug);
+        let clocks = (self.settings.clock.clone(), self.settings.calls.clone());
+        let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
-        let (stopped, ()) = tokio::select! {
-            both = async { tokio::join!(collecting, delivery.drain(pages, ending)) } => both,
+        let collected = CancellationToken::new();
+        let mut counting = Counting::new(&self.settings, &identity, &counts);
+        let work = async {
+            let both = tokio::join!(collecting, delivery.drain(pages, ending));
+            collected.cancel();
+            both
+        };
+        let ((stopped, ()), uncounted) = tokio::select! {
+            done = async { tokio::join!(work, counting.go_on(&collected)) } => done,
             () = renewing => unreachable!("renewing goes on until the collection ends"),
         };
         let mut outcome = delivery.finish();
@@ -401,7 +448,15 @@ impl Inner {
         if !debug {
             report.next_due = self.next_due(&gate).await.map(rfc3339);
         }
-        self.count(&identity, &mut report).await;
+        if !debug {
+            self.remember_clock(account.cloud).await;
+        }
+        if let Some(watch) = &watch {
+            self.lock().budget.insert(identity.clone(), watch.after(&money::counted(&counts)));
+        }
+        if let Err(error) = uncounted {
+            report.warnings.push(format!("the calls could not be counted: {error}"));
+        }
         (self.settings.progress)(&format!(
             "{}: {}, {}",
             report.name,
@@ -409,6 +464,65 @@ impl Inner {
             report::counted(report.calls.values().sum(), "call")
         ));
         report
+    }
+
+    /// The account's budget, where this collector makes metered calls and there is one; an error where what is known to be needed breaks it.
+    async fn watch(
+        &self,
+        prepared: &Prepared,
+        memory: &dyn Memory,
+        due: &[Text],
+    ) -> Result<Option<Watch>, String> {
+        let account = &prepared.account;
+        let actions = prepared.collector.description().actions;
+        let calls = |metered: &str| {
+            actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
+        };
+        let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
+        let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;
+        let Some(watch) = watch.map_err(|error| error.to_string())? else { return Ok(None) };
+        let ahead = Ahead {
+            account,
+            memory,
+            now: self.settings.calls.now(account.cloud),
+            cadence: None,
+            filtered: prepared.filter.is_some(),
+        };
+        let estimate = prepared.spec.estimate(&ahead, due).await.map_err(|failure| failure.to_string())?;
+        let judged = watch.judge(watch.needs(&estimate));
+        if let Err(why) = judged {
+            self.lock().budget.insert(account.identity(), watch.after(&BTreeMap::new()));
+            return Err(format!("{why}\nhint: {}", budget::WAY_OUT));
+        }
+        Ok(Some(watch))
+    }
+
+    /// How far this machine's clock is off, as an earlier process was told. What cannot be remembered is told by the first answer.
+    async fn recall_clock(&self, cloud: Cloud) {
+        let remembered = self.settings.state.recall(&clock_key(cloud), self.settings.clock.now()).await;
+        if let Ok(Some(value)) = remembered
+            && let Ok(offset) = <[u8; 8]>::try_from(&value[..])
+        {
+            self.settings.calls.believe(cloud, Time::from_le_bytes(offset));
+        }
+    }
+
+    async fn remember_clock(&self, cloud: Cloud) {
+        const VALID: Time = 24 * 3600 * SECOND;
+        let (key, now) = (clock_key(cloud), self.settings.clock.now());
+        let offset = self.settings.calls.offset(cloud).to_le_bytes();
+        let known = self.settings.state.recall(&key, now).await;
+        // A clock that is right, as most are, costs no write.
+        let news = match known {
+            Ok(Some(known)) => known != offset,
+            Ok(None) => offset != [0; 8],
+            Err(_) => false,
+        };
+        if news
+            && let Err(error) = self.settings.state.remember(&key, &offset, now.saturating_add(VALID)).await
+        {
+            tracing::warn!(%error, "the clock's offset could not be remembered");
+        }
     }
 
     /// Which regions are due, claimed for this process.
@@ -500,14 +614,49 @@ impl Inner {
         }
         Ok(())
     }
+}
 
-    /// Adds the calls to the day's count: they were made, and perhaps billed, whatever came of them.
-    async fn count(&self, identity: &str, report: &mut CollectorReport) {
-        let day = rfc3339(self.settings.clock.now());
-        let day = day.get(..10).unwrap_or(&day);
-        if let Err(error) = self.settings.state.count_calls(day, identity, &report.calls).await {
-            report.warnings.push(format!("the calls could not be counted: {error}"));
+/// Calls on their way into the state's daily counts, part by part: what a killed process has called was made, and perhaps billed, too.
+struct Counting<'run> {
+    settings: &'run Settings,
+    account: &'run str,
+    counts: &'run Counts,
+    counted: BTreeMap<String, u64>,
+}
+
+impl<'run> Counting<'run> {
+    fn new(settings: &'run Settings, account: &'run str, counts: &'run Counts) -> Self {
+        Self { settings, account, counts, counted: BTreeMap::new() }
+    }
+
+    /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
+    async fn go_on(&mut self, end: &CancellationToken) -> Result<(), StateError> {
+        loop {
+            let ended = tokio::select! {
+                () = end.cancelled() => true,
+                () = tokio::time::sleep(COUNTING) => false,
+            };
+            let counted = self.add().await;
+            if ended {
+                return counted;
+            }
         }
+    }
+
+    /// Adds what was called since; what could not be added is, the next time.
+    async fn add(&mut self) -> Result<(), StateError> {
+        let made = money::counted(self.counts);
+        let mut new = made.clone();
+        for (action, count) in &mut new {
+            *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
+        }
+        new.retain(|_, count| *count > 0);
+        if !new.is_empty() {
+            let day = money::day(self.settings.clock.now());
+            self.settings.state.count_calls(&day, self.account, &new).await?;
+            self.counted = made;
+        }
+        Ok(())
     }
 }
 
@@ -554,6 +703,10 @@ impl Memory for HostMemory {
     }
 }
 
+fn clock_key(cloud: Cloud) -> String {
+    format!("clock\n{}", cloud.key())
+}
+
 /// What may be collected now.
 struct Gate {
     /// The regions that another process is collecting.
@@ -564,7 +717,7 @@ struct Gate {
 }
 
 /// DataKit, collector, account, region, and a digest of what else makes two collections differ.
-fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String {
+pub(crate) fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text) -> String {
     let mut configs = prepared.configs.clone();
     if let Some(map) = configs.as_object_mut() {
         map.remove("regions");
@@ -595,13 +748,17 @@ fn region_name(region: &Text) -> String {
 /// A failure with its way out, for a person.
 fn explain(region: &Text, failure: &Failure) -> String {
     let mut text = match failure {
-        Failure::Call(_) | Failure::Answer(_) => failure.to_string(),
+        Failure::Call(_) | Failure::Answer(_) | Failure::Budget(_) => failure.to_string(),
         _ => format!("{}: {failure}", region_name(region)),
     };
     if let Failure::Call(error) = failure
         && let Some(hint) = &error.hint
     {
         text.push_str(&format!("\nhint: {hint}"));
+    }
+    let refused = matches!(failure, Failure::Call(error) if error.code == "budget");
+    if refused || matches!(failure, Failure::Budget(_)) {
+        text.push_str(&format!("\nhint: {}", budget::WAY_OUT));
     }
     text
 }

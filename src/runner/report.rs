@@ -2,6 +2,7 @@
 //!
 //! Owns the shape of the JSON document and the words of the text. Knows nothing of how a run is made.
 
+use crate::money::budget::BudgetReport;
 use crate::state::Time;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -96,6 +97,9 @@ pub struct RunReport {
     pub collectors: Vec<CollectorReport>,
     /// The outbox.
     pub outbox: OutboxReport,
+    /// What is used and left of the accounts' budgets, where metered calls were to be made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub budget: Vec<BudgetReport>,
     /// What is said about the run as a whole.
     pub warnings: Vec<String>,
     /// What was wrong in the script, with its place.
@@ -125,6 +129,7 @@ impl RunReport {
             seconds: 0.0,
             collectors: Vec::new(),
             outbox: OutboxReport::default(),
+            budget: Vec::new(),
             warnings: Vec::new(),
             errors: Vec::new(),
         }
@@ -208,6 +213,10 @@ impl RunReport {
             }
             line(&mut text, &format!("  outbox: {}", parts.join(", ")));
         }
+        for budget in &self.budget {
+            let (account, month) = (&budget.account, &budget.month);
+            line(&mut text, &format!("  budget of {account} for {month}: {}", budget.words()));
+        }
         for warning in &self.warnings {
             line(&mut text, &format!("  warning: {warning}"));
         }
@@ -216,6 +225,28 @@ impl RunReport {
 }
 
 impl CollectorReport {
+    /// The report of a collector that has done nothing.
+    #[must_use]
+    pub fn new(name: &str, status: CollectorStatus) -> Self {
+        Self {
+            name: name.into(),
+            status,
+            collected: 0,
+            delivered: 0,
+            kept: 0,
+            rejected: 0,
+            too_old: 0,
+            already_sent: 0,
+            linked: 0,
+            calls: BTreeMap::new(),
+            regions: BTreeMap::new(),
+            seconds: 0.0,
+            next_due: None,
+            warnings: Vec::new(),
+            error: None,
+        }
+    }
+
     fn line(&self) -> String {
         if self.status == CollectorStatus::Skipped {
             let due = self.next_due.as_deref().map(|due| format!(": next due {due}")).unwrap_or_default();

@@ -129,8 +129,8 @@ fn collector_module(host: &Arc<Host>, id: &str, collector: &'static dyn Collecto
     let mut module = Module::new();
     module.set_id(id);
     let title = format!("/// {}", collector.description().title);
-    // What needs no configuration is made from the account alone.
-    if !collector.description().configuration.iter().any(|key| key.required) {
+    // What has no regions needs no configuration: it is made from the account alone.
+    if collector.declaration().is_some_and(|declared| !declared.takes_regions()) {
         let shared = host.clone();
         FuncRegistration::new("DataCollector")
             .with_comments([title.as_str()])

@@ -4,6 +4,7 @@
 //! the name they are given, keeping every width, so that carets stay under their places. Knows no Rhai.
 
 use super::lexer::{Kind, Token, lex};
+use funchost_collectors::call::spellings;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock};
@@ -43,7 +44,7 @@ impl Masker {
         if forms.iter().any(|form| form == secret) {
             return;
         }
-        forms.extend(encodings(secret));
+        forms.extend(spellings(secret));
         forms.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         forms.dedup();
     }
@@ -69,64 +70,6 @@ impl Masker {
             .flat_map(|form| text.match_indices(form.as_str()).map(|(at, found)| at..at + found.len()))
             .collect()
     }
-}
-
-/// Every form in which a secret is looked for.
-fn encodings(secret: &str) -> Vec<String> {
-    let mut forms = vec![secret.to_owned()];
-    let json = serde_json::Value::from(secret).to_string();
-    forms.push(json[1..json.len() - 1].to_owned());
-    // What `debug` and `{:?}` make of it.
-    forms.push(secret.escape_debug().to_string());
-    for hexadecimal in ["0123456789ABCDEF", "0123456789abcdef"] {
-        for blank in ["%20", "+"] {
-            forms.push(percent(secret, hexadecimal.as_bytes(), blank));
-        }
-    }
-    // A secret inside a longer text, such as `user:secret`, can begin at any of three places of a base64 group.
-    for offset in 0..3 {
-        let mut bytes = vec![0; offset];
-        bytes.extend_from_slice(secret.as_bytes());
-        let encoded = base64(&bytes);
-        let stable = &encoded[(offset * 8).div_ceil(6)..bytes.len() * 8 / 6];
-        forms.push(stable.to_owned());
-        forms.push(stable.replace('+', "-").replace('/', "_"));
-    }
-    forms.sort_unstable();
-    forms.dedup();
-    forms
-}
-
-/// RFC 3986: everything but the unreserved characters.
-fn percent(text: &str, hexadecimal: &[u8], blank: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte));
-            }
-            b' ' => encoded.push_str(blank),
-            _ => {
-                encoded.push('%');
-                encoded.push(char::from(hexadecimal[usize::from(byte >> 4)]));
-                encoded.push(char::from(hexadecimal[usize::from(byte & 15)]));
-            }
-        }
-    }
-    encoded
-}
-
-/// RFC 4648, the standard alphabet, without padding.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut encoded = String::new();
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0_usize, |bits, at| bits << 8 | usize::from(*group.get(at).unwrap_or(&0)));
-        for at in 0..=group.len() {
-            encoded.push(char::from(ALPHABET[bits >> (18 - 6 * at) & 63]));
-        }
-    }
-    encoded
 }
 
 /// Is this the name of something secret.

@@ -4,10 +4,14 @@
 //! quote the whole body back: they are read for positions and causes, and cut before anything of them is shown.
 
 use super::batch::Batch;
+use super::{REACH, oldest_writable};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use funchost_collectors::call::date;
+use funchost_collectors::clock::{Clock, SECOND};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -21,6 +25,12 @@ const ANSWER: Duration = Duration::from_secs(30);
 const SEARCHES: u32 = 64;
 /// Lines that DataKit named as bad and that are asked about one by one; of more, its word is taken.
 const SINGLES: usize = 16;
+/// Points older than this, and DataKit's clock is looked at before they go: ours may be the one that is behind.
+const NEARLY: i64 = REACH - 1800 * SECOND;
+/// How long looking at DataKit's clock may take.
+const LOOK: Duration = Duration::from_secs(5);
+/// DataKit's clock has not been seen yet.
+const UNSEEN: i64 = i64::MIN;
 /// Of DataKit's answer, not more is read.
 const ERROR_BYTES: usize = 8 << 20;
 
@@ -33,6 +43,9 @@ pub struct DataKit {
     http: reqwest::Client,
     attempts: usize,
     answer: Duration,
+    clock: Option<Arc<dyn Clock>>,
+    /// Nanoseconds that DataKit's clock is ahead of ours, by the `Date` of its last answer.
+    ahead: AtomicI64,
     /// When the next request of each category may go.
     next: Mutex<[Option<Instant>; 2]>,
 }
@@ -62,6 +75,8 @@ pub struct Delivery {
     pub delivered: u64,
     /// Lines that DataKit refuses, each with its cause.
     pub rejected: Vec<Rejected>,
+    /// Points that were not sent: by DataKit's own clock they are so old that it would overwrite their time.
+    pub too_old: u64,
     /// And the rest.
     pub outcome: Outcome,
 }
@@ -129,6 +144,8 @@ impl DataKit {
             http,
             attempts: ATTEMPTS,
             answer: ANSWER,
+            clock: None,
+            ahead: AtomicI64::new(UNSEEN),
             next: Mutex::default(),
         })
     }
@@ -141,11 +158,54 @@ impl DataKit {
         self
     }
 
+    /// The same with a clock: then nothing is sent that is too old by DataKit's own, which may be ahead of this one.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Takes out what DataKit would write under another time.
+    async fn drop_too_old(&self, batch: &mut Cow<'_, Batch>, deadline: Instant) -> u64 {
+        let (Some(clock), Some(oldest)) = (&self.clock, batch.oldest()) else { return 0 };
+        if oldest >= clock.now().saturating_sub(NEARLY) {
+            return 0;
+        }
+        if self.ahead.load(Ordering::Relaxed) == UNSEEN {
+            self.look(deadline).await;
+        }
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        let now = clock.now().saturating_add(if ahead == UNSEEN { 0 } else { ahead.max(0) });
+        // Only what has to lose something is copied.
+        let first = oldest_writable(now);
+        if oldest >= first { 0 } else { batch.to_mut().drop_older_than(first) }
+    }
+
+    /// Looks at DataKit's clock. A DataKit that does not answer will not take the points either.
+    async fn look(&self, deadline: Instant) {
+        let mut url = self.url.clone();
+        url.set_path(&format!("{}/v1/ping", url.path().trim_end_matches('/')));
+        let left = deadline.saturating_duration_since(Instant::now()).min(LOOK).min(self.answer);
+        if !left.is_zero()
+            && let Ok(answer) = self.http.get(url).timeout(left).send().await
+        {
+            self.note_time(answer.headers());
+        }
+    }
+
+    fn note_time(&self, headers: &reqwest::header::HeaderMap) {
+        if let (Some(clock), Some(theirs)) = (&self.clock, date(headers.get(reqwest::header::DATE))) {
+            self.ahead.store(theirs.saturating_sub(clock.now()), Ordering::Relaxed);
+        }
+    }
+
     /// Writes a batch; goes on trying what can succeed until the deadline.
     pub async fn write(&self, batch: &Batch, deadline: Instant) -> Delivery {
-        let mut delivery = Delivery { delivered: 0, rejected: Vec::new(), outcome: Outcome::Done };
+        let mut batch = Cow::Borrowed(batch);
+        let too_old = self.drop_too_old(&mut batch, deadline).await;
+        let mut delivery = Delivery { delivered: 0, rejected: Vec::new(), too_old, outcome: Outcome::Done };
         // What is left to send, as a stack of pieces: the first line is sent first.
-        let mut pieces = vec![Cow::Borrowed(batch)];
+        let mut pieces = vec![batch];
         let mut searches = 0;
         while let Some(piece) = pieces.pop() {
             if piece.is_empty() {
@@ -274,6 +334,7 @@ impl DataKit {
                 return Answer::Unavailable(format!("DataKit at {} {what}", self.shown));
             }
         };
+        self.note_time(answer.headers());
         let status = answer.status();
         let mut body = Vec::new();
         while let Ok(Some(chunk)) = answer.chunk().await {

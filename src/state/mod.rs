@@ -115,7 +115,7 @@ pub struct Commit {
 /// Points that DataKit did not take.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parcel {
-    /// 0 until it is kept; then ascending in the order they were kept.
+    /// 0 until it is kept; then ascending in the order they were kept. What is left of a parcel is kept under its own id, in its place.
     pub id: i64,
     /// Which DataKit.
     pub datakit: String,
@@ -129,6 +129,25 @@ pub struct Parcel {
     pub points: u64,
     /// What the sink made of them.
     pub body: Vec<u8>,
+}
+
+/// A parcel without its points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Which.
+    pub id: i64,
+    /// For which DataKit.
+    pub datakit: String,
+    /// `metric` or `custom_object`.
+    pub category: String,
+    /// When it was kept.
+    pub created: Time,
+    /// The time of its oldest point.
+    pub oldest: Time,
+    /// How many points.
+    pub points: u64,
+    /// Bytes of its body.
+    pub bytes: u64,
 }
 
 /// What was pushed out of a full outbox.
@@ -181,6 +200,10 @@ pub trait State: Send + Sync {
     async fn outbox(&self, datakit: &str, after: i64, count: u32) -> Result<Vec<Parcel>, StateError>;
     /// Parcels, points and bytes that wait, by DataKit.
     async fn outbox_sizes(&self) -> Result<Vec<(String, u64, u64, u64)>, StateError>;
+    /// The parcels that wait, in the order they were kept: of one DataKit, or of all.
+    async fn waiting(&self, datakit: Option<&str>) -> Result<Vec<Waiting>, StateError>;
+    /// Takes parcels out for good, in one step; answers with those that were there.
+    async fn discard(&self, ids: &[i64]) -> Result<Vec<Waiting>, StateError>;
 
     /// Keeps objects (new or changed).
     async fn keep_objects(

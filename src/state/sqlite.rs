@@ -15,6 +15,7 @@ mod remembered;
 
 use super::{
     Claim, Claimed, Commit, Evicted, Mark, Object, ObjectScope, Outcome, Parcel, State, StateError, Time,
+    Waiting,
 };
 use fault::fault;
 use funchost_collectors::clock::Clock;
@@ -146,6 +147,18 @@ impl State for Sqlite {
     async fn outbox_sizes(&self) -> Result<Vec<(String, u64, u64, u64)>, StateError> {
         let mut transaction = self.snapshot().await?;
         outbox::sizes(&mut transaction).await.map_err(|error| self.fault(error))
+    }
+
+    async fn waiting(&self, datakit: Option<&str>) -> Result<Vec<Waiting>, StateError> {
+        let mut transaction = self.snapshot().await?;
+        outbox::waiting(&mut transaction, datakit).await.map_err(|error| self.fault(error))
+    }
+
+    async fn discard(&self, ids: &[i64]) -> Result<Vec<Waiting>, StateError> {
+        let mut transaction = self.begin().await?;
+        let gone = outbox::discard(&mut transaction, ids).await.map_err(|error| self.fault(error))?;
+        self.end(transaction).await?;
+        Ok(gone)
     }
 
     async fn keep_objects(

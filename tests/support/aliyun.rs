@@ -3,9 +3,63 @@
 use super::World;
 use serde_json::{Value as Json, json};
 use simcloud::{
-    AliyunFault, AliyunObject, AliyunProduct, AliyunSeries, Fault, FieldValue, ReceivedPoint, Simcloud,
+    AliyunEstate, AliyunFault, AliyunObject, AliyunProduct, AliyunSeries, Fault, FieldValue, Options,
+    ReceivedPoint, Simcloud,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A world whose calls are not spaced: what they are worth is counted, not timed.
+pub(crate) async fn world(estate: AliyunEstate) -> World {
+    let world = World::new(Options { aliyun: estate, ..Options::default() }).await;
+    configure(&world, "");
+    world
+}
+
+/// Writes the configuration anew, with more at its end.
+pub(crate) fn configure(world: &World, more: &str) {
+    let mut limits = String::from("[limits]\n");
+    for action in [
+        "cms.DescribeMetricList",
+        "cms.DescribeMetricMetaList",
+        "ecs.DescribeInstances",
+        "ecs.DescribeDisks",
+        "ecs.DescribeNetworkInterfaces",
+        "ecs.DescribeInstancesFullStatus",
+        "ecs.DescribeInstanceAutoRenewAttribute",
+        "rds.DescribeDBInstances",
+        "rds.DescribeDBInstanceAttribute",
+        "rds.DescribeDBInstanceNetInfo",
+        "rds.DescribeResourceUsage",
+        "rds.DescribeAccounts",
+        "rds.DescribeDatabases",
+        "rds.DescribeDBInstanceSSL",
+        "slb.DescribeLoadBalancers",
+        "slb.DescribeLoadBalancerAttribute",
+        "slb.DescribeHealthStatus",
+        "slb.DescribeServerCertificates",
+        "oss.ListBuckets",
+        "oss.GetBucketInfo",
+    ] {
+        limits.push_str(&format!("\"aliyun.{action}\" = 1000\n"));
+    }
+    let (aliyun, datakit) = (world.clouds.aliyun_url(), world.clouds.datakit_url());
+    world.write(
+        "funchost.toml",
+        &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naliyun = \"{aliyun}\"\n{limits}{more}"),
+    );
+}
+
+/// An estate of one region with a few of everything.
+pub(crate) fn small() -> AliyunEstate {
+    AliyunEstate {
+        regions: vec!["cn-hangzhou".into()],
+        instances: 4,
+        databases: 4,
+        balancers: 4,
+        buckets: 3,
+        nasty: false,
+    }
+}
 
 /// The account, as the manual writes it; `more` are further keys.
 fn account(more: &str) -> String {
@@ -242,13 +296,25 @@ fn name(product: AliyunProduct) -> &'static str {
 
 /// Every object of these regions came once, with every tag and field that simcloud's truth says, and no other.
 pub(crate) fn assert_golden_objects(world: &World, regions: &[&str], points: &[ReceivedPoint]) {
+    const ALL: &[AliyunProduct] =
+        &[AliyunProduct::Ecs, AliyunProduct::Rds, AliyunProduct::Slb, AliyunProduct::Oss];
+    assert_golden_objects_of(ALL, world, regions, points);
+}
+
+/// The same of some products alone.
+pub(crate) fn assert_golden_objects_of(
+    products: &[AliyunProduct],
+    world: &World,
+    regions: &[&str],
+    points: &[ReceivedPoint],
+) {
     let mut seen: BTreeMap<(&str, &str), &ReceivedPoint> = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "custom_object") {
         let key = (point.measurement.as_str(), point.tags["name"].as_str());
         assert!(seen.insert(key, point).is_none(), "{key:?} came twice");
     }
     let mut expected = 0;
-    for product in [AliyunProduct::Ecs, AliyunProduct::Rds, AliyunProduct::Slb, AliyunProduct::Oss] {
+    for &product in products {
         for region in regions {
             for object in world.clouds.aliyun_objects(product, region) {
                 expected += 1;
@@ -313,4 +379,37 @@ pub(crate) fn golden_metrics(world: &World, points: &[ReceivedPoint]) -> Golden 
         }
     }
     found
+}
+
+/// Of every series of these metrics, every statistic of every minute came; the minutes.
+pub(crate) fn assert_complete<'name>(
+    world: &World,
+    found: &Golden,
+    metrics: impl IntoIterator<Item = (&'name str, &'name str)>,
+) -> Vec<i64> {
+    let minutes: BTreeSet<i64> = found.keys().map(|(_, time, _)| *time).collect();
+    let minutes: Vec<i64> = minutes.into_iter().collect();
+    assert!(minutes.windows(2).all(|pair| pair[1] - pair[0] == 60), "{minutes:?}");
+    let mut count = 0;
+    for (namespace, metric) in metrics {
+        for series in world.clouds.aliyun_series(namespace, metric) {
+            for minute in &minutes {
+                let truth = world.clouds.aliyun_datapoint(&series, *minute);
+                for (statistic, value) in
+                    truth.unwrap_or_else(|| panic!("{series:?} has no point at {minute}"))
+                {
+                    let found = found.get(&(series.clone(), *minute, statistic.clone()));
+                    assert_eq!(found, Some(&value), "{series:?} {statistic} at {minute}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(found.len(), count, "metrics that nobody chose");
+    minutes
+}
+
+/// What was chosen: namespace and metric.
+pub(crate) fn chosen(found: &Golden) -> BTreeSet<(&str, &str)> {
+    found.keys().map(|(series, ..)| (series.namespace.as_str(), series.metric.as_str())).collect()
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod aliyun;
 pub(crate) mod market;
+pub(crate) mod plan;
 pub(crate) mod python;
 pub(crate) mod tencent;
 
@@ -176,4 +177,25 @@ pub(crate) fn in_process(
     let text =
         |bytes: &Arc<Mutex<Vec<u8>>>| String::from_utf8_lossy(&bytes.lock().expect("no panic")).into_owned();
     Ran { code, stdout: text(&stdout), stderr: text(&stderr) }
+}
+
+/// Seconds differ from run to run.
+pub(crate) fn steady(text: &str) -> String {
+    let mut steady = String::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        let trimmed = word.trim_end();
+        let number = trimmed.trim_end_matches([':', ';', ')']);
+        if number.contains('.') && number.parse::<f64>().is_ok() {
+            steady.push_str(&word.replace(number, "#.#"));
+        } else if number.strip_prefix("127.0.0.1:").is_some_and(|port| port.parse::<u16>().is_ok()) {
+            steady.push_str(&word.replace(number, "127.0.0.1:PORT"));
+        } else if trimmed.len() == 20 && trimmed.ends_with('Z') {
+            steady.push_str(&word.replace(trimmed, "TIME"));
+        } else if number.len() == 36 && number.matches('-').count() == 4 {
+            steady.push_str(&word.replace(number, "REQUEST-ID"));
+        } else {
+            steady.push_str(word);
+        }
+    }
+    steady
 }

@@ -3,7 +3,7 @@
     check.py AWS-SITE-PACKAGES OTHERS-SITE-PACKAGES
 
 A call: {"who", "cloud", "wire": {...}, "service", "action", "parameters": [...], "size": [name, most] or null, "paths": [[path, kind], ...],
-"items", "members": [path, ...]}.
+"items", "members": [path, ...], "hide": [name, ...]}.
 """
 
 import json
@@ -24,6 +24,15 @@ def described(call, aws, others):
         package = "alibabacloud_%s%s" % (call["service"].replace("-", "_"), wire["version"].replace("-", ""))
         return models.aliyun(others, package, wire["version"], call["action"])
     return models.aws(aws, wire.get("model", "s3"), wire.get("version", "2006-03-01"), call["action"])
+
+
+def names(shape):
+    """The names of all members at whatever depth."""
+    if shape["kind"] == "list":
+        return names(shape["of"])
+    if shape["kind"] != "structure":
+        return set()
+    return set(shape["members"]).union(*(names(member) for member in shape["members"].values()))
 
 
 def check(call, aws, others):
@@ -69,6 +78,8 @@ def check(call, aws, others):
     claim(items is not None, "no items %s" % call["items"])
     if items is not None:
         item = items["of"] if items["kind"] == "list" and call["items"] else items
+        for name in sorted(names(item)):
+            claim(name in call["hide"] or not re.search("passw|secret|private_?key", name, re.I), "%s may be seen" % name)
         for path in call["members"]:
             # Bare texts are ids.
             shape = item if item["kind"] == "text" and path == call["id"] else models.at(item, path)

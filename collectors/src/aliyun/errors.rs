@@ -147,9 +147,17 @@ fn hint(action: &Action, region: &str, fault: Fault, code: &str) -> Option<Strin
             "check `ak_id`: is it copied whole, active, and of this account? Temporary keys need their `security_token`"
                 .into(),
         ),
+        Fault::Authentication if code == "MissingSecurityToken" => Some(
+            "these keys are temporary: put their `security_token` beside them, or use lasting keys, with `role_arn` where a role is wanted"
+                .into(),
+        ),
         Fault::Authentication => Some(
             "the temporary keys or their `security_token` are wrong or have expired: get new ones, or use `role_arn` so that funchost renews them"
                 .into(),
+        ),
+        // Said where the clocks agree all the same; else the path says by how much they do not.
+        Fault::Skewed => Some(
+            "the request came too late, though the clocks agree: does a proxy hold requests back?".into(),
         ),
         Fault::Throttled => Some(format!(
             "other programs use the same quota: lower the rate with `[limits]` \"aliyun.{}.{}\"",

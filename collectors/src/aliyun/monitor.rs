@@ -15,12 +15,13 @@ use crate::clock::SECOND;
 use crate::collector::{
     Action, Collector, Description, Failure, Key, MarkKey, Reported, Source, Spec, Type, Window,
 };
+use crate::estimate::{self, Ahead, Estimate, Expected};
 use crate::link::{Row, classes, row};
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::{Run, WindowRequest};
 use crate::selector::{Patterns, Written};
-use data::Size;
+use data::{Read, Size};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde::Deserialize;
@@ -118,7 +119,7 @@ pub static MONITOR: Monitor = Monitor {
 };
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
-static LINKS: &[Row] = &[
+pub(crate) static LINKS: &[Row] = &[
     row("acs_ecs_dashboard", "instanceId", "aliyun_ecs"),
     row("acs_rds_dashboard", "instanceId", "aliyun_rds"),
     row("acs_slb_dashboard", "instanceId", "aliyun_slb"),
@@ -243,6 +244,15 @@ impl Spec for MonitorSpec {
             run.done(region, result).await;
         }
     }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, _regions: &[Text]) -> Result<Estimate, Failure> {
+        Ok(Estimate { calls: self.foresee(ahead).await?, at_least: Vec::new() })
+    }
+
+    async fn discover(&self, run: &Run, _regions: &[Text]) -> Result<(), Failure> {
+        let Some(first) = self.hosts.first() else { return Ok(()) };
+        self.choose(run, &Client::new(run, first)).await.map(drop)
+    }
 }
 
 /// What one metric's collection came to.
@@ -250,7 +260,7 @@ struct Outcome {
     chosen: Chosen,
     result: Result<(), Failure>,
     window: Window,
-    size: Size,
+    read: Read,
 }
 
 impl MonitorSpec {
@@ -259,21 +269,15 @@ impl MonitorSpec {
         let Some(first) = clients.first() else { return Ok(()) };
         let chosen = self.choose(run, first).await?;
         let until = first.now() - DELAY;
-        let requests: Vec<(MarkKey, WindowRequest)> = chosen
-            .iter()
-            .map(|one| {
-                let key = MarkKey {
-                    region: Text::from(""),
-                    namespace: one.namespace.clone(),
-                    metric: one.metric.clone(),
-                    dimensions: Vec::new(),
-                };
-                let end = until - until.rem_euclid(one.period * SECOND);
-                (key, WindowRequest { end, period: one.period })
-            })
-            .collect();
+        let requests = requests(&chosen, until);
         let windows = run.memory.windows(&requests).await?;
-        let mut sizes = data::sizes(run).await?;
+        let mut sizes = data::sizes(run.memory.as_ref()).await?;
+        let wanted = chosen.iter().zip(&windows).filter(|(_, window)| window.start < window.end);
+        let calls: u64 =
+            wanted.map(|(one, window)| pages_of(one, *window, sizes.get(&one.key()).copied(), None)).sum();
+        run.counts
+            .announce(&DESCRIBE_METRIC_LIST, calls * clients.len() as u64, 0)
+            .map_err(Failure::Budget)?;
         // A refusal that holds for every metric: the rest is not asked for.
         let over = AtomicBool::new(false);
         let asked: Vec<_> = chosen
@@ -288,22 +292,30 @@ impl MonitorSpec {
         let metrics = asked.len();
         let mut outcomes = stream::iter(asked).buffer_unordered(AT_ONCE);
         let (mut failure, mut failed) = (None, BTreeSet::new());
+        let (mut repeated, mut strange) = (BTreeSet::new(), BTreeMap::new());
         let mut silent: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
+        // Nothing is awaited in here: the calls under way are polled by this loop alone, and one of them may hold what would be waited for.
         while let Some(outcome) = outcomes.next().await {
-            let Outcome { chosen, result, window, size } = outcome;
+            let Outcome { chosen, result, window, read } = outcome;
+            if read.repeated {
+                repeated.insert(chosen.key());
+            }
+            if read.strange > 0 {
+                strange.insert(chosen.key(), read.strange);
+            }
             match result {
                 Ok(()) => {
+                    let size = read.size;
                     let known = sizes.get(&chosen.key()).is_some_and(|known| known.series > 0);
                     if size.newest.is_none() && !known && window.end - window.start >= 600 * SECOND {
                         silent.entry(chosen.namespace.clone()).or_default().insert(chosen.metric.clone());
                     }
-                    run.advance(window.mark, until_of(&chosen, window, size)).await;
-                    if size.newest.is_some() {
+                    if size.newest.is_some() || !known {
                         sizes.insert(chosen.key(), size);
                     }
                 }
                 Err(error) => {
-                    failed.insert(format!("{} {}", chosen.namespace, chosen.metric));
+                    failed.insert(chosen.key());
                     failure = Some(worse(failure, error));
                 }
             }
@@ -312,6 +324,16 @@ impl MonitorSpec {
         data::remember_sizes(run, &sizes).await?;
         for (namespace, names) in silent {
             run.warn(data::silent(&namespace, &names)).await;
+        }
+        if let Some(first) = repeated.first() {
+            let which = some_of(repeated.len(), first);
+            let text = "CloudMonitor gave the same page token twice: the pages up to there were taken";
+            run.warn(format!("{which}: {text}")).await;
+        }
+        if let Some((first, _)) = strange.first_key_value() {
+            let (which, count) = (some_of(strange.len(), first), strange.values().sum::<u64>());
+            run.warn(format!("{which}: {count} datapoints have no time or no number and were left out"))
+                .await;
         }
         let Some(failure) = failure else { return Ok(()) };
         if let Some(example) = failed.first().filter(|_| failed.len() < metrics) {
@@ -322,40 +344,135 @@ impl MonitorSpec {
 
     /// The metrics that the targets choose, of all namespaces.
     async fn choose(&self, run: &Run, client: &Client<'_>) -> Result<Vec<Chosen>, Failure> {
-        let mut namespaces: Vec<&Text> = Vec::new();
-        for target in &self.targets {
-            if !namespaces.contains(&&target.namespace) {
-                namespaces.push(&target.namespace);
-            }
-        }
+        let namespaces = self.namespaces();
         let lists = futures_util::future::join_all(
             namespaces.iter().map(|namespace| meta::list(run, client, namespace)),
         )
         .await;
         let mut chosen = Vec::new();
         for (namespace, list) in namespaces.into_iter().zip(lists) {
-            let mut list = list?;
+            let list = list?;
             if list.is_empty() {
                 run.warn(meta::empty_namespace(namespace)).await;
                 continue;
             }
-            for target in self.targets.iter().filter(|target| target.namespace == *namespace) {
-                let names: BTreeSet<&str> = list.iter().map(|metric| &*metric.name).collect();
-                for (pattern, near) in target.patterns.idle(&names) {
-                    let near =
-                        if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
-                    run.warn(format!("`{pattern}` selects no metric of {namespace}{near}")).await;
-                }
-                list.retain(|metric| target.patterns.selects(&metric.name));
+            let (selected, warnings) = self.select(namespace, list);
+            for warning in warnings {
+                run.warn(warning).await;
             }
-            chosen.extend(list.into_iter().map(|metric| Chosen {
-                namespace: namespace.clone(),
-                metric: metric.name,
-                period: metric.period,
-            }));
+            chosen.extend(selected);
         }
         Ok(chosen)
     }
+
+    /// Each once, in the order written.
+    fn namespaces(&self) -> Vec<&Text> {
+        let mut namespaces: Vec<&Text> = Vec::new();
+        for target in &self.targets {
+            if !namespaces.contains(&&target.namespace) {
+                namespaces.push(&target.namespace);
+            }
+        }
+        namespaces
+    }
+
+    /// What the targets leave of a namespace's list, and what a person should know.
+    fn select(&self, namespace: &Text, mut list: Vec<meta::Metric>) -> (Vec<Chosen>, Vec<String>) {
+        let mut warnings = Vec::new();
+        for target in self.targets.iter().filter(|target| target.namespace == *namespace) {
+            let names: BTreeSet<&str> = list.iter().map(|metric| &*metric.name).collect();
+            for (pattern, near) in target.patterns.idle(&names) {
+                let near =
+                    if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+                warnings.push(format!("`{pattern}` selects no metric of {namespace}{near}"));
+            }
+            list.retain(|metric| target.patterns.selects(&metric.name));
+        }
+        let chosen = list.into_iter().map(|metric| Chosen {
+            namespace: namespace.clone(),
+            metric: metric.name,
+            period: metric.period,
+        });
+        (chosen.collect(), warnings)
+    }
+
+    /// All calls, by the lists and sizes that are known.
+    async fn foresee(&self, ahead: &Ahead<'_>) -> Result<Vec<Expected>, Failure> {
+        let Some(first) = self.hosts.first() else { return Ok(Vec::new()) };
+        let mut expected = Vec::new();
+        let mut chosen = Vec::new();
+        let mut unknown = None;
+        for namespace in self.namespaces() {
+            let known = meta::known(ahead.memory, namespace).await?;
+            let pages = known.as_ref().map_or(1, |(list, _)| estimate::pages(list.len(), meta::PAGE));
+            let why = || format!("which metrics {namespace} has is not known yet");
+            let at_least = known.is_none().then(why);
+            unknown = unknown.or_else(|| at_least.clone());
+            expected.push(Expected {
+                every: meta::VALID,
+                due: known.as_ref().is_none_or(|(_, valid)| !valid),
+                at_least,
+                ..Expected::new(&DESCRIBE_META, first, pages)
+            });
+            chosen.extend(known.map(|(list, _)| self.select(namespace, list).0).unwrap_or_default());
+        }
+        let requests = requests(&chosen, ahead.now - DELAY);
+        let windows = ahead.memory.windows(&requests).await?;
+        let sizes = data::sizes(ahead.memory).await?;
+        // By how often they are asked for: those of five minutes make no call in four of five minutes.
+        let mut data: BTreeMap<(i64, bool), Expected> = BTreeMap::new();
+        for (one, window) in chosen.iter().zip(windows) {
+            if window.start >= window.end {
+                continue;
+            }
+            let size = sizes.get(&one.key()).copied();
+            // A mark that waits behind late datapoints, or for the first one, asks every time.
+            let waits = size.is_none_or(|size| size.series == 0 || size.lag > 0);
+            let every = if waits { 0 } else { one.period };
+            let due = waits || ahead.is_new(one.period, DELAY);
+            let pages = pages_of(one, window, size, ahead.cadence);
+            let group = data.entry((every, due)).or_insert_with(|| Expected {
+                every: Duration::from_secs(every.unsigned_abs()),
+                due,
+                ..Expected::new(&DESCRIBE_METRIC_LIST, first, 0)
+            });
+            group.calls += pages;
+            group.in_a_row = group.in_a_row.max(pages);
+            if size.is_none() && group.at_least.is_none() {
+                group.at_least = Some(format!("how many datapoints {} has is not known yet", one.key()));
+            }
+        }
+        if data.is_empty() || unknown.is_some() {
+            let group =
+                data.entry((0, true)).or_insert_with(|| Expected::new(&DESCRIBE_METRIC_LIST, first, 0));
+            group.at_least = unknown.or_else(|| group.at_least.take());
+        }
+        for host in &self.hosts {
+            expected.extend(data.values().map(|of_one| Expected {
+                region: host.clone(),
+                // The hosts of one metric are asked one after the other.
+                in_a_row: of_one.in_a_row.max(of_one.calls.div_ceil(AT_ONCE as u64))
+                    * self.hosts.len() as u64,
+                ..of_one.clone()
+            }));
+        }
+        Ok(expected)
+    }
+}
+
+/// The marks of these metrics, and up to where they are asked for; `until` is the latest, nanoseconds.
+fn requests(chosen: &[Chosen], until: i64) -> Vec<(MarkKey, WindowRequest)> {
+    let request = |one: &Chosen| {
+        let key = MarkKey {
+            region: Text::from(""),
+            namespace: one.namespace.clone(),
+            metric: one.metric.clone(),
+            dimensions: Vec::new(),
+        };
+        let end = until - until.rem_euclid(one.period * SECOND);
+        (key, WindowRequest { end, period: one.period })
+    };
+    chosen.iter().map(request).collect()
 }
 
 impl Chosen {
@@ -375,7 +492,7 @@ async fn one(
     known: Option<Size>,
 ) -> Outcome {
     let start = start_of(&chosen, window, known);
-    let mut size = Size::default();
+    let mut read = Read::default();
     let mut result = Ok(());
     for client in clients {
         if over.load(Ordering::Relaxed) {
@@ -383,7 +500,7 @@ async fn one(
             break;
         }
         match data::collect(run, client, &chosen, window, start).await {
-            Ok(own) => size = size.and(own),
+            Ok(own) => read = read.and(own),
             Err(failure) => {
                 if let Failure::Call(error) = &failure
                     && matches!(error.fault, Fault::Quota | Fault::Denied | Fault::Authentication)
@@ -395,7 +512,16 @@ async fn one(
             }
         }
     }
-    Outcome { chosen, result, window, size }
+    if result.is_ok() {
+        let until = until_of(&chosen, window, read.size);
+        run.advance(window.mark, until).await;
+    }
+    Outcome { chosen, result, window, read }
+}
+
+/// One metric by its name, or several by their number and the first.
+fn some_of(count: usize, first: &str) -> String {
+    if count == 1 { first.to_owned() } else { format!("{count} metrics, such as {first}") }
 }
 
 /// From where a metric is asked for: the overlap costs nothing as long as it fits into the pages that the new datapoints need anyway.
@@ -406,6 +532,18 @@ fn start_of(chosen: &Chosen, window: Window, known: Option<Size>) -> i64 {
     let pages = (series * fresh + PAGE - 1) / PAGE;
     let overlap = (pages * PAGE / series - fresh).max(LEAST_OVERLAP);
     window.start.max(window.fresh - overlap.saturating_mul(period))
+}
+
+/// The pages of one host for a metric that is as large as last time. With a cadence the window is that of a run that follows another: its mark then
+/// stands as far back as the datapoints are late.
+fn pages_of(chosen: &Chosen, window: Window, known: Option<Size>, cadence: Option<Duration>) -> u64 {
+    let Some(size) = known.filter(|known| known.series > 0) else { return 1 };
+    let period = chosen.period * SECOND;
+    let late = if cadence.is_some() { size.lag * period } else { 0 };
+    let window = Window { start: window.start - late, fresh: window.fresh - late, ..window };
+    let published = ((window.end - start_of(chosen, window, known)) / period - size.lag).max(0);
+    let datapoints = size.series.saturating_mul(published);
+    u64::try_from(datapoints.saturating_add(PAGE - 1) / PAGE).unwrap_or(0).max(1)
 }
 
 /// Up to where the mark may move: behind the newest datapoint, as the next ones are still to come; what stays silent is not waited for for ever.

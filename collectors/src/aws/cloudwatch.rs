@@ -16,6 +16,7 @@ use crate::clock::SECOND;
 use crate::collector::{
     Action, Collector, Description, Failure, Key, MarkId, Reported, Source, Spec, Type, regions,
 };
+use crate::estimate::{self, Ahead, Estimate, Expected};
 use crate::link::{Row, classes, row};
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
@@ -151,7 +152,7 @@ const DIMENSIONS: &[(&str, Option<&str>)] = &[
 ];
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
-static LINKS: &[Row] = &[
+pub(crate) static LINKS: &[Row] = &[
     row("AWS/EC2", "InstanceId", "aws_ec2"),
     row("AWS/RDS", "DBInstanceIdentifier", "aws_rds"),
     row("AWS/DocDB", "DBInstanceIdentifier", "aws_documentdb"),
@@ -272,6 +273,21 @@ impl Spec for CloudWatchSpec {
         }))
         .await;
     }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
+        let mut estimate = Estimate::default();
+        for region in regions {
+            estimate.calls.extend(self.foresee(ahead, region).await?);
+        }
+        Ok(estimate)
+    }
+
+    async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
+        let lists = regions
+            .iter()
+            .map(|region| async move { self.choose(run, &Client::new(run, region), region).await.map(drop) });
+        join_all(lists).await.into_iter().collect()
+    }
 }
 
 impl CloudWatchSpec {
@@ -279,7 +295,9 @@ impl CloudWatchSpec {
         let client = Client::new(run, region);
         let chosen = self.choose(run, &client, region).await?;
         let now = client.now() - DELAY;
-        let batches = series::plan(run, region, chosen, now).await?;
+        let batches = series::plan(run.memory.as_ref(), region, chosen, now).await?;
+        let metrics = batches.iter().map(|batch| batch.series.len() as u64).sum();
+        run.counts.announce(&GET_METRIC_DATA, batches.len() as u64, metrics).map_err(Failure::Budget)?;
 
         let mut touched: BTreeMap<MarkId, i64> = BTreeMap::new();
         let mut failed: BTreeSet<MarkId> = BTreeSet::new();
@@ -323,51 +341,113 @@ impl CloudWatchSpec {
         client: &Client<'_>,
         region: &Text,
     ) -> Result<Vec<series::Series>, Failure> {
+        let namespaces = self.namespaces();
+        let lists =
+            join_all(namespaces.iter().map(|namespace| series::list(run, client, region, namespace))).await;
+        let mut chosen = Vec::new();
+        for (namespace, list) in namespaces.into_iter().zip(lists) {
+            let list = list?;
+            if list.is_empty() {
+                run.warn(series::empty_namespace(region, namespace)).await;
+                continue;
+            }
+            let (selected, warnings) = self.select(region, namespace, list);
+            for warning in warnings {
+                run.warn(warning).await;
+            }
+            chosen.extend(selected);
+        }
+        Ok(chosen)
+    }
+
+    /// Each once, in the order written.
+    fn namespaces(&self) -> Vec<&Text> {
         let mut namespaces: Vec<&Text> = Vec::new();
         for target in &self.targets {
             if !namespaces.contains(&&target.namespace) {
                 namespaces.push(&target.namespace);
             }
         }
-        let lists =
-            join_all(namespaces.iter().map(|namespace| series::list(run, client, region, namespace))).await;
-        let mut chosen = Vec::new();
-        for (namespace, list) in namespaces.into_iter().zip(lists) {
-            let mut list = list?;
-            if list.is_empty() {
-                run.warn(series::empty_namespace(region, namespace)).await;
-                continue;
-            }
-            let targets: Vec<&Target> =
-                self.targets.iter().filter(|target| target.namespace == *namespace).collect();
-            let sets = dimension_sets(&list);
-            let mut explained = false;
-            for target in &targets {
-                let names: BTreeSet<&str> = list.iter().map(|series| &*series.metric).collect();
-                for (pattern, near) in target.patterns.idle(&names) {
-                    let near =
-                        if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
-                    run.warn(format!("{region}: `{pattern}` selects no metric of {namespace}{near}")).await;
-                    explained = true;
-                }
-                list.retain(|series| target.patterns.selects(&series.metric) && fits(target, series));
-            }
-            if targets.iter().all(|target| target.dimensions.is_none())
-                && let Some((_, Some(usual))) = DIMENSIONS.iter().find(|(known, _)| **known == **namespace)
-            {
-                list.retain(|series| series.dimensions.len() == 1 && *series.dimensions[0].0 == **usual);
-            }
-            if list.is_empty() && !explained {
-                run.warn(format!(
-                    "{region}: the targets select no metric of {namespace}: what they exclude, or their `dimensions`, leaves none; \
-                     its metrics have {sets}"
-                ))
-                .await;
-            }
-            chosen.extend(list);
-        }
-        Ok(chosen)
+        namespaces
     }
+
+    /// What the targets leave of a namespace's list, and what a person should know.
+    fn select(
+        &self,
+        region: &Text,
+        namespace: &Text,
+        mut list: Vec<series::Series>,
+    ) -> (Vec<series::Series>, Vec<String>) {
+        let mut warnings = Vec::new();
+        let targets: Vec<&Target> =
+            self.targets.iter().filter(|target| target.namespace == *namespace).collect();
+        let sets = dimension_sets(&list);
+        for target in &targets {
+            let names: BTreeSet<&str> = list.iter().map(|series| &*series.metric).collect();
+            for (pattern, near) in target.patterns.idle(&names) {
+                let near =
+                    if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+                warnings.push(format!("{region}: `{pattern}` selects no metric of {namespace}{near}"));
+            }
+            list.retain(|series| target.patterns.selects(&series.metric) && fits(target, series));
+        }
+        if targets.iter().all(|target| target.dimensions.is_none())
+            && let Some((_, Some(usual))) = DIMENSIONS.iter().find(|(known, _)| **known == **namespace)
+        {
+            list.retain(|series| series.dimensions.len() == 1 && *series.dimensions[0].0 == **usual);
+        }
+        if list.is_empty() && warnings.is_empty() {
+            warnings.push(format!(
+                "{region}: the targets select no metric of {namespace}: what they exclude, or their `dimensions`, leaves none; \
+                 its metrics have {sets}"
+            ));
+        }
+        (list, warnings)
+    }
+
+    /// One region's calls, by the lists that are known.
+    async fn foresee(&self, ahead: &Ahead<'_>, region: &Text) -> Result<Vec<Expected>, Failure> {
+        let mut expected = Vec::new();
+        let mut chosen = Vec::new();
+        let mut unknown = Vec::new();
+        for namespace in self.namespaces() {
+            let known = series::known(ahead.memory, region, namespace).await?;
+            let pages = known.as_ref().and_then(|known| known.pages);
+            let listed = known.as_ref().map_or(0, |known| known.series.len());
+            if known.is_none() {
+                unknown.push(&**namespace);
+            }
+            expected.push(Expected {
+                every: series::VALID,
+                due: known.as_ref().is_none_or(|known| !known.valid),
+                at_least: pages.is_none().then(|| unknown_list(region, &[&**namespace])),
+                ..Expected::new(
+                    &LIST_METRICS,
+                    region,
+                    pages.unwrap_or_else(|| estimate::pages(listed, series::PAGE)),
+                )
+            });
+            chosen.extend(
+                known.map(|known| self.select(region, namespace, known.series).0).unwrap_or_default(),
+            );
+        }
+        let batches = series::plan(ahead.memory, region, chosen, ahead.now - DELAY).await?;
+        let calls = batches.len() as u64;
+        expected.push(Expected {
+            metrics: batches.iter().map(|batch| batch.series.len() as u64).sum(),
+            every: Duration::from_secs(PERIOD.unsigned_abs()),
+            in_a_row: calls.div_ceil(AT_ONCE as u64),
+            at_least: (!unknown.is_empty()).then(|| unknown_list(region, &unknown)),
+            ..Expected::new(&GET_METRIC_DATA, region, calls)
+        });
+        Ok(expected)
+    }
+}
+
+/// Why there may be more calls.
+fn unknown_list(region: &Text, namespaces: &[&str]) -> String {
+    let have = if namespaces.len() == 1 { "has" } else { "have" };
+    format!("{region}: which metrics {} {have} is not known yet", namespaces.join(", "))
 }
 
 /// The sets of dimension names that there are, as they would be written in a target.

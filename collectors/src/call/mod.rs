@@ -15,13 +15,13 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use limiter::{Limiter, Scope};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use transport::{chain, refuse};
 
 pub use session::Credentials;
-pub use text::{cut, hide};
+pub use text::{cut, hide, spellings};
 
 pub(crate) use session::Sessions;
 pub(crate) use text::{encode, foreign, without_echo};
@@ -47,7 +47,7 @@ pub enum Fault {
 
 /// A call that failed for good.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("{service}:{action}{} failed after {attempts} attempt{}: {code}: {message}", if region.is_empty() { String::new() } else { format!(" in {region}") }, if *attempts == 1 { "" } else { "s" })]
+#[error("{service}:{action} {}{}: {code}: {message}", if region.is_empty() { String::new() } else { format!("in {region} ") }, match *attempts { 0 => "was not made".to_owned(), 1 => "failed after 1 attempt".to_owned(), more => format!("failed after {more} attempts") })]
 pub struct CallError {
     /// Whose.
     pub cloud: Cloud,
@@ -71,22 +71,116 @@ pub struct CallError {
     pub hint: Option<String>,
 }
 
-/// Calls by `service:Action`.
+/// What was called, by `service:Action`, and what still may be.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<BTreeMap<String, u64>>);
+pub struct Counts {
+    made: Mutex<Made>,
+    allowance: Option<Allowance>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    calls: BTreeMap<String, u64>,
+    /// Metrics asked for, by the same names.
+    metrics: BTreeMap<String, u64>,
+    /// Units that were announced.
+    announced: u64,
+}
+
+/// How much of an account's one metered call a collector may still use.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    /// The call: `monitoring:GetMetricData`.
+    pub action: String,
+    /// Is it counted by the metric, not by the call?
+    pub by_metric: bool,
+    /// Units that are left.
+    pub left: u64,
+    /// Whose budget, how much of it is used, and what can be done, for a person.
+    pub why: String,
+}
 
 impl Counts {
+    /// Counts that end the metered calls where the allowance ends.
+    #[must_use]
+    pub fn within(allowance: Option<Allowance>) -> Self {
+        Self { made: Mutex::default(), allowance }
+    }
+
     /// Counts one attempt.
     pub fn add(&self, service: &str, action: &str) {
-        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *counts.entry(format!("{service}:{action}")).or_default() += 1;
+        *self.lock().calls.entry(format!("{service}:{action}")).or_default() += 1;
+    }
+
+    /// Counts metrics that are asked for, where the cloud bills by them.
+    pub fn add_metrics(&self, action: &Action, metrics: u64) {
+        *self.lock().metrics.entry(name(action)).or_default() += metrics;
     }
 
     /// What was counted so far.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.lock().calls.clone()
     }
+
+    /// The metrics that were asked for so far, by the same names.
+    #[must_use]
+    pub fn metrics(&self) -> BTreeMap<String, u64> {
+        self.lock().metrics.clone()
+    }
+
+    /// Says what will be called, before the first of these calls: all of it is allowed, or none.
+    ///
+    /// # Errors
+    /// Why not, where it would be more than is left: the text of a [`Failure::Budget`](crate::collector::Failure::Budget).
+    pub fn announce(&self, action: &Action, calls: u64, metrics: u64) -> Result<(), String> {
+        let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
+        let units = if allowance.by_metric { metrics } else { calls };
+        let mut made = self.lock();
+        if made.announced.saturating_add(units) > allowance.left {
+            return Err(allowance.refusal(units.saturating_add(made.announced)));
+        }
+        made.announced += units;
+        Ok(())
+    }
+
+    /// May one more attempt be made? What was announced can turn out to be more: pages, attempts.
+    fn may(&self, action: &Action) -> Result<(), String> {
+        let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
+        let made = self.lock();
+        let counts = if allowance.by_metric { &made.metrics } else { &made.calls };
+        let used = counts.get(&allowance.action).copied().unwrap_or(0);
+        // Metrics are counted before their call is made.
+        let within = if allowance.by_metric { used <= allowance.left } else { used < allowance.left };
+        if within { Ok(()) } else { Err(allowance.why.clone()) }
+    }
+
+    fn allowance_of(&self, action: &Action) -> Option<&Allowance> {
+        self.allowance.as_ref().filter(|allowance| allowance.action == name(action))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Allowance {
+    /// What to say to a run that needs so many units.
+    #[must_use]
+    pub fn refusal(&self, units: u64) -> String {
+        let unit = match (self.by_metric, units) {
+            (true, 1) => "metric",
+            (true, _) => "metrics",
+            (false, 1) => "call",
+            (false, _) => "calls",
+        };
+        format!("{} was not called: this run needs {units} {unit}; {}", self.action, self.why)
+    }
+}
+
+/// `service:Action`.
+fn name(action: &Action) -> String {
+    format!("{}:{}", action.service, action.action)
 }
 
 /// How the path is set up.
@@ -117,7 +211,7 @@ impl Default for Options {
             answer: Duration::from_secs(30),
             attempts: 5,
             backoff: (Duration::from_millis(200), Duration::from_secs(20)),
-            answer_limit: 100 << 20,
+            answer_limit: 64 << 20,
         }
     }
 }
@@ -212,6 +306,8 @@ pub struct CallPath {
     limiter: Limiter,
     /// Nanoseconds from our clock to the cloud's, by cloud.
     offsets: [AtomicI64; 3],
+    /// Has a cloud told its time in this process?
+    told: [AtomicBool; 3],
     random: AtomicU64,
     /// The keys of assumed roles.
     pub(crate) sessions: Sessions,
@@ -258,6 +354,7 @@ impl CallPath {
             http,
             limiter: Limiter::default(),
             offsets: Default::default(),
+            told: Default::default(),
             random: AtomicU64::new(seed),
             sessions: Sessions::default(),
         })
@@ -273,6 +370,13 @@ impl CallPath {
     #[must_use]
     pub fn offset(&self, cloud: Cloud) -> i64 {
         self.offsets[cloud as usize].load(Ordering::Relaxed)
+    }
+
+    /// Believes an offset that an earlier process was told, until the cloud tells its time itself: windows are opened before the first answer.
+    pub fn believe(&self, cloud: Cloud, offset: i64) {
+        if !self.told[cloud as usize].load(Ordering::Relaxed) {
+            self.offsets[cloud as usize].store(offset, Ordering::Relaxed);
+        }
     }
 
     /// The time at a cloud, nanoseconds since 1970.
@@ -304,8 +408,13 @@ impl CallPath {
             }
         }
         for (scope, answers, rate, configured) in self.limiter.slowed() {
+            let now = if rate < configured {
+                format!("slowed down to {rate:.1} calls a second (configured: {configured})")
+            } else {
+                format!("slowed down, and back at {configured} calls a second as configured")
+            };
             notes.push(format!(
-                "{}:{} was throttled {answers} time{}{}: slowed down to {rate:.1} calls a second (configured: {configured})",
+                "{}:{} was throttled {answers} time{}{}: {now}",
                 scope.service,
                 scope.action,
                 if answers == 1 { "" } else { "s" },
@@ -331,6 +440,9 @@ impl CallPath {
         let mut corrected = false;
         loop {
             let turn = bucket.turn().await;
+            if let Err(why) = call.counts.may(call.action) {
+                return Err(Self::failed(&call, refuse(Fault::Quota, "budget", why), None, attempts));
+            }
             attempts += 1;
             let Failed { refusal, retry_after, ahead } = match self.attempt(&call).await {
                 Ok(answer) => {
@@ -402,8 +514,8 @@ impl CallPath {
         if refusal.fault == Fault::Skewed {
             let renew = "get new ones, or use `role_arn` so that funchost renews them";
             hint = Some(match ahead.map(|ahead| (ahead / SECOND).abs()) {
-                // The clocks agree, so it is the keys that are too old.
-                Some(..60) => format!("the temporary keys have expired: {renew}"),
+                // The clocks agree, so it is the keys that are too old, unless the cloud tells the two apart.
+                Some(..60) => hint.unwrap_or_else(|| format!("the temporary keys have expired: {renew}")),
                 Some(seconds) => {
                     format!("this machine's clock differs from the cloud's by {seconds} s: set it (NTP)")
                 }
@@ -426,7 +538,9 @@ impl CallPath {
         }
     }
 
-    fn rate(&self, cloud: Cloud, action: &Action) -> f64 {
+    /// Calls a second of an action, for one account and region: as configured, else as the collector says.
+    #[must_use]
+    pub fn rate(&self, cloud: Cloud, action: &Action) -> f64 {
         let name = format!("{}.{}.{}", cloud.key(), action.service, action.action);
         let limits = &self.options.limits;
         let configured =
@@ -439,6 +553,7 @@ impl CallPath {
         let offset = theirs.saturating_sub(self.clock.now());
         // `Date` is cut to the second: an offset within the tolerance is none.
         let offset = if offset.saturating_abs() <= TOLERATED { 0 } else { offset };
+        self.told[cloud as usize].store(true, Ordering::Relaxed);
         let known = self.offset(cloud);
         if offset.saturating_sub(known).saturating_abs() > TOLERATED {
             self.offsets[cloud as usize].store(offset, Ordering::Relaxed);
@@ -464,7 +579,8 @@ impl CallPath {
 }
 
 /// The time of an HTTP date, nanoseconds since 1970.
-fn date(value: Option<&http::HeaderValue>) -> Option<i64> {
+#[must_use]
+pub fn date(value: Option<&http::HeaderValue>) -> Option<i64> {
     let date = chrono::DateTime::parse_from_rfc2822(value?.to_str().ok()?).ok()?;
     Some(nanoseconds(date.to_utc().into()))
 }

@@ -2,8 +2,9 @@
 //!
 //! Owns the order of these steps. Memory holds two pages, the objects that wait for a batch to fill, and what was listed for the whole region.
 
+use super::ahead;
 use super::detail::{Detail, Details, How, is};
-use super::list::{List, Walk, at, text};
+use super::list::{List, Tally, Walk, at, text};
 use super::project::Object;
 use super::{ObjectCollector, Scope};
 use crate::collector::{Failure, Output};
@@ -12,6 +13,7 @@ use crate::run::Run;
 use futures_util::future::join_all;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 /// Collects these regions.
 pub(super) async fn collect(
@@ -23,20 +25,27 @@ pub(super) async fn collect(
     match collector.scope {
         Scope::Region | Scope::Sites(_) => {
             join_all(regions.iter().map(|region| async move {
-                let result = here(collector, details, run, region, region).await;
+                let tally = ahead::tally(collector, details);
+                let result = here(collector, details, run, region, region, &tally).await;
+                let result = ahead::remembered(collector, run, region, &tally, result).await;
                 run.done(region, result).await;
             }))
             .await;
         }
         Scope::Central(at) => {
             for region in regions {
-                let result = here(collector, details, run, region, &Text::from(at)).await;
+                let tally = ahead::tally(collector, details);
+                let result = here(collector, details, run, region, &Text::from(at), &tally).await;
+                let result = ahead::remembered(collector, run, region, &tally, result).await;
                 run.done(region, result).await;
             }
         }
         Scope::Everywhere(at, list) => {
             for region in regions {
-                let result = everywhere(collector, details, run, region, &Text::from(at), list).await;
+                let tally = ahead::tally(collector, details);
+                let at = Text::from(at);
+                let result = everywhere(collector, details, run, region, &at, list, &tally).await;
+                let result = ahead::remembered(collector, run, region, &tally, result).await;
                 run.done(region, result).await;
             }
         }
@@ -60,10 +69,11 @@ async fn here(
     run: &Run,
     home: &Text,
     region: &Text,
+    tally: &Arc<Tally>,
 ) -> Result<(), Failure> {
-    Collection::new(collector, details, run, home, region).region().await?;
+    Collection::new(collector, details, run, home, region, tally).region().await?;
     for collector in collector.also {
-        Collection::new(collector, collector.details, run, home, region).region().await?;
+        Collection::new(collector, collector.details, run, home, region, tally).region().await?;
     }
     Ok(())
 }
@@ -76,14 +86,16 @@ async fn everywhere(
     home: &Text,
     at: &Text,
     list: &'static List,
+    tally: &Arc<Tally>,
 ) -> Result<(), Failure> {
-    let named = Walk::new(list, at, &[]).all(run).await?;
+    let named = Walk::new(list, at, &[], tally).all(run).await?;
     let regions: Vec<Text> = named
         .iter()
         .filter_map(|item| super::list::at(item, list.id).and_then(text))
         .map(Text::from)
         .collect();
-    let results = join_all(regions.iter().map(|region| here(collector, details, run, home, region))).await;
+    let results =
+        join_all(regions.iter().map(|region| here(collector, details, run, home, region, tally))).await;
     results.into_iter().collect()
 }
 
@@ -96,11 +108,15 @@ async fn account(
     region_of: impl Fn(&Json) -> Option<String>,
 ) -> Result<(), Failure> {
     let Some(first) = regions.first() else { return Ok(()) };
+    let tally = Tally::of([collector.list.request.action]);
     let mut collections: BTreeMap<Text, Collection<'_>> = regions
         .iter()
-        .map(|region| (region.clone(), Collection::new(collector, details, run, region, region)))
+        .map(|region| {
+            let tally = ahead::tally(collector, details);
+            (region.clone(), Collection::new(collector, details, run, region, region, &tally))
+        })
         .collect();
-    let mut walk = Walk::new(&collector.list, first, &[]);
+    let mut walk = Walk::new(&collector.list, first, &[], &tally);
     while walk.goes_on() {
         let mut shares: BTreeMap<Text, Vec<Json>> = BTreeMap::new();
         for item in walk.next(run).await? {
@@ -121,8 +137,9 @@ async fn account(
     for collection in collections.values_mut() {
         collection.missing = walk.missing();
         collection.finish().await?;
+        ahead::remember(collector, run, &collection.region, &collection.tally).await?;
     }
-    Ok(())
+    ahead::remember(collector, run, &Text::from(""), &tally).await
 }
 
 /// One region's collection.
@@ -133,6 +150,7 @@ struct Collection<'run> {
     home: Text,
     /// Where it is asked for.
     region: Text,
+    tally: Arc<Tally>,
     details: Details<'run>,
     /// Has what is listed once a region been listed?
     listed: bool,
@@ -155,13 +173,15 @@ impl<'run> Collection<'run> {
         run: &'run Run,
         home: &Text,
         region: &Text,
+        tally: &Arc<Tally>,
     ) -> Self {
-        let details = Details::new(run, region, &collector.description, details);
+        let details = Details::new(run, region, &collector.description, details, tally.clone());
         Self {
             collector,
             run,
             home: home.clone(),
             region: region.clone(),
+            tally: tally.clone(),
             details,
             listed: false,
             waiting: Vec::new(),
@@ -189,7 +209,8 @@ impl<'run> Collection<'run> {
     /// All pages of a list. The next page is on its way while one is worked on.
     async fn list(&mut self, parameters: &[(String, Json)]) -> Result<(), Failure> {
         let run = self.run;
-        let mut walk = Walk::new(&self.collector.list, &self.region, parameters);
+        let (region, tally) = (self.region.clone(), self.tally.clone());
+        let mut walk = Walk::new(&self.collector.list, &region, parameters, &tally);
         let mut items = match walk.next(run).await {
             Err(Failure::Call(error)) if self.collector.quiet.contains(&error.code.as_str()) => {
                 let place = if self.region.is_empty() { String::new() } else { format!("{}: ", self.region) };
@@ -233,7 +254,9 @@ impl<'run> Collection<'run> {
         let mut objects = Vec::with_capacity(items.len());
         for item in items {
             if at(&item, self.collector.list.id).and_then(text).is_some() {
-                objects.push(Object::new(item));
+                let mut object = Object::new(item);
+                object.hide(self.collector.hide);
+                objects.push(object);
             } else {
                 self.nameless += 1;
             }
@@ -246,16 +269,19 @@ impl<'run> Collection<'run> {
                     self.details.ask_batch(batch, chunk).await;
                 }
             }
+            self.hide(&mut objects);
             let instances = objects.iter().map(|object| self.instance(object)).collect();
             let mut keep = filter.keep(instances).await?.into_iter();
             objects.retain(|_| keep.next().unwrap_or(false));
             self.details.ask_each(&mut objects, |detail| !self.details.makes_tags(detail)).await;
             if batch.is_some() {
+                self.hide(&mut objects);
                 return self.send(objects).await;
             }
         } else {
             self.details.ask_each(&mut objects, |_| true).await;
         }
+        self.hide(&mut objects);
         let Some((batch, most)) = self.details.batch() else { return self.send(objects).await };
         let How::Batch { only, .. } = &batch.how else { return self.send(objects).await };
         let (eligible, others): (Vec<Object>, Vec<Object>) =
@@ -269,6 +295,10 @@ impl<'run> Collection<'run> {
             self.send(full).await?;
         }
         Ok(())
+    }
+
+    fn hide(&self, objects: &mut [Object]) {
+        objects.iter_mut().for_each(|object| object.hide(self.collector.hide));
     }
 
     /// What still waits, and what a person should know.
@@ -295,7 +325,7 @@ impl<'run> Collection<'run> {
         if self.missing > 0 {
             // Nothing that was not seen may be forgotten.
             return Err(Failure::Answer(format!(
-                "{region}: the list changed while it was read, twice: {} of its items were not shown",
+                "{region}: the list changed while it was read, twice: up to {} of its items were not shown",
                 self.missing
             )));
         }

@@ -3,7 +3,7 @@
 //! Owns how they are asked for (once a region, in batches of ids, one by one), how they are joined, and what a refusal means: an object is never lost for
 //! a detail. A code that says "this object has no such thing" is silent; every other costs one warning a run and code, and the detail.
 
-use super::list::{List, Walk, at, text};
+use super::list::{List, Tally, Walk, at, text};
 use super::project::{Found, Object};
 use crate::call::{CallError, Fault};
 use crate::collector::{Description, Failure, Reported, Source};
@@ -14,7 +14,7 @@ use futures_util::stream;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// One detail of a product's objects.
 #[derive(Debug)]
@@ -111,7 +111,7 @@ pub enum Join {
 }
 
 /// Calls of one detail that are under way at once; the limiter spaces them.
-const AT_ONCE: usize = 16;
+pub(super) const AT_ONCE: usize = 16;
 
 /// After so many refused permissions, and nothing else, a detail is not asked for again in this run.
 const HOPELESS: u64 = 8;
@@ -140,6 +140,7 @@ pub(super) struct Details<'run> {
     region: Text,
     description: &'static Description,
     details: Vec<&'static Detail>,
+    tally: Arc<Tally>,
     /// What was listed for the whole region, by detail, then by the object's id; the whole list under the empty id.
     listed: Mutex<HashMap<&'static str, HashMap<String, Found>>>,
     luck: Mutex<BTreeMap<&'static str, Luck>>,
@@ -151,12 +152,14 @@ impl<'run> Details<'run> {
         region: &Text,
         description: &'static Description,
         details: &[&'static Detail],
+        tally: Arc<Tally>,
     ) -> Self {
         Self {
             run,
             region: region.clone(),
             description,
             details: details.to_vec(),
+            tally,
             listed: Mutex::default(),
             luck: Mutex::default(),
         }
@@ -166,7 +169,7 @@ impl<'run> Details<'run> {
     pub(super) async fn list_region(&self) {
         let lists = self.details.iter().filter_map(|detail| match &detail.how {
             How::Region { list, join, .. } => Some(async move {
-                match Walk::new(list, &self.region, &[]).all(self.run).await {
+                match Walk::new(list, &self.region, &[], &self.tally).all(self.run).await {
                     Ok(items) => {
                         let joined = joined(items, join);
                         self.listed
@@ -254,7 +257,7 @@ impl<'run> Details<'run> {
             return None;
         }
         let parameters = [((*parameter).to_owned(), Json::from(id))];
-        match Walk::new(list, &self.region, &parameters).all(self.run).await {
+        match Walk::new(list, &self.region, &parameters, &self.tally).all(self.run).await {
             Ok(mut items) => {
                 self.with_luck(detail, |luck| luck.answered += 1);
                 let answer = if list.items.is_empty() { items.pop()? } else { Json::Array(items) };
@@ -287,7 +290,7 @@ impl<'run> Details<'run> {
                 Ids::List => Json::from(batch.as_slice()),
             };
             let parameters = [((*ids).to_owned(), value)];
-            match Walk::new(list, &self.region, &parameters).all(self.run).await {
+            match Walk::new(list, &self.region, &parameters, &self.tally).all(self.run).await {
                 Ok(items) => {
                     self.with_luck(detail, |luck| luck.answered += 1);
                     found.extend(

@@ -7,7 +7,8 @@ use crate::collector::{Action, Failure};
 use crate::point::Text;
 use crate::run::Run;
 use serde_json::Value as Json;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 /// How a cloud is asked: parameters in, JSON out, spelled as the vendor's SDKs spell it.
 #[async_trait::async_trait]
@@ -191,9 +192,35 @@ fn count(value: &Json) -> Option<u64> {
     text(value)?.parse().ok()
 }
 
+/// `service:Action`.
+pub(super) fn name(action: &Action) -> String {
+    format!("{}:{}", action.service, action.action)
+}
+
+/// The calls that a collection needed, by action; attempts of one call are one.
+#[derive(Debug, Default)]
+pub(super) struct Tally(Mutex<BTreeMap<String, u64>>);
+
+impl Tally {
+    /// These may be called; none were yet.
+    pub(super) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
+        Self(Mutex::new(actions.into_iter().map(|action| (name(action), 0)).collect()))
+    }
+
+    fn add(&self, action: &Action) {
+        let mut calls = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *calls.entry(name(action)).or_default() += 1;
+    }
+
+    pub(super) fn calls(&self) -> BTreeMap<String, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// A list being read.
 pub(super) struct Walk<'list> {
     list: &'list List,
+    tally: &'list Tally,
     region: Text,
     parameters: Vec<(String, Json)>,
     position: Position,
@@ -201,6 +228,10 @@ pub(super) struct Walk<'list> {
     seen: HashSet<String>,
     tokens: HashSet<String>,
     pages: usize,
+    /// How many items the page before said there are.
+    total: Option<u64>,
+    /// By how many items the list became shorter while it was read: as many may have moved onto a page that had been read.
+    shrunk: u64,
     /// Has a list by numbers been read a second time?
     again: bool,
     /// Items that were missing after that.
@@ -214,12 +245,17 @@ enum Position {
     End,
 }
 
-/// More pages than this are no list.
-const PAGES: usize = 100_000;
+/// More pages than this are no list: 200,000 items where a page holds a hundred.
+const PAGES: usize = 2_000;
 
 impl<'list> Walk<'list> {
     /// Before the first page; `parameters` come beside the list's own.
-    pub(super) fn new(list: &'list List, region: &Text, parameters: &[(String, Json)]) -> Self {
+    pub(super) fn new(
+        list: &'list List,
+        region: &Text,
+        parameters: &[(String, Json)],
+        tally: &'list Tally,
+    ) -> Self {
         let mut all: Vec<(String, Json)> = Vec::new();
         if let Some(name) = list.request.region {
             all.push((name.to_owned(), Json::from(&**region)));
@@ -230,12 +266,15 @@ impl<'list> Walk<'list> {
         all.extend(parameters.iter().cloned());
         Self {
             list,
+            tally,
             region: region.clone(),
             parameters: all,
             position: Position::First,
             seen: HashSet::new(),
             tokens: HashSet::new(),
             pages: 0,
+            total: None,
+            shrunk: 0,
             again: false,
             missing: 0,
         }
@@ -283,6 +322,7 @@ impl<'list> Walk<'list> {
             }
         }
         let request = &list.request;
+        self.tally.add(request.action);
         let mut answer = request.api.ask(run, &self.region, request.action, &parameters).await?;
         self.pages += 1;
         if self.pages > PAGES {
@@ -311,6 +351,8 @@ impl<'list> Walk<'list> {
             Paging::Whole => Position::End,
             Paging::Tokens { .. } => match next {
                 None => Position::End,
+                // Some bring a token with the last page too: behind it lies an empty page with the same token.
+                Some(token) if came == 0 && self.tokens.contains(&token) => Position::End,
                 Some(token) if !self.tokens.insert(token.clone()) => {
                     return Err(self.endless("the cloud gave the same page token twice"));
                 }
@@ -325,16 +367,21 @@ impl<'list> Walk<'list> {
 
     /// Where a list by numbers goes on after a page.
     fn after(&mut self, number: usize, came: usize, new: usize, most: usize, total: Option<u64>) -> Position {
+        if let (Some(before), Some(now)) = (self.total, total) {
+            self.shrunk += before.saturating_sub(now);
+        }
+        self.total = total;
         let read = number as u64 * most as u64;
         let last = came < most || total.is_some_and(|total| read >= total);
         // Some answer to a number behind the end with the last page again. On the second way nothing is new, mostly.
         if !last && (new > 0 || self.again) {
             return Position::Number(number + 1);
         }
-        let missing = total.map_or(0, |total| total.saturating_sub(self.seen.len() as u64));
+        let missing = total.map_or(0, |total| total.saturating_sub(self.seen.len() as u64)).max(self.shrunk);
         // Between two pages something was released: what stood first on the next page came to stand last on the one that was read.
         if missing > 0 && number > 1 && !self.again {
             self.again = true;
+            (self.total, self.shrunk) = (None, 0);
             return Position::First;
         }
         if number > 1 {

@@ -3,6 +3,7 @@
 //! Owns what all of them do alike. A product is one literal: how its list is asked for and paged, which details belong to each object and how they are
 //! found, and which members become tags and fields. Knows no product and no protocol: an [`Api`] turns a request into JSON.
 
+mod ahead;
 mod collect;
 pub mod declare;
 mod detail;
@@ -14,7 +15,8 @@ pub use list::{Api, List, Paging, Request, Wire, text};
 pub use project::{Found, Object, point};
 
 use crate::account::Account;
-use crate::collector::{Collector, Description, Spec, regions};
+use crate::collector::{Collector, Description, Failure, Spec, regions};
+use crate::estimate::{Ahead, Estimate};
 use crate::mistake::{Argument, Mistake, nearest};
 use crate::point::{Point, Text};
 use crate::run::Run;
@@ -80,6 +82,8 @@ pub struct ObjectCollector {
     pub quiet: &'static [&'static str],
     /// The class by a member's value; the description's measurement where none fits.
     pub class: Option<(&'static str, &'static [(&'static str, &'static str)])>,
+    /// Members that nobody may see, at whatever depth: they are taken out as soon as an answer is there.
+    pub hide: &'static [&'static str],
     /// Objects of another API that belong to the same package.
     pub also: &'static [&'static ObjectCollector],
     /// JSON: an `item` of the list, what `details` found, and the published `point` that both make.
@@ -97,6 +101,7 @@ impl ObjectCollector {
         skip: None,
         quiet: &[],
         class: None,
+        hide: &[],
         also: &[],
         sample: "",
     };
@@ -122,7 +127,8 @@ impl ObjectCollector {
     }
 
     /// Does a user name the regions?
-    fn takes_regions(&self) -> bool {
+    #[must_use]
+    pub fn takes_regions(&self) -> bool {
         matches!(self.scope, Scope::Region | Scope::Account { .. })
     }
 }
@@ -242,5 +248,13 @@ impl Spec for ObjectSpec {
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
         collect::collect(self.collector, &self.details, run, regions).await;
+    }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
+        ahead::estimate(self.collector, &self.details, ahead, regions).await
+    }
+
+    async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
+        ahead::discover(self.collector, run, regions).await
     }
 }

@@ -36,6 +36,33 @@ impl Object {
     }
 }
 
+impl Object {
+    /// Takes these members out, wherever they stand.
+    pub(super) fn hide(&mut self, names: &[&str]) {
+        if names.is_empty() {
+            return;
+        }
+        without(&mut self.item, names);
+        for found in self.details.values_mut() {
+            if let Found::Tree(tree) = found {
+                without(tree, names);
+            }
+        }
+    }
+}
+
+fn without(value: &mut Json, names: &[&str]) {
+    match value {
+        Json::Object(members) => {
+            // A member that says nothing gives nothing away.
+            members.retain(|name, value| value.is_null() || !names.contains(&name.as_str()));
+            members.values_mut().for_each(|value| without(value, names));
+        }
+        Json::Array(items) => items.iter_mut().for_each(|item| without(item, names)),
+        _ => {}
+    }
+}
+
 /// An object as a point, by what the description says of each tag and field.
 #[must_use]
 pub fn point(description: &Description, region: &Text, object: &Object, time: i64) -> Point {

@@ -72,5 +72,6 @@ pub static CVM: ObjectCollector = ObjectCollector {
         id: "InstanceId",
     },
     details: &[],
+    hide: &["Password"],
     ..ObjectCollector::DECLARED
 };

@@ -18,6 +18,7 @@ use crate::collector::{
     Action, Collector, Description, Failure, Key, MarkKey, REGIONS, Reported, Source, Spec, Type, Window,
     regions,
 };
+use crate::estimate::{Ahead, Estimate, Expected};
 use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::{Run, WindowRequest};
@@ -58,6 +59,9 @@ const DELAY: i64 = 60 * SECOND;
 
 /// Released instances that one warning names.
 const NAMED: usize = 10;
+
+/// The shortest period that is asked for, seconds.
+const SHORTEST: i64 = 60;
 
 /// Calls of one region that are under way at once; the limiter spaces them.
 const AT_ONCE: usize = 16;
@@ -116,6 +120,16 @@ pub static MONITOR: Monitor = Monitor {
         ],
     },
 };
+
+/// The classes and tags that supply instances.
+#[cfg(test)]
+pub(crate) fn sources() -> impl Iterator<Item = (&'static str, &'static str)> {
+    namespaces::NAMESPACES.iter().flat_map(|namespace| {
+        let only = namespace.only.map(|(tag, _)| tag);
+        let tags = namespace.dimensions.iter().map(|dimension| dimension.tag).chain(only);
+        tags.map(|tag| (namespace.class, tag))
+    })
+}
 
 /// The collector's type.
 #[derive(Debug)]
@@ -190,7 +204,7 @@ impl Spec for MonitorSpec {
     async fn collect(&self, run: &Run, regions: &[Text]) {
         let prepared = async {
             let chosen = self.choose(run, regions).await?;
-            Ok((chosen, Batches::recall(run).await?))
+            Ok((chosen, Batches::recall(run.memory.as_ref()).await?))
         };
         let ((chosen, unlisted), batches) = match prepared.await {
             Ok(prepared) => prepared,
@@ -216,6 +230,15 @@ impl Spec for MonitorSpec {
         }))
         .await;
     }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
+        Ok(Estimate { calls: self.foresee(ahead, regions).await?, at_least: Vec::new() })
+    }
+
+    async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
+        let (_, unlisted) = self.choose(run, regions).await?;
+        unlisted.map_or(Ok(()), Err)
+    }
 }
 
 /// What the regions of one collection share.
@@ -233,16 +256,11 @@ type Chosen = (&'static Namespace, Metric);
 impl MonitorSpec {
     /// The metrics that the targets choose, of all namespaces, and why a namespace's are not known.
     async fn choose(&self, run: &Run, regions: &[Text]) -> Result<(Vec<Chosen>, Option<Failure>), Failure> {
-        let mut namespaces: Vec<&'static Namespace> = Vec::new();
-        for target in &self.targets {
-            if !namespaces.iter().any(|known| known.name == target.namespace.name) {
-                namespaces.push(target.namespace);
-            }
-        }
+        let namespaces = self.namespaces();
         let lists = join_all(namespaces.iter().map(|namespace| meta::list(run, regions, namespace))).await;
         let (mut chosen, mut unlisted) = (Vec::new(), None);
         for (namespace, list) in namespaces.into_iter().zip(lists) {
-            let mut list = match list {
+            let list = match list {
                 Ok(list) => list,
                 // The other namespaces are none the worse for it.
                 Err(failure) => {
@@ -253,21 +271,151 @@ impl MonitorSpec {
             if list.is_empty() {
                 run.warn(format!("the namespace {} has no metrics", namespace.name)).await;
             }
-            for target in self.targets.iter().filter(|target| target.namespace.name == namespace.name) {
-                let names: BTreeSet<&str> = list.iter().map(|metric| &*metric.name).collect();
-                for (pattern, near) in target.patterns.idle(&names) {
-                    let near =
-                        if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
-                    run.warn(format!("`{pattern}` selects no metric of {}{near}", namespace.name)).await;
-                }
-                list.retain(|metric| target.patterns.selects(&metric.name));
+            let (mut list, warnings) = self.select(namespace, list);
+            for warning in warnings {
+                run.warn(warning).await;
             }
-            let unsupported = meta::unsupported(run, namespace).await?;
+            let unsupported = meta::unsupported(run.memory.as_ref(), run.clock.now(), namespace).await?;
             list.retain(|metric| !unsupported.contains(&metric.name));
             chosen.extend(list.into_iter().map(|metric| (namespace, metric)));
         }
         Ok((chosen, unlisted))
     }
+
+    /// Each once, in the order written.
+    fn namespaces(&self) -> Vec<&'static Namespace> {
+        let mut namespaces: Vec<&'static Namespace> = Vec::new();
+        for target in &self.targets {
+            if !namespaces.iter().any(|known| known.name == target.namespace.name) {
+                namespaces.push(target.namespace);
+            }
+        }
+        namespaces
+    }
+
+    /// What the targets leave of a namespace's list, and what a person should know.
+    fn select(&self, namespace: &Namespace, mut list: Vec<Metric>) -> (Vec<Metric>, Vec<String>) {
+        let mut warnings = Vec::new();
+        for target in self.targets.iter().filter(|target| target.namespace.name == namespace.name) {
+            let names: BTreeSet<&str> = list.iter().map(|metric| &*metric.name).collect();
+            for (pattern, near) in target.patterns.idle(&names) {
+                let near =
+                    if near.is_empty() { String::new() } else { format!("; near: {}", near.join(", ")) };
+                warnings.push(format!("`{pattern}` selects no metric of {}{near}", namespace.name));
+            }
+            list.retain(|metric| target.patterns.selects(&metric.name));
+        }
+        (list, warnings)
+    }
+
+    /// All calls, by the lists and objects that are known.
+    async fn foresee(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Vec<Expected>, Failure> {
+        let Some(first) = regions.first() else { return Ok(Vec::new()) };
+        let mut expected = Vec::new();
+        let mut chosen: Vec<Chosen> = Vec::new();
+        // Found out once a day and region, by one call each.
+        let mut unsupported = 0;
+        let mut unknown = None;
+        for namespace in self.namespaces() {
+            let known = meta::known(ahead.memory, namespace).await?;
+            let at_least =
+                known.is_none().then(|| format!("which metrics {} has is not known yet", namespace.name));
+            unknown = unknown.or_else(|| at_least.clone());
+            expected.push(Expected {
+                every: meta::VALID,
+                due: known.as_ref().is_none_or(|(_, valid)| !valid),
+                at_least,
+                ..Expected::new(&DESCRIBE_BASE_METRICS, first, 1)
+            });
+            let mut list = known.map(|(list, _)| self.select(namespace, list).0).unwrap_or_default();
+            let not = meta::unsupported(ahead.memory, ahead.now, namespace).await?;
+            list.retain(|metric| {
+                unsupported += u64::from(not.contains(&metric.name));
+                !not.contains(&metric.name)
+            });
+            chosen.extend(list.into_iter().map(|metric| (namespace, metric)));
+        }
+        let batches = Batches::recall(ahead.memory).await?;
+        for region in regions {
+            let windows = ahead.memory.windows(&requests(region, &chosen, ahead.now)).await?;
+            // By how often they are asked for: those of five minutes make no call in four of five minutes.
+            let mut data: BTreeMap<(Text, i64), Expected> = BTreeMap::new();
+            let mut at_least = unknown.clone();
+            let mut instances: BTreeMap<&str, usize> = BTreeMap::new();
+            for ((namespace, metric), window) in chosen.iter().zip(windows) {
+                let count = match instances.get(namespace.name) {
+                    Some(count) => *count,
+                    None => {
+                        let count = namespace.instances(ahead.memory, region).await?.len();
+                        instances.insert(namespace.name, count);
+                        count
+                    }
+                };
+                if count == 0 {
+                    let why = || format!("{region}: no object of {} is known there yet", namespace.class);
+                    at_least = at_least.or_else(|| Some(why()));
+                    continue;
+                }
+                if window.start >= window.end {
+                    continue;
+                }
+                let calls = calls(&batches, namespace, metric, window, count);
+                let asked = namespace.central.map_or_else(|| region.clone(), Text::from);
+                let group = data.entry((asked.clone(), metric.period)).or_insert_with(|| Expected {
+                    every: Duration::from_secs(metric.period.unsigned_abs()),
+                    due: ahead.is_new(metric.period, DELAY),
+                    ..Expected::new(&GET_MONITOR_DATA, &asked, 0)
+                });
+                group.calls += calls;
+                group.in_a_row = group.in_a_row.max(calls);
+            }
+            if data.is_empty() {
+                data.insert((region.clone(), SHORTEST), Expected::new(&GET_MONITOR_DATA, region, 0));
+            }
+            expected.extend(data.into_values().map(|of_one| Expected {
+                in_a_row: of_one.in_a_row.max(of_one.calls.div_ceil(AT_ONCE as u64)),
+                at_least: at_least.clone(),
+                ..of_one
+            }));
+            if unsupported > 0 {
+                expected.push(Expected {
+                    every: meta::VALID,
+                    due: false,
+                    ..Expected::new(&GET_MONITOR_DATA, region, unsupported)
+                });
+            }
+        }
+        Ok(expected)
+    }
+}
+
+/// The marks of these metrics, and up to where they are asked for.
+fn requests<'metric>(
+    region: &Text,
+    wanted: impl IntoIterator<Item = &'metric Chosen>,
+    now: i64,
+) -> Vec<(MarkKey, WindowRequest)> {
+    let request = |(namespace, metric): &Chosen| {
+        let key = MarkKey {
+            region: region.clone(),
+            namespace: namespace.name.into(),
+            metric: metric.name.clone(),
+            dimensions: namespace.dimensions.iter().map(|dimension| Text::from(dimension.call)).collect(),
+        };
+        (key, WindowRequest { end: end(now, metric), period: metric.period })
+    };
+    wanted.into_iter().map(request).collect()
+}
+
+/// Datapoints of one instance in a window. The answer may hold what lies at the end, too.
+fn datapoints(metric: &Metric, window: Window) -> usize {
+    let datapoints = (window.end - window.start) / (metric.period * SECOND) + 1;
+    usize::try_from(datapoints).unwrap_or(usize::MAX)
+}
+
+/// The calls of one metric for so many instances.
+fn calls(batches: &Batches, namespace: &Namespace, metric: &Metric, window: Window, instances: usize) -> u64 {
+    instances.div_ceil(batches.size(namespace, datapoints(metric, window))) as u64
 }
 
 /// One region's metrics.
@@ -278,19 +426,15 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], shared: &Shared)
         .iter()
         .filter(|(namespace, _)| instances.get(namespace.name).is_some_and(|found| !found.is_empty()))
         .collect();
-    let requests: Vec<(MarkKey, WindowRequest)> = wanted
-        .iter()
-        .map(|(namespace, metric)| {
-            let key = MarkKey {
-                region: region.clone(),
-                namespace: namespace.name.into(),
-                metric: metric.name.clone(),
-                dimensions: namespace.dimensions.iter().map(|dimension| Text::from(dimension.call)).collect(),
-            };
-            (key, WindowRequest { end: end(now, metric), period: metric.period })
-        })
-        .collect();
+    let requests = requests(region, wanted.iter().copied(), now);
     let windows = run.memory.windows(&requests).await?;
+    let needed = wanted.iter().zip(&windows).filter(|(_, window)| window.start < window.end).map(
+        |((namespace, metric), window)| {
+            let found = instances.get(namespace.name).map_or(0, |found| found.len());
+            calls(&shared.batches, namespace, metric, *window, found)
+        },
+    );
+    run.counts.announce(&GET_MONITOR_DATA, needed.sum(), 0).map_err(Failure::Budget)?;
     let gone = Gone::default();
     let asked: Vec<_> = wanted
         .into_iter()
@@ -373,7 +517,7 @@ async fn instances(
         if instances.contains_key(namespace.name) {
             continue;
         }
-        let found = namespace.instances(run, region).await?;
+        let found = namespace.instances(run.memory.as_ref(), region).await?;
         if found.is_empty() {
             let misspelt = region_hint(region).map_or_else(String::new, |hint| format!(" ({hint})"));
             run.warn(format!(
@@ -434,9 +578,7 @@ async fn one<'plan>(
 ) -> Outcome<'plan> {
     let client = Client::new(run, &namespace.central.map_or_else(|| region.clone(), Text::from));
     let context = data::Context { client: &client, run, region, namespace, metric, window, batches, gone };
-    // The answer may hold what lies at the end, too.
-    let datapoints = (window.end - window.start) / (metric.period * SECOND) + 1;
-    let datapoints = usize::try_from(datapoints).unwrap_or(usize::MAX);
+    let datapoints = datapoints(metric, window);
     let mut rest = instances.iter();
     let (mut read, mut failed) = (false, None);
     let result = loop {

@@ -266,6 +266,8 @@ fn list(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, Ref
     }
     if context.has(&AliyunFault::RepeatedToken) {
         next = token(bound, 0);
+    } else if next.is_empty() && context.has(&AliyunFault::TokenBehindLast) {
+        next = token(bound, cells);
     }
     Ok(told(&asked, points, paged.then_some(next)))
 }

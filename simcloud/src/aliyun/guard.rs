@@ -30,7 +30,6 @@ pub(super) struct Guard {
     pub(super) rates: BTreeMap<String, u64>,
     /// Second and calls in it, by region and `service:Action`.
     spent: HashMap<(String, String), (i64, u64)>,
-    throttled: u64,
     /// Counted calls that are left of the month; none is no limit.
     pub(super) quota: Option<u64>,
 }
@@ -73,9 +72,7 @@ impl Guard {
             }
             spent.1 += 1;
             if spent.1 > rate {
-                self.throttled += 1;
-                // Newer gateways say how long to wait, older ones do not.
-                return Err(throttled((self.throttled % 2 == 1).then_some(1000)));
+                return Err(throttled(Some(1000)));
             }
         }
         if COUNTED.contains(&name)

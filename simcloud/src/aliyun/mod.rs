@@ -17,6 +17,8 @@ mod parameters;
 mod rds;
 mod slb;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 pub use estate::{AliyunObject, AliyunProduct};
 pub use keys::AliyunKeys;
@@ -113,6 +115,8 @@ pub enum AliyunFault {
     NoToken,
     /// The answer's page token is the request's again, or the same one every time.
     RepeatedToken,
+    /// The last page brings a token though nothing follows; the empty page behind it brings the same one.
+    TokenBehindLast,
     /// The answer is packed.
     Gzip,
     /// After the answer, the first object of the list is released.
@@ -692,6 +696,7 @@ fn broken(fault: &AliyunFault) -> Option<Broken> {
         | AliyunFault::DuplicatePoints
         | AliyunFault::NoToken
         | AliyunFault::RepeatedToken
+        | AliyunFault::TokenBehindLast
         | AliyunFault::Gzip
         | AliyunFault::ReleaseFirst => return None,
     };
@@ -770,7 +775,7 @@ fn page_by_token(
     let next = from + page.len();
     let next = if context.has(&AliyunFault::RepeatedToken) {
         token(bound, 0)
-    } else if next < all.len() {
+    } else if next < all.len() || context.has(&AliyunFault::TokenBehindLast) {
         token(bound, next)
     } else {
         String::new()

@@ -423,6 +423,7 @@ impl Shared {
 
 impl Service for Shared {
     async fn answer(self: Arc<Self>, asked: Asked) -> Reply {
-        self.write(&asked)
+        let date = self.clock.date();
+        self.write(&asked).header("date", date)
     }
 }

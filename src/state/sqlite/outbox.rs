@@ -1,6 +1,6 @@
 //! The outbox: parcels in the order they were kept, bounded in bytes.
 
-use crate::state::{Evicted, Parcel, Time};
+use crate::state::{Evicted, Parcel, Time, Waiting};
 use sqlx::SqliteConnection;
 
 /// How many parcels are looked at in one step when room must be made.
@@ -14,13 +14,14 @@ pub(super) async fn remove(connection: &mut SqliteConnection, ids: &[i64]) -> sq
     Ok(())
 }
 
-/// Puts parcels in, in this order.
+/// Puts parcels in, in this order; one that has an id into its old place, which is free by now.
 pub(super) async fn keep(connection: &mut SqliteConnection, parcels: &[Parcel]) -> sqlx::Result<()> {
     for parcel in parcels {
         sqlx::query(
-            "INSERT INTO outbox (datakit, category, created, oldest, points, bytes, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO outbox (id, datakit, category, created, oldest, points, bytes, body)
+             VALUES (nullif(?, 0), ?, ?, ?, ?, ?, ?, ?)",
         )
+        .bind(parcel.id)
         .bind(&parcel.datakit)
         .bind(&parcel.category)
         .bind(parcel.created)
@@ -108,6 +109,43 @@ pub(super) async fn sizes(connection: &mut SqliteConnection) -> sqlx::Result<Vec
         .into_iter()
         .map(|(datakit, parcels, points, bytes)| (datakit, count(parcels), count(points), count(bytes)))
         .collect())
+}
+
+/// A row of the outbox without its body.
+type Row = (i64, String, String, Time, Time, i64, i64);
+
+fn waits((id, datakit, category, created, oldest, points, bytes): Row) -> Waiting {
+    Waiting { id, datakit, category, created, oldest, points: count(points), bytes: count(bytes) }
+}
+
+/// See [`crate::state::State::waiting`].
+pub(super) async fn waiting(
+    connection: &mut SqliteConnection,
+    datakit: Option<&str>,
+) -> sqlx::Result<Vec<Waiting>> {
+    let rows: Vec<Row> = sqlx::query_as(
+        "SELECT id, datakit, category, created, oldest, points, bytes FROM outbox
+         WHERE ?1 IS NULL OR datakit = ?1 ORDER BY id",
+    )
+    .bind(datakit)
+    .fetch_all(connection)
+    .await?;
+    Ok(rows.into_iter().map(waits).collect())
+}
+
+/// See [`crate::state::State::discard`].
+pub(super) async fn discard(connection: &mut SqliteConnection, ids: &[i64]) -> sqlx::Result<Vec<Waiting>> {
+    let mut gone = Vec::with_capacity(ids.len());
+    for id in ids {
+        let row: Option<Row> = sqlx::query_as(
+            "DELETE FROM outbox WHERE id = ? RETURNING id, datakit, category, created, oldest, points, bytes",
+        )
+        .bind(id)
+        .fetch_optional(&mut *connection)
+        .await?;
+        gone.extend(row.map(waits));
+    }
+    Ok(gone)
 }
 
 /// SQLite's integers have a sign.

@@ -40,7 +40,7 @@ pub static EIP: ObjectCollector = ObjectCollector {
         id: "AllocationId",
     },
     sample: r#"{
-"item": {"AllocationId": "eip-xxxxx", "Status": "InUse", "RegionId": "cn-hangzhou", "Bandwidth": "1",
+"item": {"Name": "", "AllocationId": "eip-xxxxx", "Status": "InUse", "RegionId": "cn-hangzhou", "Bandwidth": "1",
 "IpAddress": "47.96.22.249", "InternetChargeType": "PayByTraffic", "BusinessStatus": "Normal",
 "ChargeType": "PostPaid", "AllocationTime": "2022-01-20T03:06:51Z"},
 "point": {"tags": {"name": "eip-xxxxx", "AllocationId": "eip-xxxxx", "EIPName": "", "Status": "InUse",

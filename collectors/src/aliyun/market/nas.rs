@@ -47,8 +47,10 @@ pub static NAS: ObjectCollector = ObjectCollector {
         items: "FileSystems.FileSystem",
         id: "FileSystemId",
     },
+    hide: &["DefaultPasswd"],
     sample: r#"{
-"item": {"FileSystemId": "xxxx", "ChargeType": "PayAsYouGo", "EncryptType": 0, "FileSystemType": "standard",
+"item": {"MountTargets": {"MountTarget": [{"ClientMasterNodes": {"ClientMasterNode": [{"DefaultPasswd": "hunter2"}]}}]},
+"FileSystemId": "xxxx", "ChargeType": "PayAsYouGo", "EncryptType": 0, "FileSystemType": "standard",
 "RegionId": "cn-hangzhou", "CreateTime": "2022-03-30T10:17Z", "Capacity": 1048576, "ExpiredTime": "xxxx"},
 "point": {"tags": {"ChargeType": "PayAsYouGo", "EncryptType": "0", "FileSystemId": "xxxx", "FileSystemType": "standard",
 "RegionId": "cn-hangzhou", "name": "xxxx"}, "fields": {"CreateTime": "2022-03-30T10:17Z", "Capacity": 1048576,

@@ -69,6 +69,7 @@ pub static ROCKETMQ5: ObjectCollector = ObjectCollector {
         id: "instanceId",
     },
     details: &[&DETAIL],
+    hide: &["storageSecretKey"],
     sample: r#"{
 "item": {"instanceId": "rmq-cn-xxxx", "instanceName": "test", "regionId": "cn-hangzhou", "status": "RUNNING",
 "paymentType": "PayAsYouGo", "serviceCode": "rmq", "seriesCode": "standard", "subSeriesCode": "cluster_ha",

@@ -8,7 +8,7 @@ use crate::clock::SECOND;
 use crate::collector::{Failure, MetricPoint, Output, Part, Window};
 use crate::link;
 use crate::point::{Category, Point, Text, Value};
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -44,11 +44,39 @@ impl Size {
     }
 }
 
-/// The sizes that were remembered, by namespace and metric.
-pub(super) async fn sizes(run: &Run) -> Result<BTreeMap<String, Size>, Failure> {
+/// What reading a metric came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Read {
+    pub(super) size: Size,
+    /// Was the same page token given twice?
+    pub(super) repeated: bool,
+    /// Datapoints without a time or a number.
+    pub(super) strange: u64,
+}
+
+impl Read {
+    /// Of two hosts.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            size: self.size.and(other.size),
+            repeated: self.repeated || other.repeated,
+            strange: self.strange + other.strange,
+        }
+    }
+}
+
+/// The sizes that were remembered, by namespace and metric. One of no series was asked for and had no datapoints.
+pub(super) async fn sizes(memory: &dyn Memory) -> Result<BTreeMap<String, Size>, Failure> {
     // A value that cannot be read is as good as none.
-    let value = run.memory.recall(SIZES).await?;
-    Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
+    Ok(memory.recall(SIZES).await?.map(|value| remembered_sizes(&value)).unwrap_or_default())
+}
+
+/// Sizes that no cloud has would be reckoned with all the same: they are as good as none, too.
+fn remembered_sizes(value: &[u8]) -> BTreeMap<String, Size> {
+    const LARGEST: i64 = 1_000_000_000;
+    let mut sizes: BTreeMap<String, Size> = serde_json::from_slice(value).unwrap_or_default();
+    sizes.retain(|_, size| (0..LARGEST).contains(&size.series) && (0..LARGEST).contains(&size.lag));
+    sizes
 }
 
 /// Keeps them.
@@ -66,7 +94,7 @@ pub(super) async fn collect(
     chosen: &Chosen,
     window: Window,
     start: i64,
-) -> Result<Size, Failure> {
+) -> Result<Read, Failure> {
     // CloudMonitor's windows are open at their start and closed at their end.
     let edge = |time: i64| (time / MILLISECOND - 1).to_string();
     let mut parameters = vec![
@@ -80,10 +108,11 @@ pub(super) async fn collect(
     let fixed = parameters.len();
     let mut counts: HashMap<i64, i64> = HashMap::new();
     let mut tokens = BTreeSet::new();
-    let mut strange = 0;
+    let (mut repeated, mut strange) = (false, 0);
     loop {
         let (datapoints, next) = client.rpc_as(&DESCRIBE_METRIC_LIST, VERSION, &parameters, &read).await?;
-        let mut points = Vec::with_capacity(datapoints.len());
+        let came = datapoints.len();
+        let mut points = Vec::with_capacity(came);
         for datapoint in datapoints {
             match point(chosen, window, datapoint) {
                 Some(point) if (start..window.end).contains(&point.point.time) => {
@@ -98,31 +127,28 @@ pub(super) async fn collect(
             run.send(Output::Metrics { region: Text::from(""), points }).await;
         }
         let Some(next) = next else { break };
-        if !tokens.insert(next.clone()) || tokens.len() > PAGES {
-            run.warn(format!(
-                "{} {}: CloudMonitor gave the same page token twice: the pages up to there were taken",
+        if tokens.len() >= PAGES {
+            return Err(Failure::Answer(format!(
+                "cms:DescribeMetricList: the answer to {} {} does not end: {PAGES} pages came",
                 chosen.namespace, chosen.metric
-            ))
-            .await;
+            )));
+        }
+        if !tokens.insert(next.clone()) {
+            // A token behind the last page leads to an empty one: then nothing is missing.
+            repeated = came > 0;
             break;
         }
         parameters.truncate(fixed);
         parameters.push(("NextToken".to_owned(), next));
     }
-    if strange > 0 {
-        run.warn(format!(
-            "{} {}: {strange} datapoints have no time or no number and were left out",
-            chosen.namespace, chosen.metric
-        ))
-        .await;
-    }
     let newest = counts.keys().max().copied();
     let last = window.end - chosen.period * SECOND;
-    Ok(Size {
+    let size = Size {
         series: counts.values().max().copied().unwrap_or_default(),
         lag: newest.map_or(0, |newest| (last - newest).max(0) / (chosen.period * SECOND)),
         newest,
-    })
+    };
+    Ok(Read { size, repeated, strange })
 }
 
 pub(super) type Datapoint = Map<String, Json>;

@@ -7,23 +7,26 @@ use crate::aliyun::client::Client;
 use crate::collector::Failure;
 use crate::mistake::nearest;
 use crate::point::Text;
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How long a list is remembered.
-const VALID: Duration = Duration::from_secs(86_400);
+pub(super) const VALID: Duration = Duration::from_secs(86_400);
 
 /// Metrics of one page.
-const PAGE: usize = 1000;
+pub(super) const PAGE: usize = 1000;
 
-/// More pages than this are no list.
-const PAGES: usize = 1000;
+/// More pages than this are no list: a hundred thousand metrics.
+const PAGES: usize = 100;
 
 /// The shortest period that is asked for, seconds.
 const SHORTEST: i64 = 60;
+
+/// The longest that is believed, seconds: no metric is rarer than one point a day.
+const LONGEST: i64 = 86_400;
 
 /// Namespaces that many users have, for "did you mean".
 const KNOWN: &[&str] = &[
@@ -75,13 +78,23 @@ struct Remembered {
 
 const REMEMBERED: u32 = 1;
 
+fn key(namespace: &Text) -> String {
+    format!("aliyun_cms\nmetrics\n{namespace}")
+}
+
+/// The metrics of a namespace as they are known beforehand, and whether they are remembered still.
+pub(super) async fn known(
+    memory: &dyn Memory,
+    namespace: &Text,
+) -> Result<Option<(Vec<Metric>, bool)>, Failure> {
+    let Some((value, valid)) = memory.known(&key(namespace)).await? else { return Ok(None) };
+    Ok(remembered(&value).map(|metrics| (metrics, valid)))
+}
+
 /// All metrics of a namespace: remembered, or listed to the end.
 pub(super) async fn list(run: &Run, client: &Client<'_>, namespace: &Text) -> Result<Vec<Metric>, Failure> {
-    let key = format!("aliyun_cms\nmetrics\n{namespace}");
-    // A value that cannot be read is as good as none.
-    let remembered =
-        run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
-    if let Some(Remembered { version: REMEMBERED, metrics }) = remembered {
+    let key = key(namespace);
+    if let Some(metrics) = run.memory.recall(&key).await?.and_then(|value| remembered(&value)) {
         return Ok(metrics);
     }
     let metrics = listed(client, namespace).await?;
@@ -94,10 +107,22 @@ pub(super) async fn list(run: &Run, client: &Client<'_>, namespace: &Text) -> Re
     Ok(metrics)
 }
 
+/// A value that cannot be read, or cannot be true, is as good as none.
+fn remembered(value: &[u8]) -> Option<Vec<Metric>> {
+    let Remembered { version, metrics } = serde_json::from_slice(value).ok()?;
+    let true_periods = metrics.iter().all(|metric| (1..=LONGEST).contains(&metric.period));
+    (version == REMEMBERED && true_periods).then_some(metrics)
+}
+
 async fn listed(client: &Client<'_>, namespace: &Text) -> Result<Vec<Metric>, Failure> {
     let mut metrics = BTreeMap::new();
     let mut came = 0;
-    for page in 1..=PAGES {
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "cms:DescribeMetricMetaList: the list of {namespace} does not end: {PAGES} pages came"
+            )));
+        }
         let parameters = [
             ("Namespace".to_owned(), namespace.to_string()),
             ("PageNumber".to_owned(), page.to_string()),
@@ -136,7 +161,7 @@ fn period(written: &str) -> i64 {
     let mut periods: Vec<i64> = written
         .split(',')
         .filter_map(|period| period.trim().parse().ok())
-        .filter(|period| *period > 0)
+        .filter(|period| (1..=LONGEST).contains(period))
         .collect();
     periods.sort_unstable();
     let long = periods.iter().copied().find(|period| *period >= SHORTEST);
@@ -168,6 +193,7 @@ mod tests {
             ("", 60),
             ("x", 60),
             ("0", 60),
+            ("9223372036854775807", 60),
         ] {
             assert_eq!(period(written), wanted, "{written}");
         }

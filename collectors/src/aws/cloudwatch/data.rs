@@ -106,6 +106,9 @@ struct Message {
     value: String,
 }
 
+/// More pages than this are no answer: one page holds the datapoints of all windows that are asked for.
+const PAGES: usize = 100;
+
 /// What is known of one query.
 #[derive(Default)]
 struct Query {
@@ -215,7 +218,13 @@ async fn ask(
     let mut body = request(batch, which);
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
-    loop {
+    run.counts.add_metrics(&GET_METRIC_DATA, which.len() as u64);
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "monitoring:GetMetricData in {region}: the answer does not end: {PAGES} pages came"
+            )));
+        }
         let answer: Answer = client.json(&GET_METRIC_DATA, &body).await?;
         messages.extend(answer.messages);
         let Left { uneven: more_uneven, none: more_none } = take(answer.results, queries, &mut messages);
@@ -357,7 +366,7 @@ fn parse(id: &str, series: usize) -> Option<(usize, usize)> {
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 with milliseconds fit")]
 fn nanoseconds(seconds: f64) -> i64 {
-    (seconds * 1000.0).round() as i64 * (SECOND / 1000)
+    ((seconds * 1000.0).round() as i64).saturating_mul(SECOND / 1000)
 }
 
 /// Where the series of one resource stand in a batch, for each resource.

@@ -7,13 +7,16 @@ use crate::clock::SECOND;
 use crate::collector::{Failure, MarkKey, Window};
 use crate::mistake::nearest;
 use crate::point::Text;
-use crate::run::{Run, WindowRequest};
+use crate::run::{Memory, Run, WindowRequest};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
-const VALID: Duration = Duration::from_secs(3600);
+pub(super) const VALID: Duration = Duration::from_secs(3600);
+
+/// Metrics of one page of a list.
+pub(super) const PAGE: usize = 500;
 
 /// Metrics a call: 500 queries, five statistics each.
 pub(super) const METRICS: usize = 100;
@@ -120,11 +123,17 @@ struct Dimension {
     value: Text,
 }
 
+/// More pages than this are no list: a million metrics.
+const PAGES: usize = 2_000;
+
 /// How a list is remembered.
 #[derive(Deserialize)]
 struct Remembered {
     version: u32,
     metrics: Vec<Named>,
+    /// Calls that it took.
+    #[serde(default)]
+    pages: u64,
 }
 
 /// The same, to be written.
@@ -132,6 +141,45 @@ struct Remembered {
 struct Remember<'list> {
     version: u32,
     metrics: &'list [Named],
+    pages: u64,
+}
+
+/// A list as it is known beforehand.
+pub(super) struct Known {
+    pub(super) series: Vec<Series>,
+    /// Is it remembered still, so that it is not asked for?
+    pub(super) valid: bool,
+    /// Calls that it took; none where that was not counted.
+    pub(super) pages: Option<u64>,
+}
+
+/// What is known of a namespace's list.
+pub(super) async fn known(
+    memory: &dyn Memory,
+    region: &Text,
+    namespace: &Text,
+) -> Result<Option<Known>, Failure> {
+    let Some((value, valid)) = memory.known(&key(region, namespace)).await? else { return Ok(None) };
+    let remembered = serde_json::from_slice::<Remembered>(&value).ok();
+    Ok(remembered.filter(|remembered| remembered.version == VERSION).map(|remembered| Known {
+        pages: Some(remembered.pages).filter(|pages| *pages > 0),
+        series: of(namespace, remembered.metrics),
+        valid,
+    }))
+}
+
+fn key(region: &Text, namespace: &Text) -> String {
+    format!("aws_cloudwatch\nmetrics\n{region}\n{namespace}")
+}
+
+fn of(namespace: &Text, metrics: Vec<Named>) -> Vec<Series> {
+    // What was remembered has each text anew.
+    let mut texts = Texts::default();
+    let series = |metric: Named| {
+        let (metric, dimensions) = texts.series(metric);
+        Series { namespace: namespace.clone(), metric, dimensions }
+    };
+    metrics.into_iter().map(series).collect()
 }
 
 const VERSION: u32 = 1;
@@ -145,34 +193,38 @@ pub(super) async fn list(
     region: &Text,
     namespace: &Text,
 ) -> Result<Vec<Series>, Failure> {
-    let key = format!("aws_cloudwatch\nmetrics\n{region}\n{namespace}");
+    let key = key(region, namespace);
     // A value that cannot be read is as good as none.
     let remembered =
         run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
     let metrics = match remembered {
-        Some(Remembered { version: VERSION, metrics }) => {
-            let mut texts = Texts::default();
-            metrics.into_iter().map(|series| texts.series(series)).collect()
-        }
+        Some(Remembered { version: VERSION, metrics, .. }) => metrics,
         _ => {
-            let metrics = listed(client, region, namespace).await?;
+            let (metrics, pages) = listed(client, region, namespace).await?;
             // An empty list is asked for again: a misspelt name is mended, a new product begins to report.
             if !metrics.is_empty() {
-                let value = serde_json::to_vec(&Remember { version: VERSION, metrics: &metrics })
+                let value = serde_json::to_vec(&Remember { version: VERSION, metrics: &metrics, pages })
                     .map_err(|error| Failure::State(error.to_string()))?;
                 run.memory.remember(&key, &value, VALID).await?;
             }
             metrics
         }
     };
-    let series = |(metric, dimensions)| Series { namespace: namespace.clone(), metric, dimensions };
-    Ok(metrics.into_iter().map(series).collect())
+    Ok(of(namespace, metrics))
 }
 
-async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<Vec<Named>, Failure> {
+/// The series, and the calls that it took.
+async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<(Vec<Named>, u64), Failure> {
     let (mut metrics, mut texts) = (BTreeSet::new(), Texts::default());
     let mut token: Option<String> = None;
-    loop {
+    let mut pages = 0;
+    for page in 1.. {
+        if page > PAGES {
+            return Err(Failure::Answer(format!(
+                "monitoring:ListMetrics in {region}: the list of {namespace} does not end: {PAGES} pages came"
+            )));
+        }
+        pages += 1;
         let mut body = serde_json::json!({ "Namespace": &**namespace });
         if let Some(token) = &token {
             body["NextToken"] = serde_json::Value::from(token.as_str());
@@ -189,7 +241,7 @@ async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<
             next => token = next,
         }
     }
-    Ok(metrics.into_iter().collect())
+    Ok((metrics.into_iter().collect(), pages))
 }
 
 /// Metric and dimensions, sorted by name.
@@ -247,7 +299,7 @@ pub(super) fn empty_namespace(region: &Text, namespace: &Text) -> String {
 
 /// Opens the marks and fills calls: as few as 500 queries a call allow. `until` is what may be asked for at the latest, nanoseconds.
 pub(super) async fn plan(
-    run: &Run,
+    memory: &dyn Memory,
     region: &Text,
     mut series: Vec<Series>,
     until: i64,
@@ -282,7 +334,7 @@ pub(super) async fn plan(
         );
         of_series.push(index);
     }
-    let windows = run.memory.windows(&requests).await?;
+    let windows = memory.windows(&requests).await?;
     let mut asked: BTreeMap<(i64, i64), Vec<Asked>> = BTreeMap::new();
     let mut count: usize = 0;
     for (series, index) in series.into_iter().zip(of_series) {

@@ -69,6 +69,8 @@ pub static ELB: ObjectCollector = ObjectCollector {
         id: "LoadBalancerArn",
     },
     details: &[&LISTENERS],
+    // Of listeners that let users log in elsewhere.
+    hide: &["ClientSecret"],
     class: Some(("Type", &[("application", "aws_aelb"), ("network", "aws_nelb"), ("gateway", "aws_gelb")])),
     also: &[&CLASSIC],
     sample: r#"{
@@ -76,7 +78,8 @@ pub static ELB: ObjectCollector = ObjectCollector {
 "State": {"Code": "active"}, "Type": "application", "VpcId": "vpc-2exxxxx", "Scheme": "internet-facing",
 "DNSName": "openway-203509xxxx.cn-northwest-1.elb.amazonaws.com.cn", "LoadBalancerName": "openway",
 "CanonicalHostedZoneId": "ZM7IZAIxxxxxx", "CreatedTime": "2022-03-09T06:13:31Z", "AvailabilityZones": [{"ZoneName": "cn-northwest-1a"}]},
-"details": {"listeners": [{"ListenerArn": "arn:xxxx", "Port": 443}]},
+"details": {"listeners": [{"ListenerArn": "arn:xxxx", "Port": 443,
+"DefaultActions": [{"AuthenticateOidcConfig": {"ClientId": "x", "ClientSecret": "hunter2"}}]}]},
 "point": {"measurement": "aws_aelb", "tags": {"name": "app/openway/8e8d762xxxxxx", "RegionId": "cn-northwest-1",
 "LoadBalancerArn": "arn:aws-cn:elasticloadbalancing:cn-northwest-1:588271xxxxx:loadbalancer/app/openway/8e8d762xxxxxx",
 "State": "active", "Type": "application", "VpcId": "vpc-2exxxxx", "Scheme": "internet-facing",

@@ -10,7 +10,7 @@ use crate::call::{CallError, Fault};
 use crate::clock::SECOND;
 use crate::collector::{Failure, Link, MetricPoint, Output, Part, Window};
 use crate::point::{Category, Point, Text, Value};
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use crate::tencentcloud::client::Client;
 use chrono::{DateTime, SecondsFormat};
 use serde_json::{Value as Json, json};
@@ -54,8 +54,8 @@ pub(super) struct Batches {
 }
 
 impl Batches {
-    pub(super) async fn recall(run: &Run) -> Result<Self, Failure> {
-        let value = run.memory.recall(SIZES_KEY).await?;
+    pub(super) async fn recall(memory: &dyn Memory) -> Result<Self, Failure> {
+        let value = memory.recall(SIZES_KEY).await?;
         let before: BTreeMap<String, usize> =
             value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
         Ok(Self { sizes: Mutex::new(before.clone()), before })

@@ -3,11 +3,11 @@
 //! Owns the list and what is known to be unsupported (both remembered for a day), and the choice of period and statistic.
 
 use super::namespaces::Namespace;
-use super::{DESCRIBE_BASE_METRICS, VERSION};
+use super::{DESCRIBE_BASE_METRICS, SHORTEST, VERSION};
 use crate::call::Fault;
 use crate::collector::Failure;
 use crate::point::Text;
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use crate::tencentcloud::client::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -15,10 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
-const VALID: Duration = Duration::from_secs(86_400);
+pub(super) const VALID: Duration = Duration::from_secs(86_400);
 
-/// The shortest period that is asked for, seconds.
-const SHORTEST: i64 = 60;
+/// The longest that is believed, seconds: no metric is rarer than one point a day.
+const LONGEST: i64 = 86_400;
 
 /// A metric that is listed.
 #[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
@@ -39,14 +39,24 @@ struct Remembered {
 
 const REMEMBERED: u32 = 1;
 
+fn key(namespace: &Namespace) -> String {
+    format!("tencentcloud_monitor\nmetrics\n{}", namespace.name)
+}
+
+/// The metrics of a namespace as they are known beforehand, and whether they are remembered still.
+pub(super) async fn known(
+    memory: &dyn Memory,
+    namespace: &Namespace,
+) -> Result<Option<(Vec<Metric>, bool)>, Failure> {
+    let Some((value, valid)) = memory.known(&key(namespace)).await? else { return Ok(None) };
+    Ok(remembered(&value).map(|metrics| (metrics, valid)))
+}
+
 /// All metrics of a namespace: remembered, or listed; one answer holds them all, and it is the same in every region. So a region that refuses (one
 /// that is misspelt) leaves it to the next.
 pub(super) async fn list(run: &Run, regions: &[Text], namespace: &Namespace) -> Result<Vec<Metric>, Failure> {
-    let key = format!("tencentcloud_monitor\nmetrics\n{}", namespace.name);
-    // A value that cannot be read is as good as none.
-    let remembered =
-        run.memory.recall(&key).await?.and_then(|value| serde_json::from_slice::<Remembered>(&value).ok());
-    if let Some(Remembered { version: REMEMBERED, metrics }) = remembered {
+    let key = key(namespace);
+    if let Some(metrics) = run.memory.recall(&key).await?.and_then(|value| remembered(&value)) {
         return Ok(metrics);
     }
     let body = json!({ "Namespace": namespace.name });
@@ -64,6 +74,13 @@ pub(super) async fn list(run: &Run, regions: &[Text], namespace: &Namespace) -> 
         run.memory.remember(&key, &value, VALID).await?;
     }
     Ok(metrics)
+}
+
+/// A value that cannot be read, or cannot be true, is as good as none.
+fn remembered(value: &[u8]) -> Option<Vec<Metric>> {
+    let Remembered { version, metrics } = serde_json::from_slice(value).ok()?;
+    let true_periods = metrics.iter().all(|metric| (1..=LONGEST).contains(&metric.period));
+    (version == REMEMBERED && true_periods).then_some(metrics)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as the client hands it over")]
@@ -90,7 +107,7 @@ fn metric(item: &Json) -> Option<Metric> {
                 other => other.as_i64()?,
             };
             let statistic = period.get("StatType")?.as_array()?.iter().find_map(Json::as_str)?;
-            (seconds > 0).then_some((seconds, statistic))
+            (1..=LONGEST).contains(&seconds).then_some((seconds, statistic))
         })
         .collect();
     known.sort_unstable();
@@ -106,23 +123,28 @@ fn unsupported_key(namespace: &str) -> String {
 /// Until when each is left out, nanoseconds since 1970.
 type Until = BTreeMap<Text, i64>;
 
-async fn left_out(run: &Run, namespace: &str) -> Result<Until, Failure> {
-    let value = run.memory.recall(&unsupported_key(namespace)).await?;
+/// `now`: see [`Until`].
+async fn left_out(memory: &dyn Memory, now: i64, namespace: &str) -> Result<Until, Failure> {
+    let value = memory.recall(&unsupported_key(namespace)).await?;
     let mut until: Until = value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
-    let now = run.clock.now();
     until.retain(|_, until| *until > now);
     Ok(until)
 }
 
 /// Metrics that are listed and not supported.
-pub(super) async fn unsupported(run: &Run, namespace: &Namespace) -> Result<BTreeSet<Text>, Failure> {
-    Ok(left_out(run, namespace.name).await?.into_keys().collect())
+pub(super) async fn unsupported(
+    memory: &dyn Memory,
+    now: i64,
+    namespace: &Namespace,
+) -> Result<BTreeSet<Text>, Failure> {
+    Ok(left_out(memory, now, namespace.name).await?.into_keys().collect())
 }
 
 /// Keeps them for a day, beside those that are known.
 pub(super) async fn remember_unsupported(run: &Run, namespace: &str, names: &[Text]) -> Result<(), Failure> {
-    let mut all = left_out(run, namespace).await?;
-    let until = run.clock.now().saturating_add(i64::try_from(VALID.as_nanos()).unwrap_or(i64::MAX));
+    let now = run.clock.now();
+    let mut all = left_out(run.memory.as_ref(), now, namespace).await?;
+    let until = now.saturating_add(i64::try_from(VALID.as_nanos()).unwrap_or(i64::MAX));
     all.extend(names.iter().map(|name| (name.clone(), until)));
     let value = serde_json::to_vec(&all).map_err(|error| Failure::State(error.to_string()))?;
     run.memory.remember(&unsupported_key(namespace), &value, VALID).await

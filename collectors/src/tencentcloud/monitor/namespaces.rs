@@ -6,7 +6,7 @@ use super::data::Instance;
 use crate::collector::Failure;
 use crate::mistake::nearest;
 use crate::point::Text;
-use crate::run::Run;
+use crate::run::Memory;
 use std::collections::BTreeMap;
 
 /// One namespace.
@@ -164,8 +164,12 @@ pub(super) fn hint(name: &str) -> String {
 
 impl Namespace {
     /// The instances of a region, by the objects that are remembered there; sorted, so that the same ones share calls.
-    pub(super) async fn instances(&self, run: &Run, region: &Text) -> Result<Vec<Instance>, Failure> {
-        let objects = run.memory.objects(self.class, region).await?;
+    pub(super) async fn instances(
+        &self,
+        memory: &dyn Memory,
+        region: &Text,
+    ) -> Result<Vec<Instance>, Failure> {
+        let objects = memory.objects(self.class, region).await?;
         let mut instances: Vec<Instance> = objects.iter().filter_map(|tags| self.instance(tags)).collect();
         instances.sort();
         // A call names nothing twice.

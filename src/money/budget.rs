@@ -1,0 +1,261 @@
+//! Budgets: how much of an account's metered calls is allowed in a month, and whether a run may begin its own.
+//!
+//! Owns the rule: metered calls that would break the budget are not begun; lists and objects go on. What is used comes from the counts in the state, so
+//! it holds for all runs, scripts and processes that share one. A month is a calendar month, UTC.
+
+use crate::money::{Price, Unit, grouped, metered, money, month, of, partition, used};
+use crate::state::{State, StateError, Time};
+use funchost_collectors::account::Account;
+use funchost_collectors::call::Allowance;
+use funchost_collectors::estimate::Estimate;
+use funchost_collectors::point::Text;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// From this share of a budget on, in tenths, a run warns.
+const WARNING: u64 = 8;
+
+/// What a refused run can be told to do.
+pub const WAY_OUT: &str = "raise the budget under [budget] in funchost.toml, run it less often, or choose fewer metrics: `funchost plan SCRIPT` shows what each costs";
+
+/// What an account may use in a month; of two limits the tighter one holds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// Units as the cloud bills them: data reads of CloudMonitor, calls of `GetMonitorData`, metrics asked for with `GetMetricData`.
+    pub calls: Option<u64>,
+    /// Money.
+    pub money: Option<Money>,
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Money {
+    /// How much.
+    pub amount: f64,
+    /// Of what: `CNY`, `USD`.
+    pub currency: String,
+}
+
+/// The budgets of a configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Budgets {
+    /// Of every account that has none of its own, each by itself.
+    pub each: Option<Budget>,
+    /// By access key id or role.
+    pub accounts: BTreeMap<String, Budget>,
+}
+
+impl Budgets {
+    /// An account's budget: its role's, else its key's, else everybody's.
+    #[must_use]
+    pub fn of(&self, account: &Account) -> Option<&Budget> {
+        let role = account.role_arn.as_ref().and_then(|role| self.accounts.get(role));
+        role.or_else(|| self.accounts.get(&account.ak_id)).or(self.each.as_ref())
+    }
+}
+
+/// What is used and left of an account's budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BudgetReport {
+    /// The account's identity: `aws/AKIA…`.
+    pub account: String,
+    /// `2026-11`, UTC.
+    pub month: String,
+    /// `calls` or `metrics`.
+    pub unit: &'static str,
+    /// What the month's budget is, in units.
+    pub limit: u64,
+    /// Used, this run included.
+    pub used: u64,
+    /// Left.
+    pub left: u64,
+    /// The same as it is configured, where that is money.
+    pub money: Option<String>,
+}
+
+impl BudgetReport {
+    /// What to warn of, where most of it is used.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let most = self.limit.saturating_mul(WARNING) / 10;
+        (self.used >= most.max(1)).then(|| {
+            let percent = self.used.saturating_mul(100) / self.limit.max(1);
+            format!("{percent} % of the budget of {} for {}: {}", self.account, self.month, self.words())
+        })
+    }
+
+    /// In one line.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let money = self.money.as_deref().map(|money| format!(" ({money})")).unwrap_or_default();
+        format!(
+            "{} of {} {}{money} used, {} left",
+            grouped(self.used),
+            grouped(self.limit),
+            self.unit,
+            grouped(self.left)
+        )
+    }
+}
+
+/// One account's budget while a collector runs.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    price: &'static Price,
+    account: String,
+    month: String,
+    limit: u64,
+    used: u64,
+    money: Option<String>,
+}
+
+impl Watch {
+    /// Watches a collector that makes metered calls in these regions; none where it makes none, or nobody set a budget.
+    ///
+    /// # Errors
+    /// The state cannot be read; or, as text, a budget that cannot be kept.
+    pub async fn open(
+        budgets: &Budgets,
+        state: &dyn State,
+        account: &Account,
+        calls: impl Fn(&str) -> bool,
+        regions: &[Text],
+        now: Time,
+    ) -> Result<Option<Self>, BudgetError> {
+        let Some(budget) = budgets.of(account) else { return Ok(None) };
+        let partition = partition(account, regions.first().map_or("", |region| region));
+        let Some(price) = metered(partition).filter(|price| calls(&price.action)) else { return Ok(None) };
+        let identity = account.identity();
+        let mut limit = budget.calls.unwrap_or(u64::MAX);
+        let mut words = None;
+        if let Some(wanted) = &budget.money {
+            let units = units(state, &identity, price, wanted, now).await?;
+            if units <= limit {
+                limit = units;
+                words = Some(money(wanted.amount, &wanted.currency));
+            }
+        }
+        let used = used(state, &identity, price, now).await?;
+        Ok(Some(Self { price, account: identity, month: month(now), limit, used, money: words }))
+    }
+
+    /// Units that the month's budget allows.
+    #[must_use]
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The units that an estimate's due calls would use.
+    #[must_use]
+    pub fn needs(&self, estimate: &Estimate) -> u64 {
+        let calls = estimate.calls.iter().filter(|expected| {
+            expected.due
+                && format!("{}:{}", expected.action.service, expected.action.action) == self.price.action
+        });
+        calls
+            .map(|expected| match self.price.unit {
+                Unit::Call => expected.calls,
+                Unit::Metric => expected.metrics,
+            })
+            .sum()
+    }
+
+    /// What a collector may still use.
+    #[must_use]
+    pub fn allowance(&self) -> Allowance {
+        let report = self.report(0);
+        Allowance {
+            action: self.price.action.clone(),
+            by_metric: self.price.unit == Unit::Metric,
+            left: report.left,
+            why: format!("the budget of {} for {}: {}", self.account, self.month, report.words()),
+        }
+    }
+
+    /// May a run that needs so many units begin them?
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn judge(&self, needs: u64) -> Result<(), String> {
+        let allowance = self.allowance();
+        if needs > allowance.left { Err(allowance.refusal(needs)) } else { Ok(()) }
+    }
+
+    /// What is used and left after a collector that used these counts.
+    #[must_use]
+    pub fn after(&self, counted: &BTreeMap<String, u64>) -> BudgetReport {
+        let key = match self.price.unit {
+            Unit::Call => self.price.action.clone(),
+            Unit::Metric => super::metrics_key(&self.price.action),
+        };
+        self.report(counted.get(&key).copied().unwrap_or(0))
+    }
+
+    fn report(&self, more: u64) -> BudgetReport {
+        let used = self.used.saturating_add(more);
+        BudgetReport {
+            account: self.account.clone(),
+            month: self.month.clone(),
+            unit: self.price.unit.plural(),
+            limit: self.limit,
+            used,
+            left: self.limit.saturating_sub(used),
+            money: self.money.clone(),
+        }
+    }
+}
+
+/// Why a budget cannot be watched.
+#[derive(Debug, thiserror::Error)]
+pub enum BudgetError {
+    /// What was used is not known.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// It is in another currency than the cloud's.
+    #[error(
+        "the budget of {account} is in {budget}, and {action} is billed in {bill}: metered calls are not begun"
+    )]
+    Currency {
+        /// Whose.
+        account: String,
+        /// Its currency.
+        budget: String,
+        /// The call.
+        action: String,
+        /// Its currency.
+        bill: String,
+    },
+}
+
+/// How many units an amount of money buys this month: the free ones first. Where the price is not known, only those.
+async fn units(
+    state: &dyn State,
+    identity: &str,
+    price: &Price,
+    wanted: &Money,
+    now: Time,
+) -> Result<u64, BudgetError> {
+    let (Some(amount), Some(currency)) = (price.amount, &price.currency) else { return Ok(price.free) };
+    if !currency.eq_ignore_ascii_case(&wanted.currency) {
+        return Err(BudgetError::Currency {
+            account: identity.to_owned(),
+            budget: wanted.currency.clone(),
+            action: price.action.clone(),
+            bill: currency.clone(),
+        });
+    }
+    // Lists are never stopped; what they cost is no longer there for the rest.
+    let mut left = wanted.amount;
+    if let Some(lists) = of(&price.partition, "monitoring:ListMetrics") {
+        left -= super::cost(lists, used(state, identity, lists, now).await?).unwrap_or(0.0);
+    }
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a number of units, not negative"
+    )]
+    // A millionth more, so that an amount that is an exact number of units in decimals is that number.
+    let paid = (left.max(0.0) / amount * price.per as f64 + 1e-6) as u64;
+    Ok(price.free.saturating_add(paid))
+}

@@ -1,0 +1,10 @@
+//! Money: what calls cost, what was called this month, and what a budget still allows.
+//!
+//! Owns the prices (data, with date and source), the sums over the days that the state counts, and the rules of `[budget]`. Knows no script and makes no call.
+
+pub mod budget;
+mod prices;
+mod usage;
+
+pub use prices::{Price, Unit, cost, grouped, metered, money, of, partition};
+pub use usage::{counted, day, metrics_key, month, used};

@@ -1,0 +1,51 @@
+//! What was called this month, by the days that the state counts (UTC).
+
+use crate::money::{Price, Unit};
+use crate::state::{State, StateError, Time};
+use chrono::{DateTime, Datelike as _};
+use funchost_collectors::call::Counts;
+use std::collections::BTreeMap;
+
+/// How metrics are counted beside the calls that asked for them.
+#[must_use]
+pub fn metrics_key(action: &str) -> String {
+    format!("{action} metrics")
+}
+
+/// What is counted for a day: calls, and metrics where the cloud bills by them.
+#[must_use]
+pub fn counted(counts: &Counts) -> BTreeMap<String, u64> {
+    let mut counted = counts.snapshot();
+    counted.extend(counts.metrics().into_iter().map(|(action, metrics)| (metrics_key(&action), metrics)));
+    counted
+}
+
+/// The day of a time: `2026-11-22`.
+#[must_use]
+pub fn day(now: Time) -> String {
+    DateTime::from_timestamp_nanos(now).format("%Y-%m-%d").to_string()
+}
+
+/// The month of a time: `2026-11`.
+#[must_use]
+pub fn month(now: Time) -> String {
+    DateTime::from_timestamp_nanos(now).format("%Y-%m").to_string()
+}
+
+/// The units of a price that an account has used in this month.
+///
+/// # Errors
+/// Where the state cannot be read.
+pub async fn used(state: &dyn State, account: &str, price: &Price, now: Time) -> Result<u64, StateError> {
+    let key = match price.unit {
+        Unit::Call => price.action.clone(),
+        Unit::Metric => metrics_key(&price.action),
+    };
+    let month = month(now);
+    let mut used: u64 = 0;
+    for day in 1..=DateTime::from_timestamp_nanos(now).day() {
+        let calls = state.calls(&format!("{month}-{day:02}"), account).await?;
+        used = used.saturating_add(calls.get(&key).copied().unwrap_or(0));
+    }
+    Ok(used)
+}

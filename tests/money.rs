@@ -1,0 +1,241 @@
+//! Quota and bill from outside: every call is counted, per day, and a budget stops what would break it, now and after a restart.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use funchost::money::{day, metrics_key};
+use funchost::state::{Sqlite, State as _};
+use funchost_collectors::clock::{Clock as _, SECOND, SystemClock};
+use serde_json::json;
+use simcloud::{AwsEstate, Fault, FaultKind, Options};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use support::{World, aws_script};
+
+const CHINA: &str = "cn-northwest-1";
+const MINUTE: i64 = 60;
+const SCRIPT: &str = "my_aws/main.rhai";
+const RUN: &[&str] = &["run", SCRIPT, "--output", "json"];
+const ACCOUNT: &str = "aws/AKIASIMCLOUD00000001";
+
+/// Four instances with a metric of the processor each.
+async fn world() -> World {
+    let estate = AwsEstate { instances: 4, metrics: 1, nasty: false, ..AwsEstate::default() };
+    let world = World::new(Options { aws: estate, ..Options::default() }).await;
+    world.write(SCRIPT, &aws_script(&[CHINA], "[\"*cpu*\"]"));
+    world
+}
+
+/// Those that the script asks for: of the processor, one for each instance.
+fn metrics(world: &World) -> u64 {
+    let metrics = world.clouds.metrics(CHINA);
+    let wanted = metrics.iter().filter(|metric| {
+        metric.namespace == "AWS/EC2"
+            && metric.name.contains("CPU")
+            && metric.dimensions.len() == 1
+            && metric.dimensions[0].0 == "InstanceId"
+    });
+    wanted.count() as u64
+}
+
+fn budget(world: &World, lines: &str) {
+    let path = world.folder.path().join("funchost.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let text = text.split("[budget").next().unwrap().to_owned();
+    std::fs::write(path, format!("{text}{lines}")).unwrap();
+}
+
+/// What the state counts of today; run after a midnight, of the day before too.
+async fn counted(world: &World) -> BTreeMap<String, u64> {
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for back in [0, 86_400] {
+        for (action, count) in state.calls(&day(SystemClock.now() - back * SECOND), ACCOUNT).await.unwrap() {
+            *sums.entry(action).or_default() += count;
+        }
+    }
+    state.close().await;
+    sums
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_call_is_counted_in_the_report_and_by_day() {
+    let world = world().await;
+    let throttle = |action: &str, times| Fault {
+        service: None,
+        action: Some(action.into()),
+        region: None,
+        skip: 0,
+        times,
+        kind: FaultKind::Throttle,
+    };
+    world.clouds.fault(throttle("DescribeInstances", 1));
+    world.clouds.fault(throttle("GetMetricData", 2));
+    let first = world.run(RUN);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert_eq!(first.collector("aws_ec2")["calls"], json!({ "ec2:DescribeInstances": 2 }));
+    let calls = json!({ "monitoring:GetMetricData": 3, "monitoring:ListMetrics": 1 });
+    assert_eq!(first.collector("aws_cloudwatch")["calls"], calls);
+    let warnings = first.json()["warnings"].to_string();
+    assert!(
+        warnings.contains("ec2:DescribeInstances was throttled 1 time in cn-northwest-1: slowed down to 11.0 calls a second (configured: 20)"),
+        "{warnings}"
+    );
+    world.clouds.set_clock_offset(MINUTE);
+    assert_eq!(world.run_at(MINUTE, RUN).code, 0);
+    // What the doubles were asked, refusals included, and the metrics as they are billed.
+    let mut expected = world.clouds.calls();
+    assert_eq!(expected["monitoring:GetMetricData"], 4);
+    expected.insert(metrics_key("monitoring:GetMetricData"), 2 * metrics(&world));
+    assert_eq!(counted(&world).await, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_the_users_file_is_the_rate_that_success_returns_to() {
+    let mut world = world().await;
+    world.variables.insert("FUNCHOST_LIMITS__AWS__MONITORING__GETMETRICDATA".into(), "8".into());
+    world.clouds.fault(Fault {
+        service: None,
+        action: Some("GetMetricData".into()),
+        region: None,
+        skip: 0,
+        times: 1,
+        kind: FaultKind::Throttle,
+    });
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let warnings = ran.json()["warnings"].to_string();
+    assert!(warnings.contains("slowed down to 4.4 calls a second (configured: 8)"), "{warnings}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_would_break_the_budget_begins_no_metered_call() {
+    let world = world().await;
+    let metrics = metrics(&world);
+    assert!(metrics >= 4, "{metrics}");
+    // Enough for two runs and a half.
+    budget(&world, &format!("[budget]\ncalls = {}\n", 2 * metrics + metrics / 2));
+    let first = world.run(RUN);
+    assert_eq!(first.code, 0, "{first:?}");
+    let left = first.json()["budget"][0].clone();
+    assert_eq!((&left["account"], &left["unit"]), (&json!(ACCOUNT), &json!("metrics")), "{left:#}");
+    assert_eq!((&left["used"], &left["left"]), (&json!(metrics), &json!(metrics + metrics / 2)), "{left:#}");
+    assert_eq!(first.json()["warnings"], json!([]));
+
+    world.clouds.set_clock_offset(MINUTE);
+    let second = world.run_at(MINUTE, RUN);
+    assert_eq!(second.code, 0, "{second:?}");
+    assert!(
+        second.json()["warnings"][0].as_str().unwrap().starts_with("80 % of the budget of "),
+        "{second:?}"
+    );
+
+    // The third is refused by another process as well, and objects go on.
+    world.clouds.set_clock_offset(15 * MINUTE);
+    world.clouds.reset_calls();
+    drop(world.clouds.datakit().take_points());
+    let third = world.run_at(15 * MINUTE, &["run", SCRIPT]);
+    assert_eq!(third.code, 1, "{third:?}");
+    let asked: Vec<String> = world.clouds.calls().into_keys().collect();
+    assert_eq!(asked, ["ec2:DescribeInstances"], "neither the metered call nor anything for it");
+    assert_eq!(world.clouds.billed_metrics(), 0);
+    assert_eq!(world.clouds.datakit().points().len(), 4);
+    let month = day(SystemClock.now())[..7].to_owned();
+    let shown = third.stdout.replace(&month, "[month]");
+    let shown: String = shown
+        .lines()
+        .map(|line| match line.split_once(" in ") {
+            Some((head, tail)) if tail.ends_with(" s") || tail.contains(" s:") => {
+                format!("{head} in [time]{}\n", tail.find(':').map_or("", |at| &tail[at..]))
+            }
+            _ => format!("{line}\n"),
+        })
+        .collect();
+    insta::assert_snapshot!("budget_refused", shown);
+
+    // Nothing was claimed: it goes on as soon as the budget does.
+    budget(&world, "[budget]\ncalls = 1_000_000\n");
+    let fourth = world.run_at(15 * MINUTE, RUN);
+    assert_eq!(fourth.code, 0, "{fourth:?}");
+    assert_eq!(fourth.json()["budget"][0]["used"], 3 * metrics);
+}
+
+/// Before anything is known, the lists are asked for first; then it is known, and the metered calls are not begun.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_run_is_stopped_too() {
+    let world = world().await;
+    budget(&world, "[budget.accounts.AKIASIMCLOUD00000001]\ncalls = 3\n");
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!world.clouds.calls().contains_key("monitoring:GetMetricData"), "{:?}", world.clouds.calls());
+    let error = ran.collector("aws_cloudwatch")["error"].as_str().unwrap().to_owned();
+    assert!(
+        error.starts_with(&format!("monitoring:GetMetricData was not called: this run needs {} metrics; the budget of {ACCOUNT} for ", metrics(&world))),
+        "{error}"
+    );
+    assert!(error.contains("hint: raise the budget under [budget] in funchost.toml"), "{error}");
+    assert_eq!(ran.collector("aws_ec2")["status"], "collected");
+}
+
+/// Two regions are collected at once: all of a run is begun, or what does not fit is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_share_the_budget() {
+    let world = world().await;
+    world.write(SCRIPT, &aws_script(&[CHINA, "cn-north-1"], "[\"*cpu*\"]"));
+    let metrics = metrics(&world);
+    budget(&world, &format!("[budget]\ncalls = {}\n", 3 * metrics));
+    assert_eq!(world.run(RUN).code, 0);
+    world.clouds.set_clock_offset(MINUTE);
+    world.clouds.reset_calls();
+    let second = world.run_at(MINUTE, RUN);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(world.clouds.calls().is_empty(), "neither region: {:?}", world.clouds.calls());
+    assert_eq!(second.json()["budget"][0]["used"], 2 * metrics);
+}
+
+/// Attempts that fail are attempts: what they cost is beyond the budget only where a call was begun within it.
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_a_budget_in_the_currency_of_the_bill() {
+    let world = world().await;
+    let metrics = metrics(&world);
+    // One and a half runs, at CNY 0.0651 for 1,000 metrics.
+    let amount = 0.0651 / 1000.0 * (metrics + metrics / 2) as f64;
+    budget(&world, &format!("[budget]\nmoney = \"{amount:.9} CNY\"\n"));
+    let first = world.run(RUN);
+    assert_eq!(first.code, 0, "{first:?}");
+    let limit = first.json()["budget"][0]["limit"].as_u64().unwrap();
+    assert!((metrics..=metrics + metrics / 2).contains(&limit), "lists are paid from it too: {limit}");
+    world.clouds.set_clock_offset(MINUTE);
+    world.clouds.reset_calls();
+    let second = world.run_at(MINUTE, RUN);
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(world.clouds.calls().is_empty(), "{:?}", world.clouds.calls());
+
+    budget(&world, "[budget]\nmoney = \"5 USD\"\n");
+    let third = world.run_at(MINUTE, RUN);
+    assert_eq!(third.code, 1, "{third:?}");
+    let error = third.collector("aws_cloudwatch")["error"].as_str().unwrap().to_owned();
+    assert_eq!(
+        error,
+        format!(
+            "the budget of {ACCOUNT} is in USD, and monitoring:GetMetricData is billed in CNY: metered calls are not begun"
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_knows_the_budget() {
+    let world = world().await;
+    let metrics = metrics(&world);
+    assert_eq!(world.run(RUN).code, 0);
+    budget(&world, &format!("[budget]\ncalls = {}\n", metrics * 1440 * 10));
+    let plan = world.run(&["plan", SCRIPT, "--output", "json"]).json();
+    let pool = &plan["pools"][0];
+    assert_eq!(pool["budget_a_month"], metrics * 14_400, "{plan:#}");
+    let warning = plan["warnings"][0].as_str().unwrap();
+    assert!(
+        warning.contains("the budget allows") && warning.ends_with("on day 10 these calls will stop"),
+        "{warning}"
+    );
+}
