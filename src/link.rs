@@ -44,8 +44,11 @@ impl Class {
 /// The objects of a process, by account and class.
 pub struct Linker {
     state: Arc<dyn State>,
-    classes: Mutex<HashMap<(String, Text), Class>>,
+    classes: Mutex<Classes>,
 }
+
+/// By account, then by class.
+type Classes = HashMap<String, HashMap<Text, Class>>;
 
 impl std::fmt::Debug for Linker {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -65,13 +68,13 @@ impl Linker {
     /// # Errors
     /// Where the state cannot be read.
     pub async fn load(&self, account: &str, class: &Text) -> Result<(), StateError> {
-        let key = (account.to_owned(), class.clone());
-        if self.with(|classes| classes.get(&key).is_some_and(|class| class.loaded)) {
+        let known = |classes: &mut Classes| classes.get(account)?.get(class).map(|class| class.loaded);
+        if self.with(known) == Some(true) {
             return Ok(());
         }
         let remembered = self.state.objects(account, class, None).await?;
         self.with(|classes| {
-            let class = classes.entry(key).or_default();
+            let class = of(classes, account, class);
             if !class.loaded {
                 class.loaded = true;
                 for (region, object) in remembered {
@@ -102,7 +105,7 @@ impl Linker {
     ) -> Result<(), StateError> {
         let named = || points.iter().filter_map(|point| point.tag("name").map(|name| (name, &point.tags)));
         self.with(|classes| {
-            let class = classes.entry((scope.account.clone(), Text::from(scope.class.as_str()))).or_default();
+            let class = of(classes, &scope.account, &Text::from(scope.class.as_str()));
             let objects = class.regions.entry(Text::from(scope.region.as_str())).or_default();
             for (name, tags) in named() {
                 objects.insert(Text::from(name), Arc::new(tags.clone()));
@@ -132,7 +135,7 @@ impl Linker {
         remember: bool,
     ) -> Result<(), StateError> {
         self.with(|classes| {
-            let class = classes.entry((scope.account.clone(), Text::from(scope.class.as_str()))).or_default();
+            let class = of(classes, &scope.account, &Text::from(scope.class.as_str()));
             if let Some(objects) = class.regions.get_mut(scope.region.as_str()) {
                 objects.retain(|name, _| seen.contains(name));
             }
@@ -148,16 +151,14 @@ impl Linker {
     /// The object that a link names. Its class must have been loaded.
     #[must_use]
     pub fn find(&self, account: &str, link: &Link) -> Option<ObjectTags> {
-        self.with(|classes| {
-            classes.get_mut(&(account.to_owned(), link.class.clone()))?.find(&link.tag, &link.value)
-        })
+        self.with(|classes| classes.get_mut(account)?.get_mut(&link.class)?.find(&link.tag, &link.value))
     }
 
     /// The objects of one region, as maps.
     #[must_use]
     pub fn objects(&self, account: &str, class: &str, region: &str) -> Vec<Arc<BTreeMap<Text, Text>>> {
         self.with(|classes| {
-            let class = classes.get(&(account.to_owned(), Text::from(class)));
+            let class = classes.get(account).and_then(|classes| classes.get(class));
             let objects = class.and_then(|class| class.regions.get(region));
             objects
                 .into_iter()
@@ -167,9 +168,13 @@ impl Linker {
         })
     }
 
-    fn with<T>(&self, use_it: impl FnOnce(&mut HashMap<(String, Text), Class>) -> T) -> T {
+    fn with<T>(&self, use_it: impl FnOnce(&mut Classes) -> T) -> T {
         use_it(&mut self.classes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn of<'classes>(classes: &'classes mut Classes, account: &str, class: &Text) -> &'classes mut Class {
+    classes.entry(account.to_owned()).or_default().entry(class.clone()).or_default()
 }
 
 /// Adds an object's tags to a metric point: what the point already has wins.

@@ -174,8 +174,8 @@ async fn regions_are_collected_together_and_kept_apart() {
 async fn filters_decide_about_metrics_too() {
     let world = World::new(plain(12)).await;
     let filtered = script(&[SHANGHAI], "\"CPUUsage\"").replace(
-        "#{ regions: regions }),",
-        "#{ regions: regions }, #{ filters: [|i| i.InstanceState == \"RUNNING\" && i.InstanceChargeType == \"PREPAID\"] }),",
+        "DataCollector(account, cvm_configs),",
+        "DataCollector(account, cvm_configs, #{ filters: [|i| i.InstanceState == \"RUNNING\" && i.InstanceChargeType == \"PREPAID\"] }),",
     );
     world.write("my_tencent/main.rhai", &filtered);
     let ran = world.run(RUN);

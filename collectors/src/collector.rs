@@ -256,7 +256,7 @@ pub enum Output {
         /// The objects; the tag `name` is each one's id.
         points: Vec<Point>,
     },
-    /// Metric points, a call's worth at a time.
+    /// Metric points, a call's worth at a time at the most.
     Metrics {
         /// Where they were asked for.
         region: Text,
@@ -304,7 +304,7 @@ pub struct Part {
 }
 
 /// How a metric point finds its object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
     /// The object's class, which is its measurement: `aws_ec2`.
     pub class: Text,

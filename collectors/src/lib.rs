@@ -12,6 +12,8 @@ pub mod collector;
 mod digest;
 pub mod estimate;
 mod link;
+#[doc(hidden)]
+pub mod measured;
 pub mod mistake;
 pub mod names;
 pub mod objects;

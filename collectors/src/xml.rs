@@ -56,6 +56,15 @@ impl Node {
 /// # Errors
 /// What is wrong with it, without its content.
 pub(crate) fn read(bytes: &[u8]) -> Result<Node, String> {
+    read_without(bytes, &[], |_| {})
+}
+
+/// Reads a document to its root element, but for the elements at the end of a path of names, root included: each is handed over when it
+/// ends, and is not kept. So a long list need not be in memory as a tree.
+///
+/// # Errors
+/// What is wrong with it, without its content.
+pub(crate) fn read_without(bytes: &[u8], path: &[&str], mut take: impl FnMut(Node)) -> Result<Node, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "the answer is no UTF-8".to_owned())?;
     let mut reader = Reader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
@@ -73,6 +82,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Node, String> {
             }
             Event::End(_) => {
                 let Some(node) = open.pop() else { return Err("the answer is no XML".into()) };
+                let at_path = || {
+                    let above = open.iter().map(|node| node.name.as_str());
+                    above.chain([node.name.as_str()]).eq(path.iter().copied())
+                };
+                if open.len() + 1 == path.len() && at_path() {
+                    take(node);
+                    continue;
+                }
                 match open.last_mut() {
                     Some(parent) => parent.children.push(node),
                     None => return Ok(node),
@@ -127,6 +144,18 @@ mod tests {
         assert_eq!(tree.at(&["b"]).unwrap().text().unwrap(), " 两 & 🚀\n\ttab\r ");
         assert_eq!(tree.get("c").unwrap().text(), None);
         assert_eq!(tree.get("d").unwrap().text().unwrap(), "<x>&amp;");
+    }
+
+    #[test]
+    fn the_elements_of_a_path_are_handed_over_and_not_kept() {
+        let mut taken = Vec::new();
+        let document = "<a><list><item>1</item><other><item>2</item></other></list><item>3</item></a>";
+        let rest = read_without(document.as_bytes(), &["a", "list", "item"], |node| taken.push(node.text()));
+        assert_eq!(taken, [Some("1".to_owned())]);
+        let rest = rest.unwrap();
+        assert_eq!(rest.at(&["list", "other", "item"]).unwrap().text().unwrap(), "2");
+        assert_eq!(rest.get("item").unwrap().text().unwrap(), "3");
+        assert_eq!(rest.get("list").unwrap().children.len(), 1);
     }
 
     #[test]

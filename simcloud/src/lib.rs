@@ -24,6 +24,7 @@ use aws::Aws;
 use clock::Clock;
 use server::Server;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Options {
     pub port: u16,
     /// The port of DataKit; 0 is any.
     pub datakit_port: u16,
+    /// A file for the lines that DataKit takes; requests and points are then not kept in memory.
+    pub datakit_lines: Option<PathBuf>,
     /// Added to every answer of a cloud.
     pub latency: Duration,
     /// What everything is made from.
@@ -59,6 +62,7 @@ impl Default for Options {
         Self {
             port: 0,
             datakit_port: 0,
+            datakit_lines: None,
             latency: Duration::ZERO,
             seed: 1,
             aws: AwsEstate::default(),
@@ -104,7 +108,8 @@ impl Simcloud {
         let aliyun = Aliyun::new(clock.clone(), &options.aliyun, options.seed, options.latency, options.log);
         let aliyun = Arc::new(aliyun);
         let aliyun_server = Server::start(options.aliyun_port, aliyun.clone()).await?;
-        let datakit = DataKit::start(options.datakit_port, clock.clone()).await?;
+        let datakit =
+            DataKit::start(options.datakit_port, clock.clone(), options.datakit_lines.as_deref()).await?;
         Ok(Self { clock, aws, server, aliyun, aliyun_server, tencent, tencent_server, datakit })
     }
 

@@ -4,6 +4,7 @@
 
 use clap::Parser;
 use simcloud::{AliyunEstate, AwsEstate, Options, Simcloud, TencentEstate};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Strict doubles of AWS (EC2, CloudWatch, STS), of Alibaba Cloud (CMS, ECS, RDS, SLB, OSS, STS), of Tencent Cloud (CVM, Monitor, STS) and of
@@ -16,6 +17,9 @@ struct Arguments {
     /// Port of DataKit; 0 is any
     #[arg(long, default_value_t = 0)]
     datakit_port: u16,
+    /// Write the lines that DataKit takes into this file and keep none in memory
+    #[arg(long, value_name = "FILE")]
+    datakit_lines: Option<PathBuf>,
     /// Added to every answer of a cloud: `30ms`, `1s`
     #[arg(long, default_value = "0ms", value_parser = duration)]
     latency: Duration,
@@ -65,6 +69,7 @@ async fn main() -> std::io::Result<()> {
     let clouds = Simcloud::start(Options {
         port: arguments.port,
         datakit_port: arguments.datakit_port,
+        datakit_lines: arguments.datakit_lines,
         latency: arguments.latency,
         seed: arguments.seed,
         aws: AwsEstate {
@@ -126,7 +131,7 @@ async fn main() -> std::io::Result<()> {
     println!(
         "  metrics billed {}\npoints taken by DataKit\n  {}",
         clouds.billed_metrics(),
-        clouds.datakit().points().len()
+        clouds.datakit().taken()
     );
     clouds.stop().await;
     Ok(())

@@ -15,7 +15,7 @@ use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::CallPath;
 use funchost_collectors::clock::Clock;
-use funchost_collectors::collector::{Collector, Failure, MarkId, MetricPoint, Output};
+use funchost_collectors::collector::{Collector, Failure, Link, MarkId, MetricPoint, Output};
 use funchost_collectors::point::{Point, Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -299,6 +299,8 @@ pub(super) struct Delivery<'run> {
     sent: BTreeMap<MarkId, Vec<Sent>>,
     moved: Vec<(String, Time, Time)>,
     buffer: Vec<u8>,
+    /// The object that was found last: the points of one resource come one after the other.
+    last: Option<(Link, Option<ObjectTags>)>,
     notes: Notes,
     shadowed: BTreeSet<Text>,
     causes: Vec<String>,
@@ -332,6 +334,7 @@ impl<'run> Delivery<'run> {
             sent: BTreeMap::new(),
             moved: Vec::new(),
             buffer: Vec::new(),
+            last: None,
             notes: Notes::default(),
             shadowed: BTreeSet::new(),
             causes: Vec::new(),
@@ -458,10 +461,17 @@ impl<'run> Delivery<'run> {
         Ok(())
     }
 
-    async fn object_of(&self, metric: &MetricPoint) -> Result<Option<ObjectTags>, StateError> {
+    async fn object_of(&mut self, metric: &MetricPoint) -> Result<Option<ObjectTags>, StateError> {
         let Some(link) = &metric.link else { return Ok(None) };
+        if let Some((last, object)) = &self.last
+            && last == link
+        {
+            return Ok(object.clone());
+        }
         self.linker.load(&self.account, &link.class).await?;
-        Ok(self.linker.find(&self.account, link))
+        let object = self.linker.find(&self.account, link);
+        self.last = Some((link.clone(), object.clone()));
+        Ok(object)
     }
 
     /// The fixed tag and the account's own. What the cloud says wins.

@@ -7,14 +7,17 @@ use crate::sink::{MARGIN, REACH as DATAKIT_REACH, oldest_writable};
 use crate::state::{Sent, State, StateError, Time};
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{MarkId, MarkKey, MetricPoint, Window};
-use funchost_collectors::point::{Point, Value};
+use funchost_collectors::point::{Point, Text, Value};
 use funchost_collectors::run::WindowRequest;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Metrics that one warning names.
 const NAMED: usize = 10;
+
+/// At least so many points are known again within a run.
+const REMEMBERED: usize = 57_000;
 
 /// The first window of a metric.
 const FIRST_WINDOW: Time = 600 * SECOND;
@@ -36,6 +39,26 @@ struct Opened {
     marks: Vec<Open>,
     /// Seconds that windows lost at the limit of two hours: the most of any mark.
     cut: Time,
+    recent: Recent,
+    /// What is hashed.
+    buffer: Vec<u8>,
+}
+
+/// What this run has handed over last: enough to notice a page that repeats itself, in memory that does not grow with the estate.
+#[derive(Default)]
+struct Recent {
+    now: HashMap<(MarkId, Time, u64), u64>,
+    before: HashMap<(MarkId, Time, u64), u64>,
+}
+
+impl Recent {
+    /// Puts a point's fields in the place of those known before.
+    fn put(&mut self, key: (MarkId, Time, u64), fields: u64) -> Option<u64> {
+        if self.now.len() >= REMEMBERED {
+            self.before = std::mem::take(&mut self.now);
+        }
+        self.now.insert(key, fields).or_else(|| self.before.get(&key).copied())
+    }
 }
 
 struct Open {
@@ -113,7 +136,13 @@ impl Marks {
                 name: format!("{} {}", key.namespace, key.metric),
                 window,
                 period,
-                sent: mark.sent.iter().map(|sent| ((sent.time, sent.identity), sent.fields)).collect(),
+                // What lies before the window does not come again.
+                sent: mark
+                    .sent
+                    .iter()
+                    .filter(|sent| sent.time >= start)
+                    .map(|sent| ((sent.time, sent.identity), sent.fields))
+                    .collect(),
                 // A datapoint has the time at which its period began.
                 out_of_reach: period > DATAKIT_REACH - MARGIN,
                 too_old: 0,
@@ -135,6 +164,7 @@ impl Marks {
     pub(super) fn judge(&self, metric: &MetricPoint, now: Time) -> Verdict {
         let point = &metric.point;
         let mut opened = self.lock();
+        let opened = &mut *opened;
         if point.time < oldest_writable(now) {
             for part in &metric.parts {
                 if let Some(open) = opened.marks.get_mut(part.mark.0) {
@@ -144,17 +174,17 @@ impl Marks {
             }
             return Verdict::TooOld;
         }
-        let identity = identity(point);
+        let identity = identity(point, &mut opened.buffer);
         let mut changed = false;
         let mut memory = Vec::with_capacity(metric.parts.len());
         for part in &metric.parts {
-            let fields = fingerprint(point, part.first_field, part.fields);
+            let fields = fingerprint(point, part.first_field, part.fields, &mut opened.buffer);
             if let Some(open) = opened.marks.get_mut(part.mark.0) {
                 open.in_time += 1;
                 // What is handed over counts as sent in this run too: a page that repeats itself sends nothing twice.
-                if open.sent.insert((point.time, identity), fields) != Some(fields) {
-                    changed = true;
-                }
+                let known = opened.recent.put((part.mark, point.time, identity), fields);
+                let known = known.or_else(|| open.sent.get(&(point.time, identity)).copied());
+                changed |= known != Some(fields);
             }
             memory.push((part.mark, Sent { time: point.time, identity, fields }));
         }
@@ -236,37 +266,42 @@ impl Marks {
 }
 
 /// A stable hash of what a point is of: its measurement and its own tags, whatever their order.
-fn identity(point: &Point) -> u64 {
-    let mut tags: Vec<(&str, &str)> = point.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
-    tags.sort_unstable();
-    let mut hash = Xxh3::new();
-    update(&mut hash, point.measurement.as_bytes());
-    for (key, value) in tags {
-        update(&mut hash, key.as_bytes());
-        update(&mut hash, value.as_bytes());
+fn identity(point: &Point, buffer: &mut Vec<u8>) -> u64 {
+    buffer.clear();
+    update(buffer, point.measurement.as_bytes());
+    let mut add = |(key, value): &(Text, Text)| {
+        update(buffer, key.as_bytes());
+        update(buffer, value.as_bytes());
+    };
+    if point.tags.is_sorted() {
+        point.tags.iter().for_each(add);
+    } else {
+        let mut tags: Vec<&(Text, Text)> = point.tags.iter().collect();
+        tags.sort_unstable();
+        tags.into_iter().for_each(&mut add);
     }
-    hash.digest()
+    xxh3_64(buffer)
 }
 
 /// A stable hash of one metric's fields in a point.
-fn fingerprint(point: &Point, first: usize, count: usize) -> u64 {
-    let mut hash = Xxh3::new();
+fn fingerprint(point: &Point, first: usize, count: usize, buffer: &mut Vec<u8>) -> u64 {
+    buffer.clear();
     for (key, value) in point.fields.iter().skip(first).take(count) {
-        update(&mut hash, key.as_bytes());
+        update(buffer, key.as_bytes());
         match value {
-            Value::Float(number) => hash.update(&number.to_bits().to_le_bytes()),
-            Value::Integer(number) => hash.update(&number.to_le_bytes()),
-            Value::Boolean(yes) => hash.update(&[u8::from(*yes)]),
-            Value::Text(text) => update(&mut hash, text.as_bytes()),
+            Value::Float(number) => buffer.extend_from_slice(&number.to_bits().to_le_bytes()),
+            Value::Integer(number) => buffer.extend_from_slice(&number.to_le_bytes()),
+            Value::Boolean(yes) => buffer.push(u8::from(*yes)),
+            Value::Text(text) => update(buffer, text.as_bytes()),
         }
     }
-    hash.digest()
+    xxh3_64(buffer)
 }
 
 /// With its length, so that `ab` + `c` differs from `a` + `bc`.
-fn update(hash: &mut Xxh3, bytes: &[u8]) {
-    hash.update(&(bytes.len() as u64).to_le_bytes());
-    hash.update(bytes);
+fn update(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+    buffer.extend_from_slice(bytes);
 }
 
 fn round_down(time: Time, period: Time) -> Time {

@@ -1,9 +1,10 @@
 //! The memory of a script: what its own thread holds, counted by the allocator.
 //!
-//! Owns the process's allocator, which is the system's with one counter a thread. Rhai's own limits on texts and lists would
+//! Owns the process's allocator, which is mimalloc with one counter a thread. Rhai's own limits on texts and lists would
 //! make building a list quadratic. Knows nothing of scripts: the engine asks between two operations.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use mimalloc::MiMalloc;
+use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 
 thread_local! {
@@ -13,7 +14,7 @@ thread_local! {
     static COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The system's allocator, counting.
+/// mimalloc, counting.
 struct Counting;
 
 #[global_allocator]
@@ -32,31 +33,31 @@ fn bytes(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; counting touches two thread-local cells that need no
+// SAFETY: every call goes to mimalloc unchanged; counting touches two thread-local cells that need no
 // memory and have no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(bytes(layout.size()));
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
+        unsafe { MiMalloc.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         count(bytes(layout.size()));
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc_zeroed(layout) }
+        unsafe { MiMalloc.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-bytes(layout.size()));
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(pointer, layout) }
+        unsafe { MiMalloc.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count(bytes(size) - bytes(layout.size()));
         // SAFETY: the caller's promise, passed on.
-        unsafe { System.realloc(pointer, layout, size) }
+        unsafe { MiMalloc.realloc(pointer, layout, size) }
     }
 }
 

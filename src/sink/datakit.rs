@@ -8,6 +8,7 @@ use super::{REACH, oldest_writable};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use funchost_collectors::call::date;
 use funchost_collectors::clock::{Clock, SECOND};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -165,7 +166,7 @@ impl DataKit {
     }
 
     /// Takes out what DataKit would write under another time.
-    async fn drop_too_old(&self, batch: &mut Batch, deadline: Instant) -> u64 {
+    async fn drop_too_old(&self, batch: &mut Cow<'_, Batch>, deadline: Instant) -> u64 {
         let (Some(clock), Some(oldest)) = (&self.clock, batch.oldest()) else { return 0 };
         if oldest >= clock.now().saturating_sub(NEARLY) {
             return 0;
@@ -175,7 +176,9 @@ impl DataKit {
         }
         let ahead = self.ahead.load(Ordering::Relaxed);
         let now = clock.now().saturating_add(if ahead == UNSEEN { 0 } else { ahead.max(0) });
-        batch.drop_older_than(oldest_writable(now))
+        // Only what has to lose something is copied.
+        let first = oldest_writable(now);
+        if oldest >= first { 0 } else { batch.to_mut().drop_older_than(first) }
     }
 
     /// Looks at DataKit's clock. A DataKit that does not answer will not take the points either.
@@ -198,7 +201,7 @@ impl DataKit {
 
     /// Writes a batch; goes on trying what can succeed until the deadline.
     pub async fn write(&self, batch: &Batch, deadline: Instant) -> Delivery {
-        let mut batch = batch.clone();
+        let mut batch = Cow::Borrowed(batch);
         let too_old = self.drop_too_old(&mut batch, deadline).await;
         let mut delivery = Delivery { delivered: 0, rejected: Vec::new(), too_old, outcome: Outcome::Done };
         // What is left to send, as a stack of pieces: the first line is sent first.
@@ -228,24 +231,24 @@ impl DataKit {
                     } else if said && bad.len() <= SINGLES {
                         // The echo of the body may hold what looks like a position: each line that was named is asked about alone.
                         for index in bad.iter().rev() {
-                            pieces.push(piece.filter(|at, _| at == *index));
+                            pieces.push(Cow::Owned(piece.filter(|at, _| at == *index)));
                         }
-                        pieces.push(piece.filter(|index, _| !bad.contains(&index)));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| !bad.contains(&index))));
                     } else if said {
                         for index in &bad {
                             delivery.rejected.push(rejected(&piece, *index, &cause));
                         }
-                        pieces.push(piece.filter(|index, _| !bad.contains(&index)));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| !bad.contains(&index))));
                     } else {
                         let half = piece.len() / 2;
-                        pieces.push(piece.filter(|index, _| index >= half));
-                        pieces.push(piece.filter(|index, _| index < half));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| index >= half)));
+                        pieces.push(Cow::Owned(piece.filter(|index, _| index < half)));
                     }
                     continue;
                 }
                 Answer::Unavailable(why) | Answer::Refused(why) => why,
             };
-            let mut rest = piece;
+            let mut rest = piece.into_owned();
             while let Some(next) = pieces.pop() {
                 for index in 0..next.len() {
                     if let (Some(line), Some(time)) = (next.line(index), next.time(index)) {

@@ -122,6 +122,10 @@ pub enum Refused {
 /// [`Refused`] where nothing that DataKit would take is left.
 pub fn encode(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Refused> {
     let start = out.len();
+    if plain(point, out) {
+        return Ok(());
+    }
+    out.truncate(start);
     let result = write(point, out, notes, &HashSet::new());
     let result = match result {
         Ok(()) if out.len() - start > POINT_BYTES => {
@@ -134,6 +138,109 @@ pub fn encode(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(),
         out.truncate(start);
     }
     result
+}
+
+/// Writes a point of which nothing has to be changed, as nearly all are; on any doubt says so, and what was appended counts for nothing.
+///
+/// The same line as [`write`] makes, without its lists of what was written.
+fn plain(point: &Point, out: &mut Vec<u8>) -> bool {
+    let start = out.len();
+    let Point { measurement, tags, fields, .. } = point;
+    if measurement.is_empty() || measurement.len() > MEASUREMENT_BYTES || tags.len() > TAGS {
+        return false;
+    }
+    // More fields than this take the square of their number here.
+    if fields.is_empty() || fields.len() > PLAIN_FIELDS {
+        return false;
+    }
+    // A measurement has escapes of its own.
+    if !is_plain(measurement.as_bytes()) {
+        return false;
+    }
+    out.extend_from_slice(measurement.as_bytes());
+    for (index, (key, value)) in tags.iter().enumerate() {
+        if key.is_empty() || value.is_empty() || key.len() > KEY_BYTES || value.len() > TAG_VALUE_BYTES {
+            return false;
+        }
+        if stands(&tags[..index], key) {
+            return false;
+        }
+        out.push(b',');
+        if !copied(key, out) {
+            return false;
+        }
+        out.push(b'=');
+        if !copied(value, out) {
+            return false;
+        }
+    }
+    if out.len() - start > SERIES_BYTES {
+        return false;
+    }
+    for (index, (key, value)) in fields.iter().enumerate() {
+        if key.is_empty() || key.len() > KEY_BYTES || stands(tags, key) || stands(&fields[..index], key) {
+            return false;
+        }
+        out.push(if index == 0 { b' ' } else { b',' });
+        if !copied(key, out) {
+            return false;
+        }
+        out.push(b'=');
+        match value {
+            Value::Float(number) if number.is_finite() => field_value(value, out),
+            Value::Integer(_) | Value::Boolean(_) => field_value(value, out),
+            Value::Float(_) => return false,
+            Value::Text(_) if point.category == Category::Metric => return false,
+            Value::Text(_) => field_value(value, out),
+        }
+    }
+    out.push(b' ');
+    out.extend_from_slice(itoa::Buffer::new().format(point.time).as_bytes());
+    out.len() - start <= POINT_BYTES
+}
+
+/// Points with more fields take the other way.
+const PLAIN_FIELDS: usize = 128;
+
+/// Does a key stand among these?
+fn stands<Any>(known: &[(Text, Any)], key: &str) -> bool {
+    known.iter().any(|(known, _)| known.len() == key.len() && **known == *key)
+}
+
+/// Copies a text that needs no escape, or nothing but blanks, commas and `=` escaped; says whether it did.
+fn copied(text: &str, out: &mut Vec<u8>) -> bool {
+    let bytes = text.as_bytes();
+    if is_plain(bytes) {
+        out.extend_from_slice(bytes);
+        return true;
+    }
+    if bytes.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t' | b'#')) {
+        return false;
+    }
+    escape_key(text, out);
+    true
+}
+
+/// Is every byte one that is nowhere special? What is said to be special need not be: all below `-` counts, which is one comparison.
+fn is_plain(bytes: &[u8]) -> bool {
+    fn chunk<const N: usize>(bytes: Option<&[u8; N]>) -> bool {
+        // Without a way out in the middle the compiler compares all of them at once.
+        bytes.is_some_and(|bytes| {
+            bytes
+                .iter()
+                .fold(true, |plain, byte| plain & (*byte >= b'-') & (*byte != b'=') & (*byte != b'\\'))
+        })
+    }
+    // The last chunk overlaps the one before.
+    match bytes.len() {
+        16.. => {
+            bytes.as_chunks::<16>().0.iter().all(|bytes| chunk(Some(bytes)))
+                && chunk(bytes.last_chunk::<16>())
+        }
+        8.. => chunk(bytes.first_chunk::<8>()) && chunk(bytes.last_chunk::<8>()),
+        4.. => chunk(bytes.first_chunk::<4>()) && chunk(bytes.last_chunk::<4>()),
+        _ => bytes.iter().all(|byte| chunk(Some(&[*byte]))),
+    }
 }
 
 /// Leaves out `message`, then the largest text fields, until the point is small enough.

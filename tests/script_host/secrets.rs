@@ -147,7 +147,7 @@ fn base64(bytes: &[u8]) -> String {
 
 #[test]
 fn a_quote_that_is_never_closed_hides_no_secret_from_the_mask() {
-    for before in ["\"\\", "\"", "`", "x = \"a\\\""] {
+    for before in ["`${A", "\"\\", "\"", "`", "x = \"a\\\""] {
         let ran = World::new(&format!("{before}\nak_secret = \"{SECRET}\"\n")).run();
         let Err(report) = &ran.outcome.result else { panic!("{before} is no script") };
         assert!(!report.render(false).contains("wJalrXUtn"), "{before}: {}", report.render(false));

@@ -10,35 +10,19 @@ pub(crate) const SHANGHAI: &str = "ap-shanghai";
 pub(crate) const MINUTE: i64 = 60;
 pub(crate) const RUN: &[&str] = &["run", "my_tencent/main.rhai", "--output", "json"];
 
-/// The manual's script, with the regions put in.
+/// The manual's script as it ships, with the regions and metrics put in.
 pub(crate) fn script(regions: &[&str], metrics: &str) -> String {
-    let regions: Vec<String> = regions.iter().map(|region| format!("{region:?}")).collect();
-    format!(
-        r#"import "guance_integration__runner" as integration;
-import "guance_tencentcloud_cvm__main" as tencentcloud_cvm;
-import "guance_tencentcloud_monitor__main" as tencentcloud_monitor;
-
-let account = #{{
-    ak_id: DFF.ENV("TENCENTCLOUD_AK_ID"),
-    ak_secret: DFF.ENV("TENCENTCLOUD_AK_SECRET"),
-    extra_tags: #{{ account_name: "我的腾讯云账号" }},
-}};
-
-@DFF.API("执行云资产同步", timeout = 60)
-fn run() {{
-    let regions = [{}];
-    let collectors = [
-        tencentcloud_cvm::DataCollector(account, #{{ regions: regions }}),
-        tencentcloud_monitor::DataCollector(account, #{{
-            regions: regions,
-            targets: [ #{{ namespace: "QCE/CVM", metrics: {metrics} }} ],
-        }}),
-    ];
-    Runner(collectors).run();
-}}
-"#,
-        regions.join(", ")
-    )
+    let shipped = include_str!("../../scripts/my_tencent/main.rhai");
+    let mut script = shipped.to_owned();
+    for (written, wanted) in [
+        ("timeout = 300", "timeout = 60".to_owned()),
+        ("[\"ap-shanghai\"]", format!("{regions:?}")),
+        ("[\"*cpu*\"]", metrics.to_owned()),
+    ] {
+        assert!(script.contains(written), "{written} stands in the shipped script");
+        script = script.replace(written, &wanted);
+    }
+    script
 }
 
 /// A script of one collector: `monitor(&[SHANGHAI], "#{ namespace: … }")`.

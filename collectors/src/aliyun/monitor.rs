@@ -5,6 +5,7 @@
 //! come back). Every page is billed, so windows overlap only as far as their pages are not full.
 
 mod data;
+pub(crate) mod measured;
 mod meta;
 
 use super::client::{ASSUME_ROLE, Client};

@@ -14,6 +14,7 @@ use crate::run::Run;
 use crate::xml;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// The target prefix of CloudWatch's JSON protocol.
@@ -57,7 +58,7 @@ impl<'run> Client<'run> {
     pub async fn json<T: DeserializeOwned>(
         &self,
         action: &'static Action,
-        body: &serde_json::Value,
+        body: &(impl Serialize + Sync),
     ) -> Result<T, CallError> {
         self.target(action, CLOUDWATCH, "1.0", body).await
     }
@@ -71,7 +72,7 @@ impl<'run> Client<'run> {
         action: &'static Action,
         prefix: &str,
         version: &str,
-        body: &serde_json::Value,
+        body: &(impl Serialize + Sync),
     ) -> Result<T, CallError> {
         let value =
             |text: String| HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
@@ -80,7 +81,8 @@ impl<'run> Client<'run> {
                 (header::CONTENT_TYPE, value(format!("application/x-amz-json-{version}"))),
                 (HeaderName::from_static("x-amz-target"), value(format!("{prefix}.{}", action.action))),
             ],
-            body: Bytes::from(body.to_string()),
+            // Texts and numbers can always be written.
+            body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()),
             ..OnWire::default()
         };
         self.signed(action, &wire, &|bytes: &[u8]| {

@@ -7,6 +7,7 @@
 //! A metric costs what `GetMetricData` asks for, whatever it answers; five statistics of one metric in one call are billed as one.
 
 mod data;
+pub(crate) mod measured;
 mod series;
 
 use super::client::{ASSUME_ROLE, Client};

@@ -104,19 +104,17 @@ impl Api for Instances {
 }
 
 /// Reads one answer.
-fn read(bytes: &[u8]) -> Result<Json, String> {
-    let tree = xml::read(bytes)?;
+pub(crate) fn read(bytes: &[u8]) -> Result<Json, String> {
+    let mut instances = Vec::new();
+    let tree =
+        xml::read_without(bytes, &["DescribeInstancesResponse", "reservationSet", "item"], |reservation| {
+            let of_one =
+                reservation.get("instancesSet").into_iter().flat_map(|instances| &instances.children);
+            instances.extend(of_one.map(|instance| structure("Instance", instance)));
+        })?;
     if tree.name != "DescribeInstancesResponse" {
         return Err(format!("the answer is a {}, no DescribeInstancesResponse", tree.name));
     }
-    let instances: Vec<Json> = tree
-        .get("reservationSet")
-        .into_iter()
-        .flat_map(|reservations| &reservations.children)
-        .filter_map(|reservation| reservation.get("instancesSet"))
-        .flat_map(|instances| &instances.children)
-        .map(|instance| structure("Instance", instance))
-        .collect();
     Ok(json!({ "Instances": instances, "NextToken": tree.get("nextToken").and_then(Node::text) }))
 }
 

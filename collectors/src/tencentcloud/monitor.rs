@@ -5,6 +5,7 @@
 //! instances named: they are the objects that the namespace's object collector found, in this run or an earlier one.
 
 mod data;
+pub(crate) mod measured;
 mod meta;
 mod namespaces;
 

@@ -2,13 +2,13 @@
 //!
 //! Owns the parameters' rules and the pages. Follows the CloudWatch API Reference.
 
-use super::estate::MetricTruth;
+use super::estate::{MetricTruth, Statistics};
 use super::{Context, Refusal, read_token, refuse, token};
 use crate::faults::FaultKind;
 use crate::server::{Asked, Reply};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -99,18 +99,23 @@ fn list(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
     };
     let mut estate = context.aws.estate();
     let fits = |metric: &&MetricTruth| {
-        asked.namespace.as_ref().is_none_or(|namespace| *namespace == metric.namespace)
-            && asked.name.as_ref().is_none_or(|name| *name == metric.name)
+        asked.name.as_ref().is_none_or(|name| *name == metric.name)
             && asked.dimensions.iter().all(|wanted| {
                 metric.dimensions.iter().any(|(name, value)| {
                     *name == wanted.name && wanted.value.as_ref().is_none_or(|wanted| wanted == value)
                 })
             })
     };
-    let all: Vec<&MetricTruth> = estate.metrics(context.region).iter().filter(fits).collect();
-    let page: Vec<Value> = all
-        .iter()
-        .skip(from)
+    let mut all = estate.metrics(context.region);
+    if let Some(namespace) = &asked.namespace {
+        // Sorted by namespace first.
+        let from = all.partition_point(|metric| metric.namespace < *namespace);
+        let until = all.partition_point(|metric| metric.namespace <= *namespace);
+        all = &all[from..until];
+    }
+    let mut rest = all.iter().filter(fits).skip(from).peekable();
+    let page: Vec<Value> = rest
+        .by_ref()
         .take(PAGE)
         .map(|metric| {
             let dimensions: Vec<Value> = metric
@@ -125,7 +130,7 @@ fn list(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
     let mut answer = json!({ "Metrics": page });
     if context.fault == Some(FaultKind::RepeatedToken) {
         answer["NextToken"] = token(bound, 'p', 0).into();
-    } else if next < all.len() {
+    } else if rest.peek().is_some() {
         answer["NextToken"] = token(bound, 'p', next).into();
     }
     Ok(answer)
@@ -243,6 +248,9 @@ impl GetMetricData {
     }
 }
 
+/// A series, a period, and its datapoints in the window that is asked for.
+type Found = (MetricTruth, i64, Vec<(i64, Statistics)>);
+
 #[expect(clippy::cast_possible_truncation, reason = "epoch seconds")]
 fn data(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
     let asked: GetMetricData = serde_json::from_value(body.clone())
@@ -255,8 +263,9 @@ fn data(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
     };
     let now = context.aws.clock.now();
     let mut estate = context.aws.estate();
-    let known = estate.known(context.region);
-    let mut billed = BTreeMap::new();
+    let mut billed = BTreeSet::new();
+    // The statistics of one metric stand side by side, mostly: what was found for the one before.
+    let mut found: Option<Found> = None;
     let most = asked.most.unwrap_or(DATAPOINTS);
     let descending = asked.scan_by.as_deref() != Some("TimestampAscending");
     let half = context.fault == Some(FaultKind::PartialData);
@@ -273,14 +282,21 @@ fn data(context: &Context<'_>, body: &Value) -> Result<Value, Refusal> {
         dimensions.sort();
         let series =
             MetricTruth { namespace: metric.namespace.clone(), name: metric.name.clone(), dimensions };
-        billed.entry(series.clone()).or_insert(());
         // Start times are rounded down to the minute, or to the period.
         let start = (asked.start as i64) - (asked.start as i64).rem_euclid(query.stat.period.max(60));
-        let mut points = if known.contains(&series) {
-            estate.datapoints(context.region, &series, start..asked.end as i64, query.stat.period, now)
-        } else {
-            Vec::new()
+        let same = found.take().filter(|(of, period, _)| *of == series && *period == query.stat.period);
+        let (series, period, all) = match same {
+            Some(same) => same,
+            None if estate.knows(context.region, &series) => {
+                let window = start..asked.end as i64;
+                let all = estate.datapoints(context.region, &series, window, query.stat.period, now);
+                (series, query.stat.period, all)
+            }
+            None => (series, query.stat.period, Vec::new()),
         };
+        let mut points = all.clone();
+        billed.insert(series.clone());
+        found = Some((series, period, all));
         if descending {
             points.reverse();
         }

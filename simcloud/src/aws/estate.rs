@@ -3,7 +3,7 @@
 //! Owns the truth that tests compare with. Knows no protocol.
 
 use crate::aws::AwsEstate;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Names as people give them, and worse.
@@ -141,6 +141,8 @@ pub(crate) struct Estate {
     options: AwsEstate,
     regions: BTreeMap<String, Vec<InstanceTruth>>,
     listed: HashMap<String, Vec<MetricTruth>>,
+    /// Ids of the instances with five-minute datapoints, by region.
+    basic: HashMap<String, HashSet<String>>,
     /// Datapoints that appear later than they should: until when they are hidden.
     late: HashMap<Key, i64>,
     /// Datapoints that changed after they appeared.
@@ -155,13 +157,16 @@ impl Estate {
             options: options.clone(),
             regions: BTreeMap::new(),
             listed: HashMap::new(),
+            basic: HashMap::new(),
             late: HashMap::new(),
             revised: HashMap::new(),
             publication_delay: 0,
         };
         for region in &options.regions {
-            let instances = (0..options.instances).map(|index| estate.instance(region, index, now)).collect();
+            let instances: Vec<InstanceTruth> =
+                (0..options.instances).map(|index| estate.instance(region, index, now)).collect();
             estate.regions.insert(region.clone(), instances);
+            estate.changed(region);
         }
         estate
     }
@@ -233,14 +238,14 @@ impl Estate {
         {
             change(instance);
         }
-        self.listed.remove(region);
+        self.changed(region);
     }
 
     pub(crate) fn remove(&mut self, region: &str, id: &str) {
         if let Some(instances) = self.regions.get_mut(region) {
             instances.retain(|instance| instance.id != id);
         }
-        self.listed.remove(region);
+        self.changed(region);
     }
 
     pub(crate) fn launch(&mut self, region: &str, now: i64) -> String {
@@ -251,8 +256,16 @@ impl Estate {
         instance.launched = now;
         let id = instance.id.clone();
         self.regions.entry(region.to_owned()).or_default().push(instance);
-        self.listed.remove(region);
+        self.changed(region);
         id
+    }
+
+    /// What follows from a region's instances is made anew.
+    fn changed(&mut self, region: &str) {
+        self.listed.remove(region);
+        let basic = self.instances(region).iter().filter(|instance| instance.basic_monitoring);
+        let basic = basic.map(|instance| instance.id.clone()).collect();
+        self.basic.insert(region.to_owned(), basic);
     }
 
     /// All series of a region, sorted.
@@ -319,9 +332,7 @@ impl Estate {
             return 86_400;
         }
         let instance = series.dimensions.first().filter(|(name, _)| name == "InstanceId").map(|(_, id)| id);
-        let basic = instance.is_some_and(|id| {
-            self.instances(region).iter().any(|instance| instance.id == *id && instance.basic_monitoring)
-        });
+        let basic = instance.is_some_and(|id| self.basic.get(region).is_some_and(|basic| basic.contains(id)));
         if basic { 300 } else { i64::from(self.options.period) }
     }
 
@@ -405,8 +416,9 @@ impl Estate {
         points
     }
 
-    pub(crate) fn known(&mut self, region: &str) -> BTreeSet<MetricTruth> {
-        self.metrics(region).iter().cloned().collect()
+    /// Is there such a series?
+    pub(crate) fn knows(&mut self, region: &str, series: &MetricTruth) -> bool {
+        self.metrics(region).binary_search(series).is_ok()
     }
 
     pub(crate) fn hide(&mut self, region: &str, series: MetricTruth, at: i64, until: i64) {

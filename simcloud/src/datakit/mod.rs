@@ -9,7 +9,9 @@ use crate::clock::Clock;
 use crate::server::{Asked, Reply, Server, Service};
 use flate2::read::GzDecoder;
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A field's value as DataKit reads it.
@@ -110,16 +112,21 @@ struct Inner {
     requests: Vec<WriteRequest>,
     points: Vec<ReceivedPoint>,
     hidden: Vec<String>,
+    taken: u64,
+    /// Where lines go that are taken, in place of `requests` and `points`.
+    lines: Option<File>,
 }
 
 impl DataKit {
-    pub(crate) async fn start(port: u16, clock: Arc<Clock>) -> std::io::Result<Self> {
+    pub(crate) async fn start(port: u16, clock: Arc<Clock>, lines: Option<&Path>) -> std::io::Result<Self> {
         let inner = Inner {
             behaviour: DataKitBehaviour::Accept,
             left: None,
             requests: Vec::new(),
             points: Vec::new(),
             hidden: Vec::new(),
+            taken: 0,
+            lines: lines.map(File::create).transpose()?,
         };
         let shared = Arc::new(Shared { clock, inner: Mutex::new(inner) });
         let server = Server::start(port, shared.clone()).await?;
@@ -145,7 +152,13 @@ impl DataKit {
         self.shared.lock().points.clone()
     }
 
-    /// The same, and forgets them.
+    /// How many points were taken.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.shared.lock().taken
+    }
+
+    /// All points as [`DataKit::points`], and forgets them.
     #[must_use]
     pub fn take_points(&self) -> Vec<ReceivedPoint> {
         std::mem::take(&mut self.shared.lock().points)
@@ -268,7 +281,10 @@ impl Shared {
                 }
             }
         };
-        self.lock().requests.push(WriteRequest { path, query, headers, body: text, status });
+        let mut inner = self.lock();
+        if inner.lines.is_none() {
+            inner.requests.push(WriteRequest { path, query, headers, body: text, status });
+        }
         reply
     }
 
@@ -303,14 +319,27 @@ impl Shared {
         if !query.split('&').any(|pair| pair == "precision=n") {
             inner.hidden.push("precision is not n: times may be guessed".into());
         }
+        let inner = &mut *inner;
+        let mut kept = Vec::new();
         for line in lines.into_iter().flatten() {
             let point =
                 self.received(category, line, unit, has("ignore_global_host_tags"), &mut inner.hidden);
             if let Some(point) = point
                 && !has("dry")
             {
-                inner.points.push(point);
+                inner.taken += 1;
+                if inner.lines.is_some() {
+                    kept.extend_from_slice(point.line.as_bytes());
+                    kept.push(b'\n');
+                } else {
+                    inner.points.push(point);
+                }
             }
+        }
+        if let Some(file) = &mut inner.lines
+            && let Err(error) = file.write_all(&kept)
+        {
+            return (500, Self::error(500, "internalError", &error.to_string()));
         }
         (200, Reply::new(200, "application/json", ""))
     }

@@ -10,8 +10,10 @@ use std::collections::BTreeSet;
 
 /// Bytes of an entry.
 const ENTRY: usize = 24;
-/// More rows of one mark than this are rewritten as one.
+/// More small rows of one mark than this are rewritten as one.
 const ROWS: i64 = 32;
+/// Bytes of entries from which on a row is no longer small: it stays as it is.
+const LARGE: i64 = 256 << 10;
 const DAY: i64 = 24 * 3600 * funchost_collectors::clock::SECOND;
 
 /// See [`crate::state::State::marks`].
@@ -23,7 +25,7 @@ pub(super) async fn read(connection: &mut Connection, keys: &[String]) -> sqlx::
             .fetch_optional(&mut *connection)
             .await?;
         marks.push(match known {
-            Some((id, until)) => Mark { until, sent: merged(connection, id).await? },
+            Some((id, until)) => Mark { until, sent: merged(connection, id, 0).await? },
             None => Mark::default(),
         });
     }
@@ -60,12 +62,18 @@ pub(super) async fn write(connection: &mut Connection, commit: &Commit) -> sqlx:
             .await?;
     }
     for mark in grown {
-        let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM sent WHERE mark = $1")
-            .bind(mark)
-            .fetch_one(&mut *connection)
-            .await?;
+        // Only what came after the last large row, so that the order of the ids stays that of the commits.
+        let (rows, after): (i64, i64) = sqlx::query_as(
+            "SELECT count(*), coalesce(max(large.id), 0) FROM sent
+             LEFT JOIN (SELECT max(id) AS id FROM sent WHERE mark = $1 AND length(entries) >= $2) AS large ON true
+             WHERE mark = $1 AND sent.id > coalesce(large.id, 0)",
+        )
+        .bind(mark)
+        .bind(LARGE)
+        .fetch_one(&mut *connection)
+        .await?;
         if rows > ROWS {
-            consolidate(connection, mark).await?;
+            consolidate(connection, mark, after).await?;
         }
     }
     Ok(())
@@ -92,12 +100,14 @@ async fn append(connection: &mut Connection, mark: i64, newest: Time, sent: &[Se
     Ok(())
 }
 
-/// All entries of a mark by time and identity, of several for one identity and time the last.
-async fn merged(connection: &mut Connection, mark: i64) -> sqlx::Result<Vec<Sent>> {
-    let rows: Vec<Vec<u8>> = sqlx::query_scalar("SELECT entries FROM sent WHERE mark = $1 ORDER BY id")
-        .bind(mark)
-        .fetch_all(connection)
-        .await?;
+/// All entries of a mark after a row by time and identity, of several for one identity and time the last.
+async fn merged(connection: &mut Connection, mark: i64, after: i64) -> sqlx::Result<Vec<Sent>> {
+    let rows: Vec<Vec<u8>> =
+        sqlx::query_scalar("SELECT entries FROM sent WHERE mark = $1 AND id > $2 ORDER BY id")
+            .bind(mark)
+            .bind(after)
+            .fetch_all(connection)
+            .await?;
     let mut sent = Vec::with_capacity(rows.iter().map(|row| row.len() / ENTRY).sum());
     for row in &rows {
         decode(row, &mut sent)?;
@@ -115,14 +125,18 @@ async fn merged(connection: &mut Connection, mark: i64) -> sqlx::Result<Vec<Sent
 }
 
 /// One row in place of many, without what may be forgotten.
-async fn consolidate(connection: &mut Connection, mark: i64) -> sqlx::Result<()> {
+async fn consolidate(connection: &mut Connection, mark: i64, after: i64) -> sqlx::Result<()> {
     let forgotten: Option<Time> = sqlx::query_scalar("SELECT forgotten FROM mark WHERE id = $1")
         .bind(mark)
         .fetch_one(&mut *connection)
         .await?;
-    let mut sent = merged(connection, mark).await?;
+    let mut sent = merged(connection, mark, after).await?;
     sent.retain(|entry| forgotten.is_none_or(|before| entry.time >= before));
-    sqlx::query("DELETE FROM sent WHERE mark = $1").bind(mark).execute(&mut *connection).await?;
+    sqlx::query("DELETE FROM sent WHERE mark = $1 AND id > $2")
+        .bind(mark)
+        .bind(after)
+        .execute(&mut *connection)
+        .await?;
     match sent.last() {
         Some(last) => append(connection, mark, last.time, &sent).await,
         None => Ok(()),

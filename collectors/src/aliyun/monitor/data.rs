@@ -151,10 +151,10 @@ pub(super) async fn collect(
     Ok(Read { size, repeated, strange })
 }
 
-type Datapoint = Map<String, Json>;
+pub(super) type Datapoint = Map<String, Json>;
 
 /// The datapoints of an answer, and what brings the next page.
-fn read(mut answer: Json) -> Result<(Vec<Datapoint>, Option<String>), String> {
+pub(super) fn read(mut answer: Json) -> Result<(Vec<Datapoint>, Option<String>), String> {
     let next = answer.get("NextToken").and_then(Json::as_str).filter(|token| !token.is_empty());
     let next = next.map(str::to_owned);
     let datapoints = match answer.get_mut("Datapoints").map(Json::take) {
@@ -170,7 +170,7 @@ fn read(mut answer: Json) -> Result<(Vec<Datapoint>, Option<String>), String> {
 }
 
 /// A datapoint as a point: texts are tags, numbers are fields, whatever their names.
-fn point(chosen: &Chosen, window: Window, datapoint: Datapoint) -> Option<MetricPoint> {
+pub(super) fn point(chosen: &Chosen, window: Window, datapoint: Datapoint) -> Option<MetricPoint> {
     let time = match datapoint.get("timestamp")? {
         Json::Number(number) => number.as_i64().or_else(|| milliseconds(number.as_f64()?))?,
         Json::String(text) => text.trim().parse().ok()?,

@@ -2,17 +2,17 @@
 //!
 //! Owns what the answers mean: results continued over pages, partial and failed ones, messages. Knows no windows but its batch's.
 
-use super::series::{Asked, Batch};
+use super::series::{Asked, Batch, Series};
 use super::{Client, GET_METRIC_DATA, LINKS, PERIOD};
 use crate::call::cut;
 use crate::clock::SECOND;
-use crate::collector::{Failure, MarkId, MetricPoint, Output, Part};
+use crate::collector::{Failure, MarkId, MetricPoint, Output, Part, Window};
 use crate::link;
 use crate::point::{Category, Point, Text, Value};
 use crate::run::Run;
-use serde::Deserialize;
-use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 /// The statistics, in the order of a metric's queries.
 const STATISTICS: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "Sum"];
@@ -20,7 +20,7 @@ const STATISTICS: [&str; 5] = ["Average", "Maximum", "Minimum", "SampleCount", "
 /// The most datapoints of one answer.
 const DATAPOINTS: u32 = 100_800;
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct Answer {
     #[serde(rename = "MetricDataResults", default)]
     results: Vec<OneResult>,
@@ -30,7 +30,7 @@ struct Answer {
     messages: Vec<Message>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 struct OneResult {
     #[serde(rename = "Id")]
     id: String,
@@ -45,14 +45,60 @@ struct OneResult {
 }
 
 /// A number; JSON has no NaN, so that AWS writes it as text.
-#[derive(Deserialize)]
-#[serde(untagged)]
 enum Number {
     Is(f64),
-    IsNone(serde::de::IgnoredAny),
+    IsNone,
 }
 
-#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+impl<'de> Deserialize<'de> for Number {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Number;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("a number")
+            }
+
+            fn visit_f64<E: Error>(self, number: f64) -> Result<Number, E> {
+                Ok(Number::Is(number))
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "as JSON's numbers are read everywhere")]
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Number, E> {
+                Ok(Number::Is(number as f64))
+            }
+
+            #[expect(clippy::cast_precision_loss, reason = "as JSON's numbers are read everywhere")]
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Number, E> {
+                Ok(Number::Is(number as f64))
+            }
+
+            fn visit_str<E: Error>(self, _: &str) -> Result<Number, E> {
+                Ok(Number::IsNone)
+            }
+
+            fn visit_bool<E: Error>(self, _: bool) -> Result<Number, E> {
+                Ok(Number::IsNone)
+            }
+
+            fn visit_unit<E: Error>(self) -> Result<Number, E> {
+                Ok(Number::IsNone)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Number, A::Error> {
+                IgnoredAny.visit_seq(list).map(|_| Number::IsNone)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Number, A::Error> {
+                IgnoredAny.visit_map(map).map(|_| Number::IsNone)
+            }
+        }
+        deserializer.deserialize_any(Any)
+    }
+}
+
+#[derive(serde::Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Message {
     #[serde(rename = "Code", default)]
     code: String,
@@ -66,10 +112,35 @@ const PAGES: usize = 100;
 /// What is known of one query.
 #[derive(Default)]
 struct Query {
-    /// By time, nanoseconds.
-    values: BTreeMap<i64, f64>,
+    /// Ascending by time, nanoseconds; a time stands once.
+    values: Vec<(i64, f64)>,
     status: String,
 }
+
+impl Query {
+    /// Of several values for one time the last stays.
+    fn insert(&mut self, time: i64, value: f64) {
+        // They are asked for in this order.
+        if self.values.last().is_none_or(|(last, _)| *last < time) {
+            self.values.push((time, value));
+            return;
+        }
+        match self.values.binary_search_by_key(&time, |(time, _)| *time) {
+            Ok(at) => self.values[at].1 = value,
+            Err(at) => self.values.insert(at, (time, value)),
+        }
+    }
+
+    /// What lies in a window.
+    fn within(&self, window: &Window) -> &[(i64, f64)] {
+        let from = self.values.partition_point(|(time, _)| *time < window.start);
+        let until = self.values.partition_point(|(time, _)| *time < window.end);
+        self.values.get(from..until).unwrap_or_default()
+    }
+}
+
+/// Points that are handed over at once, about.
+const POINTS: usize = 1000;
 
 /// What was not answered: why, and the marks that must stay.
 pub(super) type Incomplete = Option<(String, BTreeSet<MarkId>)>;
@@ -83,6 +154,7 @@ pub(super) async fn collect(
 ) -> Result<Incomplete, Failure> {
     let all: Vec<usize> = (0..batch.series.len()).collect();
     let mut queries: Vec<[Query; 5]> = batch.series.iter().map(|_| Default::default()).collect();
+    let mut pending = Vec::new();
     let mut outcome = ask(run, client, region, batch, &all, &mut queries).await;
     // CloudWatch failed at some of them: those once more.
     let again = unanswered(&queries);
@@ -92,9 +164,16 @@ pub(super) async fn collect(
         }
         outcome = ask(run, client, region, batch, &again, &mut queries).await;
     }
-    let points = points(batch, &queries);
-    if !points.is_empty() {
-        run.send(Output::Metrics { region: region.clone(), points }).await;
+    for resource in resources(batch) {
+        // A resource at a time: of a long window, all points of a call would take more memory than its answer.
+        pending.append(&mut points(&batch.series[resource.clone()], &queries[resource]));
+        if pending.len() >= POINTS {
+            let points = std::mem::take(&mut pending);
+            run.send(Output::Metrics { region: region.clone(), points }).await;
+        }
+    }
+    if !pending.is_empty() {
+        run.send(Output::Metrics { region: region.clone(), points: pending }).await;
     }
     outcome?;
     let left = unanswered(&queries);
@@ -148,29 +227,17 @@ async fn ask(
         }
         let answer: Answer = client.json(&GET_METRIC_DATA, &body).await?;
         messages.extend(answer.messages);
-        for result in answer.results {
-            let Some((series, statistic)) = parse(&result.id, queries.len()) else { continue };
-            let query = &mut queries[series][statistic];
-            if result.timestamps.len() != result.values.len() {
-                uneven += 1;
-            }
-            for (time, value) in result.timestamps.into_iter().zip(result.values) {
-                match value {
-                    Number::Is(value) => drop(query.values.insert(nanoseconds(time), value)),
-                    Number::IsNone(_) => none += 1,
-                }
-            }
-            query.status = result.status;
-            messages.extend(result.messages);
-        }
+        let Left { uneven: more_uneven, none: more_none } = take(answer.results, queries, &mut messages);
+        uneven += more_uneven;
+        none += more_none;
         let next = answer.next.filter(|next| !next.is_empty());
         let Some(next) = next else { break };
-        if body["NextToken"] == next.as_str() {
+        if body.next_token.as_ref() == Some(&next) {
             return Err(Failure::Answer(format!(
                 "monitoring:GetMetricData in {region}: the answer does not end: the same page token came twice"
             )));
         }
-        body["NextToken"] = next.into();
+        body.next_token = Some(next);
     }
     for message in messages {
         run.warn(format!("{region}: CloudWatch says {}: {}", cut(&message.code), cut(&message.value))).await;
@@ -185,31 +252,109 @@ async fn ask(
     Ok(())
 }
 
-fn request(batch: &Batch, which: &[usize]) -> serde_json::Value {
-    let mut queries = Vec::with_capacity(which.len() * STATISTICS.len());
-    for index in which {
-        let series = &batch.series[*index].series;
-        let dimensions: Vec<serde_json::Value> = series
-            .dimensions
-            .iter()
-            .map(|(name, value)| json!({ "Name": &**name, "Value": &**value }))
-            .collect();
-        let metric = json!({ "Namespace": &*series.namespace, "MetricName": &*series.metric, "Dimensions": dimensions });
-        for (number, statistic) in STATISTICS.iter().enumerate() {
-            queries.push(json!({
-                "Id": format!("m{index}s{number}"),
-                "MetricStat": { "Metric": metric, "Period": PERIOD, "Stat": statistic },
-                "ReturnData": true,
-            }));
+/// What was left out of results.
+struct Left {
+    /// Results of which times and values do not pair.
+    uneven: u64,
+    /// Values that are no numbers.
+    none: u64,
+}
+
+/// Takes the results of an answer into `queries`.
+fn take(results: Vec<OneResult>, queries: &mut [[Query; 5]], messages: &mut BTreeSet<Message>) -> Left {
+    let mut left = Left { uneven: 0, none: 0 };
+    for result in results {
+        let Some((series, statistic)) = parse(&result.id, queries.len()) else { continue };
+        let query = &mut queries[series][statistic];
+        if result.timestamps.len() != result.values.len() {
+            left.uneven += 1;
         }
+        query.values.reserve(result.values.len());
+        for (time, value) in result.timestamps.into_iter().zip(result.values) {
+            match value {
+                Number::Is(value) => query.insert(nanoseconds(time), value),
+                Number::IsNone => left.none += 1,
+            }
+        }
+        query.status = result.status;
+        messages.extend(result.messages);
     }
-    json!({
-        "MetricDataQueries": queries,
-        "StartTime": batch.start / SECOND,
-        "EndTime": batch.end / SECOND,
-        "ScanBy": "TimestampAscending",
-        "MaxDatapoints": DATAPOINTS,
-    })
+    left
+}
+
+/// A request's body, which borrows its texts: as a tree of values it would take ten times the memory.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Request<'batch> {
+    metric_data_queries: Vec<OneQuery<'batch>>,
+    start_time: i64,
+    end_time: i64,
+    scan_by: &'static str,
+    max_datapoints: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_token: Option<String>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OneQuery<'batch> {
+    id: String,
+    metric_stat: MetricStat<'batch>,
+    return_data: bool,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricStat<'batch> {
+    metric: Metric<'batch>,
+    period: i64,
+    stat: &'static str,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metric<'batch> {
+    namespace: &'batch str,
+    metric_name: &'batch str,
+    dimensions: Vec<Dimension<'batch>>,
+}
+
+#[derive(serde::Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Dimension<'batch> {
+    name: &'batch str,
+    value: &'batch str,
+}
+
+fn request<'batch>(batch: &'batch Batch, which: &[usize]) -> Request<'batch> {
+    let queries = which.iter().flat_map(|index| {
+        let series = &batch.series[*index].series;
+        STATISTICS.iter().enumerate().map(move |(number, statistic)| OneQuery {
+            id: format!("m{index}s{number}"),
+            metric_stat: MetricStat {
+                metric: Metric {
+                    namespace: &series.namespace,
+                    metric_name: &series.metric,
+                    dimensions: series
+                        .dimensions
+                        .iter()
+                        .map(|(name, value)| Dimension { name, value })
+                        .collect(),
+                },
+                period: PERIOD,
+                stat: statistic,
+            },
+            return_data: true,
+        })
+    });
+    Request {
+        metric_data_queries: queries.collect(),
+        start_time: batch.start / SECOND,
+        end_time: batch.end / SECOND,
+        scan_by: "TimestampAscending",
+        max_datapoints: DATAPOINTS,
+        next_token: None,
+    }
 }
 
 /// `m12s3` → series 12, statistic 3.
@@ -224,35 +369,47 @@ fn nanoseconds(seconds: f64) -> i64 {
     ((seconds * 1000.0).round() as i64).saturating_mul(SECOND / 1000)
 }
 
-/// The points of a batch: one for each resource and time, with all metrics that the batch holds of it.
-fn points(batch: &Batch, queries: &[[Query; 5]]) -> Vec<MetricPoint> {
+/// Where the series of one resource stand in a batch, for each resource.
+fn resources(batch: &Batch) -> impl Iterator<Item = Range<usize>> {
+    let of_one = |one: &Asked, other: &Asked| {
+        one.series.namespace == other.series.namespace && one.series.dimensions == other.series.dimensions
+    };
+    batch.series.chunk_by(of_one).scan(0, |start, series| {
+        let range = *start..*start + series.len();
+        *start = range.end;
+        Some(range)
+    })
+}
+
+/// The points of one resource: one for each time, with all metrics that the batch holds of it.
+fn points(series: &[Asked], queries: &[[Query; 5]]) -> Vec<MetricPoint> {
+    let Some(first) = series.first() else { return Vec::new() };
+    let empty = empty(&first.series);
+    // Ascending by time.
     let mut points: Vec<MetricPoint> = Vec::new();
-    let mut of_resource: BTreeMap<i64, usize> = BTreeMap::new();
-    let mut before: Option<&Asked> = None;
-    for (asked, queries) in batch.series.iter().zip(queries) {
-        let series = &asked.series;
-        let same = before.is_some_and(|before| {
-            before.series.namespace == series.namespace && before.series.dimensions == series.dimensions
-        });
-        if !same {
-            of_resource.clear();
-        }
-        before = Some(asked);
-        let names: [Text; 5] = STATISTICS.map(|statistic| format!("{}_{statistic}", series.metric).into());
-        let mut times: BTreeSet<i64> = BTreeSet::new();
-        for query in queries {
-            times.extend(query.values.range(asked.window.start..asked.window.end).map(|(time, _)| *time));
-        }
-        for time in times {
-            let index = *of_resource.entry(time).or_insert_with(|| {
-                points.push(empty(asked, time));
-                points.len() - 1
+    for (asked, queries) in series.iter().zip(queries) {
+        let names = STATISTICS.map(|statistic| Text::from(format!("{}_{statistic}", asked.series.metric)));
+        let mut left = queries.each_ref().map(|query| query.within(&asked.window));
+        // The earliest time that any statistic has next.
+        while let Some(time) = left.iter().filter_map(|values| Some(values.first()?.0)).min() {
+            let at = match points.last() {
+                None => Err(0),
+                Some(last) if last.point.time < time => Err(points.len()),
+                Some(_) => points.binary_search_by_key(&time, |metric| metric.point.time),
+            };
+            let at = at.unwrap_or_else(|at| {
+                points.insert(at, at_time(&empty, time));
+                at
             });
-            let metric = &mut points[index];
+            let metric = &mut points[at];
             let first_field = metric.point.fields.len();
-            for (name, query) in names.iter().zip(queries) {
-                if let Some(value) = query.values.get(&time) {
+            metric.point.fields.reserve(STATISTICS.len());
+            for (name, values) in names.iter().zip(&mut left) {
+                if let Some(((own, value), rest)) = values.split_first()
+                    && *own == time
+                {
                     metric.point.fields.push((name.clone(), Value::Float(*value)));
+                    *values = rest;
                 }
             }
             let fields = metric.point.fields.len() - first_field;
@@ -262,8 +419,14 @@ fn points(batch: &Batch, queries: &[[Query; 5]]) -> Vec<MetricPoint> {
     points
 }
 
-fn empty(asked: &Asked, time: i64) -> MetricPoint {
-    let series = &asked.series;
+fn at_time(empty: &MetricPoint, time: i64) -> MetricPoint {
+    let mut metric = empty.clone();
+    metric.point.time = time;
+    metric
+}
+
+/// A point of a resource, before it has a time.
+fn empty(series: &Series) -> MetricPoint {
     let link = link::find(LINKS, &series.namespace, |dimension| {
         series.dimensions.iter().find(|(name, _)| **name == *dimension).map(|(_, value)| &**value)
     });
@@ -273,9 +436,18 @@ fn empty(asked: &Asked, time: i64) -> MetricPoint {
             measurement: format!("aws_{}", series.namespace).into(),
             tags: series.dimensions.clone(),
             fields: Vec::new(),
-            time,
+            time: 0,
         },
         link,
         parts: Vec::new(),
     }
+}
+
+/// The points of an answer, read as a whole call is.
+pub(super) fn read(batch: &Batch, answer: &[u8]) -> Option<Vec<MetricPoint>> {
+    let answer: Answer = serde_json::from_slice(answer).ok()?;
+    let mut queries: Vec<[Query; 5]> = batch.series.iter().map(|_| Default::default()).collect();
+    take(answer.results, &mut queries, &mut BTreeSet::new());
+    let of_one = |range: Range<usize>| points(&batch.series[range.clone()], &queries[range]);
+    Some(resources(batch).flat_map(of_one).collect())
 }

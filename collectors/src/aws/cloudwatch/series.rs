@@ -9,7 +9,7 @@ use crate::mistake::nearest;
 use crate::point::Text;
 use crate::run::{Memory, Run, WindowRequest};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
@@ -127,12 +127,20 @@ struct Dimension {
 const PAGES: usize = 2_000;
 
 /// How a list is remembered.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Remembered {
     version: u32,
-    metrics: Vec<(Text, Vec<(Text, Text)>)>,
+    metrics: Vec<Named>,
     /// Calls that it took.
     #[serde(default)]
+    pages: u64,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct Remember<'list> {
+    version: u32,
+    metrics: &'list [Named],
     pages: u64,
 }
 
@@ -164,8 +172,13 @@ fn key(region: &Text, namespace: &Text) -> String {
     format!("aws_cloudwatch\nmetrics\n{region}\n{namespace}")
 }
 
-fn of(namespace: &Text, metrics: Vec<(Text, Vec<(Text, Text)>)>) -> Vec<Series> {
-    let series = |(metric, dimensions)| Series { namespace: namespace.clone(), metric, dimensions };
+fn of(namespace: &Text, metrics: Vec<Named>) -> Vec<Series> {
+    // What was remembered has each text anew.
+    let mut texts = Texts::default();
+    let series = |metric: Named| {
+        let (metric, dimensions) = texts.series(metric);
+        Series { namespace: namespace.clone(), metric, dimensions }
+    };
     metrics.into_iter().map(series).collect()
 }
 
@@ -188,10 +201,10 @@ pub(super) async fn list(
         Some(Remembered { version: VERSION, metrics, .. }) => metrics,
         _ => {
             let (metrics, pages) = listed(client, region, namespace).await?;
-            let value = serde_json::to_vec(&Remembered { version: VERSION, metrics: metrics.clone(), pages })
-                .map_err(|error| Failure::State(error.to_string()))?;
             // An empty list is asked for again: a misspelt name is mended, a new product begins to report.
             if !metrics.is_empty() {
+                let value = serde_json::to_vec(&Remember { version: VERSION, metrics: &metrics, pages })
+                    .map_err(|error| Failure::State(error.to_string()))?;
                 run.memory.remember(&key, &value, VALID).await?;
             }
             metrics
@@ -201,12 +214,8 @@ pub(super) async fn list(
 }
 
 /// The series, and the calls that it took.
-async fn listed(
-    client: &Client<'_>,
-    region: &Text,
-    namespace: &Text,
-) -> Result<(Vec<(Text, Vec<(Text, Text)>)>, u64), Failure> {
-    let mut metrics = BTreeSet::new();
+async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<(Vec<Named>, u64), Failure> {
+    let (mut metrics, mut texts) = (BTreeSet::new(), Texts::default());
     let mut token: Option<String> = None;
     let mut pages = 0;
     for page in 1.. {
@@ -221,12 +230,7 @@ async fn listed(
             body["NextToken"] = serde_json::Value::from(token.as_str());
         }
         let page: Listed = client.json(&LIST_METRICS, &body).await?;
-        for metric in page.metrics {
-            let mut dimensions: Vec<(Text, Text)> =
-                metric.dimensions.into_iter().map(|dimension| (dimension.name, dimension.value)).collect();
-            dimensions.sort();
-            metrics.insert((metric.name, dimensions));
-        }
+        take(page.metrics, &mut texts, &mut metrics);
         match page.next.filter(|next| !next.is_empty()) {
             None => break,
             next if next == token => {
@@ -238,6 +242,47 @@ async fn listed(
         }
     }
     Ok((metrics.into_iter().collect(), pages))
+}
+
+/// Metric and dimensions, sorted by name.
+type Named = (Text, Vec<(Text, Text)>);
+
+/// Texts that stand in many series: each in memory once.
+#[derive(Default)]
+struct Texts(HashSet<Text>);
+
+impl Texts {
+    fn one(&mut self, text: Text) -> Text {
+        if let Some(known) = self.0.get(&text) {
+            return known.clone();
+        }
+        self.0.insert(text.clone());
+        text
+    }
+
+    fn series(&mut self, (metric, dimensions): Named) -> Named {
+        let dimensions =
+            dimensions.into_iter().map(|(name, value)| (self.one(name), self.one(value))).collect();
+        (self.one(metric), dimensions)
+    }
+}
+
+/// Takes a page of a list.
+fn take(page: Vec<ListedMetric>, texts: &mut Texts, metrics: &mut BTreeSet<Named>) {
+    for metric in page {
+        let mut dimensions: Vec<(Text, Text)> =
+            metric.dimensions.into_iter().map(|dimension| (dimension.name, dimension.value)).collect();
+        dimensions.sort();
+        metrics.insert(texts.series((metric.name, dimensions)));
+    }
+}
+
+/// How many metrics a page of a list holds, read as a list is.
+pub(super) fn count(page: &[u8]) -> Option<usize> {
+    let page: Listed = serde_json::from_slice(page).ok()?;
+    let mut metrics = BTreeSet::new();
+    take(page.metrics, &mut Texts::default(), &mut metrics);
+    Some(metrics.len())
 }
 
 /// What to say about a namespace without metrics.

@@ -215,7 +215,7 @@ async fn ask(context: &Context<'_>, instances: &[Instance]) -> Result<Vec<Metric
     });
     let by_call: HashMap<Vec<(String, String)>, &Instance> =
         instances.iter().map(|instance| (key(&instance.call), instance)).collect();
-    let read = |response: Json| read(context, &by_call, &response);
+    let read = |response: Json| read((namespace, metric, *window), &by_call, &response);
     client.ask(&GET_MONITOR_DATA, VERSION, &body, &read).await
 }
 
@@ -225,7 +225,7 @@ fn moment(time: i64) -> String {
 }
 
 /// Dimensions whatever their order and letter case.
-fn key<Value: AsRef<str>>(dimensions: &[(&str, Value)]) -> Vec<(String, String)> {
+pub(super) fn key<Value: AsRef<str>>(dimensions: &[(&str, Value)]) -> Vec<(String, String)> {
     let mut key: Vec<(String, String)> = dimensions
         .iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.as_ref().to_owned()))
@@ -234,12 +234,11 @@ fn key<Value: AsRef<str>>(dimensions: &[(&str, Value)]) -> Vec<(String, String)>
     key
 }
 
-fn read(
-    context: &Context<'_>,
+pub(super) fn read(
+    (namespace, metric, window): (&'static Namespace, &Metric, Window),
     by_call: &HashMap<Vec<(String, String)>, &Instance>,
     response: &Json,
 ) -> Result<Vec<MetricPoint>, String> {
-    let Context { namespace, metric, window, .. } = context;
     let field: Text = format!("{}_{}", metric.name, metric.statistic).into();
     let measurement: Text = format!("tencentcloud_{}", namespace.name).into();
     let mut points = Vec::new();
