@@ -286,6 +286,38 @@ async fn two_hosts_with_equal_points_are_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_of_two_hosts_may_fail() {
+    for action in ["DescribeMetricMetaList", "DescribeMetricList"] {
+        let world = world(small()).await;
+        let targets = r##"#{ namespace: "acs_ecs_dashboard", metrics: "CPUUtilization" }"##;
+        world.write(
+            "my_aliyun/main.rhai",
+            &monitor(targets, "cms_regions: [\"cn-hangzhou\", \"ap-southeast-1\"],"),
+        );
+        world.clouds.aliyun_fault(fault(action, 1, AliyunFault::Code(400, "InvalidParameter")));
+        let ran = world.run(RUN);
+        // A list is the same from either; datapoints that one did not tell may be missing.
+        assert_eq!(ran.code, u8::from(action == "DescribeMetricList"), "{action}: {ran:?}");
+        assert!(!golden_metrics(&world, &world.clouds.datakit().points()).is_empty(), "{action}: {ran:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_whose_list_fails_holds_up_no_other() {
+    let world = world(small()).await;
+    let targets = r##"#{ namespace: "acs_ecs_dashboard", metrics: "CPUUtilization" }, #{ namespace: "acs_rds_dashboard", metrics: "CpuUsage" }"##;
+    world.write("my_aliyun/main.rhai", &monitor(targets, ""));
+    world.clouds.aliyun_fault(fault("DescribeMetricMetaList", 1, AliyunFault::Code(404, "ResourceNotFound")));
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let report = ran.collector("aliyun_monitor");
+    assert_eq!(report["status"], "failed");
+    assert!(report["error"].as_str().is_some_and(|error| error.contains("ResourceNotFound")), "{report:#}");
+    assert_eq!(report["calls"], json!({ "cms:DescribeMetricMetaList": 2, "cms:DescribeMetricList": 1 }));
+    assert!(!golden_metrics(&world, &world.clouds.datakit().points()).is_empty(), "{report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn points_that_come_late_or_change_arrive_once_more_and_no_others() {
     let world = world(small()).await;
     world.write(

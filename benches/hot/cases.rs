@@ -539,8 +539,7 @@ fn script_run() -> Case {
         what: "script",
         ours: Box::new(move || {
             let _folder = &folder;
-            let options =
-                RunOptions { function: None, timeout: None, debug: false, arguments: Default::default() };
+            let options = RunOptions::default();
             let ran = script::run(&script, options, Arc::new(Nothing), CancellationToken::new());
             assert!(runtime.block_on(ran).result.is_ok());
         }),

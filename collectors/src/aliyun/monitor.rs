@@ -251,7 +251,8 @@ impl Spec for MonitorSpec {
 
     async fn discover(&self, run: &Run, _regions: &[Text]) -> Result<(), Failure> {
         let Some(first) = self.hosts.first() else { return Ok(()) };
-        self.choose(run, &Client::new(run, first)).await.map(drop)
+        let (_, failure) = self.choose(run, &[Client::new(run, first)]).await;
+        failure.map_or(Ok(()), Err)
     }
 }
 
@@ -267,7 +268,7 @@ impl MonitorSpec {
     async fn all(&self, run: &Run) -> Result<(), Failure> {
         let clients: Vec<Client<'_>> = self.hosts.iter().map(|host| Client::new(run, host)).collect();
         let Some(first) = clients.first() else { return Ok(()) };
-        let chosen = self.choose(run, first).await?;
+        let (chosen, mut failure) = self.choose(run, &clients).await;
         let until = first.now() - DELAY;
         let requests = requests(&chosen, until);
         let windows = run.memory.windows(&requests).await?;
@@ -291,7 +292,7 @@ impl MonitorSpec {
             .collect();
         let metrics = asked.len();
         let mut outcomes = stream::iter(asked).buffer_unordered(AT_ONCE);
-        let (mut failure, mut failed) = (None, BTreeSet::new());
+        let mut failed = BTreeSet::new();
         let (mut repeated, mut strange) = (BTreeSet::new(), BTreeMap::new());
         let mut silent: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
         // Nothing is awaited in here: the calls under way are polled by this loop alone, and one of them may hold what would be waited for.
@@ -343,15 +344,23 @@ impl MonitorSpec {
     }
 
     /// The metrics that the targets choose, of all namespaces.
-    async fn choose(&self, run: &Run, client: &Client<'_>) -> Result<Vec<Chosen>, Failure> {
+    ///
+    /// A namespace whose list cannot be had from any host is a failure, and does not hold up the others.
+    async fn choose(&self, run: &Run, clients: &[Client<'_>]) -> (Vec<Chosen>, Option<Failure>) {
         let namespaces = self.namespaces();
         let lists = futures_util::future::join_all(
-            namespaces.iter().map(|namespace| meta::list(run, client, namespace)),
+            namespaces.iter().map(|namespace| list_of(run, clients, namespace)),
         )
         .await;
-        let mut chosen = Vec::new();
+        let (mut chosen, mut failure) = (Vec::new(), None);
         for (namespace, list) in namespaces.into_iter().zip(lists) {
-            let list = list?;
+            let list = match list {
+                Ok(list) => list,
+                Err(error) => {
+                    failure = Some(worse(failure, error));
+                    continue;
+                }
+            };
             if list.is_empty() {
                 run.warn(meta::empty_namespace(namespace)).await;
                 continue;
@@ -362,7 +371,7 @@ impl MonitorSpec {
             }
             chosen.extend(selected);
         }
-        Ok(chosen)
+        (chosen, failure)
     }
 
     /// Each once, in the order written.
@@ -494,9 +503,12 @@ async fn one(
     let start = start_of(&chosen, window, known);
     let mut read = Read::default();
     let mut result = Ok(());
+    // What one host refuses, another may still have: the mark stays, and what came is delivered.
     for client in clients {
         if over.load(Ordering::Relaxed) {
-            result = Err(Failure::Answer("not asked for: the metric before was refused".into()));
+            if result.is_ok() {
+                result = Err(Failure::Answer("not asked for: the metric before was refused".into()));
+            }
             break;
         }
         match data::collect(run, client, &chosen, window, start).await {
@@ -508,7 +520,6 @@ async fn one(
                     over.store(true, Ordering::Relaxed);
                 }
                 result = Err(failure);
-                break;
             }
         }
     }
@@ -517,6 +528,20 @@ async fn one(
         run.advance(window.mark, until).await;
     }
     Outcome { chosen, result, window, read }
+}
+
+/// The metrics of a namespace, from the first host that tells them. What holds for the keys holds at every host.
+async fn list_of(run: &Run, clients: &[Client<'_>], namespace: &Text) -> Result<Vec<meta::Metric>, Failure> {
+    let mut result = Ok(Vec::new());
+    for client in clients {
+        result = meta::list(run, client, namespace).await;
+        let over = matches!(&result, Err(Failure::Call(error))
+            if matches!(error.fault, Fault::Quota | Fault::Denied | Fault::Authentication));
+        if result.is_ok() || over {
+            break;
+        }
+    }
+    result
 }
 
 /// One metric by its name, or several by their number and the first.
