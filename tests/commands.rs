@@ -52,8 +52,13 @@ async fn every_example_runs() {
     let keys = world.clouds.keys();
     world.variables.insert("STAGING_AK_ID".into(), keys.access_key.clone());
     world.variables.insert("STAGING_AK_SECRET".into(), keys.secret_key.clone());
-    let of_aws = |script: &&String| script.contains("/aws/") && !script.ends_with("accounts.rhai");
-    for script in scripts("examples").iter().filter(of_aws) {
+    // One is only imported; three ask for lists that simcloud does not hold, and are run from recordings in tests/own_tests.rs.
+    let runs = |script: &&String| {
+        !["/accounts.rhai", "/aliyun/eip.rhai", "/aliyun/disks.rhai", "/tencentcloud/cdb.rhai"]
+            .iter()
+            .any(|end| script.ends_with(end))
+    };
+    for script in scripts("examples").iter().filter(runs) {
         // The examples name roles that are not simcloud's: they are refused, and that is said.
         let role = script.ends_with("role.rhai");
         let ran = world.run(&["run", script, "--force"]);
