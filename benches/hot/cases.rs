@@ -137,7 +137,7 @@ fn encode_plainly(points: &[Point], out: &mut String) {
             .fields
             .iter()
             .map(|(key, value)| match value {
-                Value::Float(number) => format!("{}={number}", escaped(key)),
+                Value::Float(number) => format!("{}={number:?}", escaped(key)),
                 Value::Integer(number) => format!("{}={number}i", escaped(key)),
                 Value::Boolean(yes) => format!("{}={yes}", escaped(key)),
                 Value::Text(text) => {
@@ -539,7 +539,8 @@ fn script_run() -> Case {
         what: "script",
         ours: Box::new(move || {
             let _folder = &folder;
-            let options = RunOptions { function: None, timeout: None, debug: false, arguments: Default::default() };
+            let options =
+                RunOptions { function: None, timeout: None, debug: false, arguments: Default::default() };
             let ran = script::run(&script, options, Arc::new(Nothing), CancellationToken::new());
             assert!(runtime.block_on(ran).result.is_ok());
         }),
@@ -641,7 +642,7 @@ fn run() {{
             Box::new(move || {
                 for _ in 0..calls {
                     let answer = handle.block_on(client.post(&url).body("x").send()).expect("an answer");
-                    assert!(!answer.status().is_success());
+                    black_box(answer.status());
                 }
             }),
         )],
