@@ -22,7 +22,7 @@ fn main() {
     }
 }
 
-#[divan::bench(args = NAMES)]
+#[divan::bench(args = NAMES, max_time = 2)]
 fn ours(bencher: divan::Bencher, name: &str) {
     let Case { mut ours, bytes, .. } = cases::case(name);
     bencher.counter(divan::counter::BytesCount::new(bytes)).bench_local(&mut ours);
