@@ -111,7 +111,7 @@ fn judge(action: &Action, region: &str, status: StatusCode, told: Told) -> Refus
 fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
     if message.to_ascii_lowercase().contains("user api quota limit") {
         Fault::Quota
-    } else if code.starts_with("Throttling") || status == StatusCode::TOO_MANY_REQUESTS {
+    } else if code.starts_with("Throttling") || code == "SlowDown" || status == StatusCode::TOO_MANY_REQUESTS {
         Fault::Throttled
     } else if SKEWED.contains(&code) {
         Fault::Skewed
@@ -230,6 +230,7 @@ mod tests {
             (400, "Throttling", "", Fault::Throttled),
             (400, "Throttling.User", "", Fault::Throttled),
             (429, "Whatever", "", Fault::Throttled),
+            (503, "SlowDown", "", Fault::Throttled),
             (400, "Throttling.User", "user api quota limit", Fault::Quota),
             (403, "QuotaExceeded", "The User API Quota Limit is reached", Fault::Quota),
             (503, "ServiceUnavailable", "", Fault::Transient),
