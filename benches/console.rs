@@ -98,7 +98,7 @@ async fn main() {
         outbox_limit: 1 << 30,
         budgets: funchost::money::budget::Budgets::default(),
     };
-    let http = tools.calls.http().clone();
+    let http = tools.calls.http_for("http://localhost");
     let settings = EngineSettings {
         worker: "bench".into(),
         workers: 1,

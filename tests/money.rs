@@ -152,6 +152,33 @@ async fn a_page_that_would_break_the_budget_is_not_asked_for() {
     assert!(error.contains("budget"), "{error}");
 }
 
+/// What another process counts while this one is at work is no longer there for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_run_at_once_share_the_budget() {
+    let estate = AwsEstate { instances: 250, metrics: 1, nasty: false, ..AwsEstate::default() };
+    let mut world = World::new(Options { aws: estate, ..Options::default() }).await;
+    world.write(SCRIPT, &aws_script(&[CHINA], "[\"*cpu*\"]"));
+    let metrics = metrics(&world);
+    assert!((201..=300).contains(&metrics), "three calls: {metrics}");
+    budget(&world, &format!("[budget]\ncalls = {}\n", metrics + 50));
+    // Four seconds between two calls, so that the count of every second is in between.
+    world.variables.insert("FUNCHOST_LIMITS__AWS__MONITORING__GETMETRICDATA".into(), "0.25".into());
+    let process = world.command(RUN).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    while world.clouds.billed_metrics() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let others = BTreeMap::from([(metrics_key("monitoring:GetMetricData"), metrics)]);
+    state.count_calls(&day(SystemClock.now()), ACCOUNT, &others).await.unwrap();
+    state.close().await;
+    let output = process.wait_with_output().unwrap();
+    let run = support::ran(&output);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(world.clouds.billed_metrics() < metrics, "{} of {metrics}", world.clouds.billed_metrics());
+    let error = run.collector("aws_cloudwatch")["error"].to_string();
+    assert!(error.contains("the budget of"), "{error}");
+}
+
 fn fault(action: &str, times: u32, kind: FaultKind) -> Fault {
     Fault {
         service: None,

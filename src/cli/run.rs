@@ -280,7 +280,7 @@ pub(super) fn datakits(
     calls: &CallPath,
 ) -> Result<BTreeMap<String, Arc<DataKit>>, BadUrl> {
     let datakit = |(id, datakit): (&String, &DataKitConfig)| {
-        let made = DataKit::new(id, datakit.url.expose(), calls.http().clone())?;
+        let made = DataKit::new(id, datakit.url.expose(), calls.http_for(datakit.url.expose()))?;
         Ok((id.clone(), Arc::new(made.with_clock(surroundings.clock.clone()))))
     };
     config.datakits.iter().map(datakit).collect()

@@ -184,7 +184,7 @@ impl TestBackend {
             .datakits
             .iter()
             .map(|(id, datakit)| {
-                DataKit::new(id, datakit.url.expose(), path.http().clone())
+                DataKit::new(id, datakit.url.expose(), path.http_for(datakit.url.expose()))
                     .map(|datakit| (id.clone(), Arc::new(datakit)))
             })
             .collect::<Result<_, _>>()

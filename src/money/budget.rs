@@ -181,14 +181,33 @@ impl Watch {
         if needs > allowance.left { Err(allowance.refusal(needs)) } else { Ok(()) }
     }
 
+    /// What a collector may use in all, which has counted so much of it in the state: others may have used of the same budget since it began.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn left(
+        &self,
+        state: &dyn State,
+        counted: &BTreeMap<String, u64>,
+        now: Time,
+    ) -> Result<u64, StateError> {
+        let own = counted.get(&self.key()).copied().unwrap_or(0);
+        let others = used(state, &self.account, self.price, now).await?.saturating_sub(own);
+        Ok(self.limit.saturating_sub(others))
+    }
+
+    /// How its units are counted.
+    fn key(&self) -> String {
+        match self.price.unit {
+            Unit::Call => self.price.action.clone(),
+            Unit::Metric => super::metrics_key(&self.price.action),
+        }
+    }
+
     /// What is used and left after a collector that used these counts.
     #[must_use]
     pub fn after(&self, counted: &BTreeMap<String, u64>) -> BudgetReport {
-        let key = match self.price.unit {
-            Unit::Call => self.price.action.clone(),
-            Unit::Metric => super::metrics_key(&self.price.action),
-        };
-        self.report(counted.get(&key).copied().unwrap_or(0))
+        self.report(counted.get(&self.key()).copied().unwrap_or(0))
     }
 
     fn report(&self, more: u64) -> BudgetReport {

@@ -437,7 +437,7 @@ impl Inner {
         let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
         let collected = CancellationToken::new();
-        let mut counting = Counting::new(&self.settings, &identity, &counts);
+        let mut counting = Counting::new(&self.settings, &identity, &counts, watch.as_ref());
         let work = async {
             let both = tokio::join!(collecting, delivery.drain(pages, ending));
             collected.cancel();
@@ -653,12 +653,18 @@ struct Counting<'run> {
     settings: &'run Settings,
     account: &'run str,
     counts: &'run Counts,
+    watch: Option<&'run Watch>,
     counted: BTreeMap<String, u64>,
 }
 
 impl<'run> Counting<'run> {
-    fn new(settings: &'run Settings, account: &'run str, counts: &'run Counts) -> Self {
-        Self { settings, account, counts, counted: BTreeMap::new() }
+    fn new(
+        settings: &'run Settings,
+        account: &'run str,
+        counts: &'run Counts,
+        watch: Option<&'run Watch>,
+    ) -> Self {
+        Self { settings, account, counts, watch, counted: BTreeMap::new() }
     }
 
     /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
@@ -688,6 +694,11 @@ impl<'run> Counting<'run> {
             for (action, count) in new {
                 *self.counted.entry(action).or_default() += count;
             }
+        }
+        // Another process may be using the same budget: what it has counted is no longer there for this one.
+        if let Some(watch) = self.watch {
+            let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
+            self.counts.set_left(watch.left(state, &self.counted, now).await?);
         }
         Ok(())
     }

@@ -402,7 +402,8 @@ pub fn datakit(data: &[u8]) {
     let _turn = world.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let body = body.to_vec();
     *world.answering.lock().unwrap() = (Arc::new(move |_: &str, _| (status, body.clone())), BTreeMap::new());
-    let http = CallPath::new(Options::default(), Arc::new(SystemClock)).expect("a client").http().clone();
+    let http =
+        CallPath::new(Options::default(), Arc::new(SystemClock)).expect("a client").http_for(&world.url);
     let datakit = DataKit::new("datakit", &world.url, http).expect("a URL");
     let datakit = datakit.with_patience(1, Duration::from_secs(5));
     let mut batch = Batch::new(Category::Metric);

@@ -80,6 +80,8 @@ pub struct CallError {
 pub struct Counts {
     made: Mutex<Made>,
     allowance: Option<Allowance>,
+    /// What of the allowance is left for these counts; less, where others use it too.
+    left: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -147,7 +149,13 @@ impl Counts {
     /// Counts that end the metered calls where the allowance ends.
     #[must_use]
     pub fn within(allowance: Option<Allowance>) -> Self {
-        Self { made: Mutex::default(), allowance }
+        let left = AtomicU64::new(allowance.as_ref().map_or(0, |allowance| allowance.left));
+        Self { made: Mutex::default(), allowance, left }
+    }
+
+    /// Says how many units all of these counts may use, those that were used included: others may have used of the same budget.
+    pub fn set_left(&self, left: u64) {
+        self.left.store(left, Ordering::Relaxed);
     }
 
     /// What was counted so far.
@@ -176,7 +184,7 @@ impl Counts {
         let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
         let units = if allowance.by_metric { metrics } else { calls };
         let mut made = self.lock();
-        if made.announced.saturating_add(units) > allowance.left {
+        if made.announced.saturating_add(units) > self.left.load(Ordering::Relaxed) {
             return Err(allowance.refusal(units.saturating_add(made.announced)));
         }
         made.announced += units;
@@ -194,7 +202,7 @@ impl Counts {
             } else {
                 (of(&made.calls), 1)
             };
-            if used.saturating_add(more) > allowance.left {
+            if used.saturating_add(more) > self.left.load(Ordering::Relaxed) {
                 return Err(allowance.why.clone());
             }
         }
@@ -425,10 +433,14 @@ impl CallPath {
         })
     }
 
-    /// The process's HTTP client.
+    /// The HTTP client for a URL that is no cloud's, such as DataKit's: what runs on this machine is not looked for behind a proxy.
     #[must_use]
-    pub fn http(&self) -> &reqwest::Client {
-        &self.http
+    pub fn http_for(&self, url: &str) -> reqwest::Client {
+        let near = reqwest::Url::parse(url)
+            .ok()
+            .filter(transport::is_near)
+            .and_then(|url| transport::near(&self.options, &url).ok());
+        near.unwrap_or_else(|| self.http.clone())
     }
 
     /// Nanoseconds that a cloud's clock is ahead of ours.
