@@ -343,7 +343,7 @@ impl Inner {
         let mut report = CollectorReport::new(description.name, CollectorStatus::Skipped);
         let regions = prepared.spec.regions();
         let gate = if debug {
-            Ok(Gate { busy: Vec::new(), due: regions.clone(), claims: HashMap::new(), next: None })
+            Ok(Gate { due: regions.clone(), ..Gate::default() })
         } else {
             self.gate(prepared, datakit_id, &regions).await
         };
@@ -358,8 +358,13 @@ impl Inner {
         for region in &regions {
             report.regions.insert(region_name(region), "skipped".into());
         }
-        let busy = (!gate.busy.is_empty())
-            .then(|| format!("another process is collecting {} now", gate.busy.join(", ")));
+        let busy = (!gate.busy.is_empty()).then(|| {
+            format!(
+                "another process is collecting {} now; if it was killed, the claim that it left ends at {} by itself",
+                gate.busy.join(", "),
+                rfc3339(gate.busy_until)
+            )
+        });
         if gate.due.is_empty() {
             report.next_due = gate.next.map(rfc3339);
             let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
@@ -570,7 +575,7 @@ impl Inner {
                 force: self.settings.force,
             })
             .collect();
-        let mut gate = Gate { busy: Vec::new(), due: Vec::new(), claims: HashMap::new(), next: None };
+        let mut gate = Gate::default();
         for ((region, claim), claimed) in
             regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
         {
@@ -581,7 +586,10 @@ impl Inner {
                 }
                 Claimed::NotDue { due } => gate.next = Some(gate.next.map_or(due, |next| next.min(due))),
                 // When it ends its collection says when the next is due; this claim's own end says nothing.
-                Claimed::Busy { .. } => gate.busy.push(region_name(region)),
+                Claimed::Busy { until } => {
+                    gate.busy.push(region_name(region));
+                    gate.busy_until = gate.busy_until.max(until);
+                }
             }
         }
         Ok(gate)
@@ -669,8 +677,7 @@ impl<'run> Counting<'run> {
 
     /// Adds what was called since; what could not be added is, the next time.
     async fn add(&mut self) -> Result<(), StateError> {
-        let made = money::counted(self.counts);
-        let mut new = made.clone();
+        let mut new = money::counted(self.counts);
         for (action, count) in &mut new {
             *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
         }
@@ -678,7 +685,9 @@ impl<'run> Counting<'run> {
         if !new.is_empty() {
             let day = money::day(self.settings.clock.now());
             self.settings.state.count_calls(&day, self.account, &new).await?;
-            self.counted = made;
+            for (action, count) in new {
+                *self.counted.entry(action).or_default() += count;
+            }
         }
         Ok(())
     }
@@ -728,9 +737,12 @@ impl Memory for HostMemory {
 }
 
 /// What may be collected now.
+#[derive(Default)]
 struct Gate {
     /// The regions that another process is collecting.
     busy: Vec<String>,
+    /// When the last of their claims ends, unless that process renews it.
+    busy_until: Time,
     due: Vec<Text>,
     claims: HashMap<Text, (String, i64)>,
     next: Option<Time>,

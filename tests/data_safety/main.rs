@@ -4,6 +4,7 @@
 
 mod canary;
 mod deadlines;
+mod judges;
 mod kills;
 mod marks;
 mod network;

@@ -32,6 +32,12 @@ pub(super) fn client(options: &Options) -> Result<reqwest::Client, String> {
     }
 }
 
+/// The name was not found.
+pub(super) const NO_HOST: &str = "host not found";
+
+/// Nothing was sent, as nobody was there to take it.
+pub(super) const NO_CONNECTION: &str = "no connection";
+
 /// An answer, read to its end.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -134,7 +140,7 @@ fn unsent(error: reqwest::Error, host: &str, options: &Options) -> Refusal {
     }
     let refusal = |code| refuse(Fault::Transient, code, message.clone());
     if has(&["dns error", "invalid dns name", "failed to lookup"]) {
-        return refusal("host not found").hint(format!(
+        return refusal(NO_HOST).hint(format!(
             "the name {host} is not known: is the region right, and does this machine reach a DNS server?"
         ));
     }
@@ -142,7 +148,7 @@ fn unsent(error: reqwest::Error, host: &str, options: &Options) -> Refusal {
         return refusal("proxy").hint("the proxy refused: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY");
     }
     if error.is_connect() {
-        return refusal("connection")
+        return refusal(NO_CONNECTION)
             .hint(format!("nothing answers at {host}: check the network, the proxy and `[endpoints]`"));
     }
     refusal("connection")

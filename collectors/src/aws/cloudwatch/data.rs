@@ -219,14 +219,14 @@ async fn ask(
     let mut body = request(batch, which);
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
-    run.counts.add_metrics(&GET_METRIC_DATA, which.len() as u64);
+    let metrics = which.len() as u64;
     for page in 1.. {
         if page > PAGES {
             return Err(Failure::Answer(format!(
                 "monitoring:GetMetricData in {region}: the answer does not end: {PAGES} pages came"
             )));
         }
-        let answer: Answer = client.json(&GET_METRIC_DATA, &body).await?;
+        let answer: Answer = client.billed(&GET_METRIC_DATA, metrics, &body).await?;
         messages.extend(answer.messages);
         let Left { uneven: more_uneven, none: more_none } = take(answer.results, queries, &mut messages);
         uneven += more_uneven;
