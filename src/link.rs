@@ -177,11 +177,11 @@ fn of<'classes>(classes: &'classes mut Classes, account: &str, class: &Text) -> 
     classes.entry(account.to_owned()).or_default().entry(class.clone()).or_default()
 }
 
-/// Adds an object's tags to a metric point: what the point already has wins.
-pub fn enrich(point: &mut Point, object: &ObjectTags, with_name: bool) {
-    for (key, value) in object.iter() {
-        if with_name || &**key != "name" {
-            point.add_tag(key, value);
-        }
-    }
+/// The tags that an object adds to its metrics: all, or all but its `name`.
+#[must_use]
+pub fn added(object: &ObjectTags, with_name: bool) -> [&[(Text, Text)]; 2] {
+    let name = if with_name { None } else { object.iter().position(|(key, _)| &**key == "name") };
+    let (before, rest) = object.split_at(name.unwrap_or(object.len()));
+    // The one between is the name.
+    [before, rest.get(1..).unwrap_or_default()]
 }
