@@ -19,9 +19,10 @@ use crate::point::Text;
 use crate::run::Run;
 use serde::Deserialize;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 
 /// Calls a second of an action that no collector declares: well below what any of the clouds allows.
-const RATE: f64 = 5.0;
+pub const RATE: f64 = 5.0;
 
 /// What may be said beside a call's parameters.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -90,7 +91,29 @@ impl Named {
         region: &Text,
         parameters: &[(String, Json)],
     ) -> Result<Json, CallError> {
+        if let Some(metrics) = self.billed(parameters) {
+            // Before the call, as the collector of these metrics does: a budget that is at its end stops it.
+            run.counts.add_metrics(self.action, metrics);
+        }
         self.how.ask(run, region, self.action, parameters).await
+    }
+
+    /// The metrics that a call asks for, where the cloud bills by them: different ones, as several statistics of one are one.
+    /// An expression may read any number of metrics and is counted as one.
+    fn billed(&self, parameters: &[(String, Json)]) -> Option<u64> {
+        let billed = self.cloud == Cloud::Aws
+            && self.action.service == "monitoring"
+            && self.action.action == "GetMetricData";
+        let (_, queries) = parameters.iter().find(|(name, _)| billed && name == "MetricDataQueries")?;
+        let metrics: BTreeSet<String> = queries
+            .as_array()?
+            .iter()
+            .map(|query| match &query["MetricStat"]["Metric"] {
+                Json::Null => query.to_string(),
+                metric => metric.to_string(),
+            })
+            .collect();
+        u64::try_from(metrics.len()).ok()
     }
 }
 
