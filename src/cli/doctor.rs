@@ -154,7 +154,7 @@ async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &Docto
         let what = format!("DataKit `{id}`");
         match DataKit::new(id, datakit.url.expose(), calls.http_for(datakit.url.expose())) {
             Err(error) => findings.wrong(&what, &error.to_string(), ""),
-            Ok(datakit) => match datakit.check().await {
+            Ok(datakit) => match datakit.with_clock(surroundings.clock.clone()).check().await {
                 Ok(()) => findings.well(&what, "takes points (a dry write, nothing was stored)"),
                 Err(why) => findings.wrong(
                     &what,

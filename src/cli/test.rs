@@ -185,7 +185,7 @@ impl TestBackend {
             .iter()
             .map(|(id, datakit)| {
                 DataKit::new(id, datakit.url.expose(), path.http_for(datakit.url.expose()))
-                    .map(|datakit| (id.clone(), Arc::new(datakit)))
+                    .map(|datakit| (id.clone(), Arc::new(datakit.with_clock(clock.clone()))))
             })
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?;

@@ -214,7 +214,9 @@ pub(super) async fn runs(
     });
     let origin = query.get("origin").map(|word| {
         Origin::read(word).ok_or_else(|| {
-            Refused::bad(format!("there is no origin `{word}`, there are: cron, manual, sync, async"))
+            Refused::bad(format!(
+                "there is no origin `{word}`, there are: cron, manual, sync, async, command"
+            ))
         })
     });
     let filter = Filter {

@@ -123,7 +123,10 @@ impl Watch {
         now: Time,
     ) -> Result<Option<Self>, BudgetError> {
         let Some(budget) = budgets.of(account) else { return Ok(None) };
-        let partition = partition(account, regions.first().map_or("", |region| region));
+        // A collector without regions of its own works where its account does.
+        let region = regions.first().filter(|region| !region.is_empty());
+        let partition =
+            partition(account, region.map_or(account.region.as_deref().unwrap_or_default(), |region| region));
         let Some(price) = metered(partition).filter(|price| calls(&price.action)) else { return Ok(None) };
         let identity = account.identity();
         let mut limit = budget.calls.unwrap_or(u64::MAX);

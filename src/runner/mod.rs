@@ -222,8 +222,7 @@ impl Backend for Runner {
 
     async fn value(&self, key: &str) -> Result<Option<Kept>, BackendError> {
         let settings = &self.0.settings;
-        let found = settings.state.value(&own(key), settings.clock.now()).await.map_err(unusable)?;
-        Ok(found.map(|(value, expires)| Kept { value, expires }))
+        read_value(settings.state.as_ref(), key, settings.clock.now()).await
     }
 
     async fn swap_value(
@@ -239,10 +238,29 @@ impl Backend for Runner {
 
     async fn value_keys(&self, prefix: &str) -> Result<Vec<String>, BackendError> {
         let settings = &self.0.settings;
-        let found = settings.state.keys(&own(prefix), settings.clock.now()).await.map_err(unusable)?;
-        let before = own("").len();
-        Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
+        read_keys(settings.state.as_ref(), prefix, settings.clock.now()).await
     }
+}
+
+/// A value that a script keeps, as it stands in the state.
+pub(crate) async fn read_value(
+    state: &dyn State,
+    key: &str,
+    now: Time,
+) -> Result<Option<Kept>, BackendError> {
+    let found = state.value(&own(key), now).await.map_err(unusable)?;
+    Ok(found.map(|(value, expires)| Kept { value, expires }))
+}
+
+/// The keys of such values that begin so.
+pub(crate) async fn read_keys(
+    state: &dyn State,
+    prefix: &str,
+    now: Time,
+) -> Result<Vec<String>, BackendError> {
+    let found = state.keys(&own(prefix), now).await.map_err(unusable)?;
+    let before = own("").len();
+    Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
 }
 
 /// A script's key in the state: no collector's key begins so.
@@ -532,8 +550,10 @@ impl Inner {
     ) -> Result<Option<Watch>, String> {
         let account = &prepared.account;
         let actions = prepared.collector.description().actions;
+        // A collector that a script writes declares no action: it may call any.
         let calls = |metered: &str| {
-            actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
+            actions.is_empty()
+                || actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
         };
         let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
         let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;

@@ -91,6 +91,8 @@ pub enum Origin {
     Sync,
     /// A call that does not.
     Async,
+    /// `funchost run` on a command line.
+    Command,
 }
 
 impl Origin {
@@ -102,13 +104,15 @@ impl Origin {
             Self::Manual => "manual",
             Self::Sync => "sync",
             Self::Async => "async",
+            Self::Command => "command",
         }
     }
 
     /// From its word.
     #[must_use]
     pub fn read(word: &str) -> Option<Self> {
-        [Self::Cron, Self::Manual, Self::Sync, Self::Async].into_iter().find(|origin| origin.as_str() == word)
+        let all = [Self::Cron, Self::Manual, Self::Sync, Self::Async, Self::Command];
+        all.into_iter().find(|origin| origin.as_str() == word)
     }
 }
 
@@ -383,6 +387,8 @@ pub trait Runs: Send + Sync {
     async fn hold(&self, runs: &[(i64, i64)], lease: Time) -> Result<Vec<(i64, bool)>, StateError>;
     /// Ends a run. `false`: it is no longer ours, and nothing was done.
     async fn finish(&self, run: i64, fence: i64, end: &End, now: Time) -> Result<bool, StateError>;
+    /// Records a run that no queue has seen, when it has ended: all of it, or nothing.
+    async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError>;
     /// Gives a run back, for whoever takes it next. `false`: it is no longer ours.
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError>;
     /// Asks for a run's end: a waiting one ends at once. `false`: there is none that could be ended.

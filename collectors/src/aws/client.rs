@@ -73,7 +73,7 @@ impl<'run> Client<'run> {
         metrics: u64,
         body: &(impl Serialize + Sync),
     ) -> Result<T, CallError> {
-        self.signed(action, metrics, &OnWire::target(action, CLOUDWATCH, "1.0", body), &json).await
+        self.billed_target(action, metrics, CLOUDWATCH, "1.0", body).await
     }
 
     /// A call in the JSON protocol of a service whose targets begin so, in the protocol's version (`1.0`, `1.1`).
@@ -87,7 +87,22 @@ impl<'run> Client<'run> {
         version: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T, CallError> {
-        self.signed(action, 0, &OnWire::target(action, prefix, version, body), &json).await
+        self.billed_target(action, 0, prefix, version, body).await
+    }
+
+    /// The same, billed by so many metrics.
+    ///
+    /// # Errors
+    /// As [`Client::target`].
+    pub async fn billed_target<T: DeserializeOwned>(
+        &self,
+        action: &'static Action,
+        metrics: u64,
+        prefix: &str,
+        version: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, CallError> {
+        self.signed(action, metrics, &OnWire::target(action, prefix, version, body), &json).await
     }
 
     /// A call of a path, with a JSON body or with none; `place` is the path and query, encoded.

@@ -355,6 +355,25 @@ pub(super) async fn finish(
     Ok(true)
 }
 
+/// In one transaction: nobody else sees it before it has ended.
+pub(super) async fn record_ended(
+    connection: &mut Connection,
+    run: &NewRun,
+    started: Time,
+    end: &End,
+    now: Time,
+) -> sqlx::Result<i64> {
+    let running = NewRun { status: Status::Running, ..run.clone() };
+    let id = insert(connection, &running).await?.ok_or(sqlx::Error::RowNotFound)?;
+    sqlx::query("UPDATE run SET started = $2 WHERE id = $1")
+        .bind(id)
+        .bind(started)
+        .execute(&mut *connection)
+        .await?;
+    finish(connection, id, 0, end, now).await?;
+    Ok(id)
+}
+
 pub(super) async fn hand_over(
     connection: &mut Connection,
     run: i64,

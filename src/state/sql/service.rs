@@ -91,6 +91,10 @@ impl Runs for Backend {
         write!(self, finish, run, fence, end, now)
     }
 
+    async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError> {
+        write!(self, record_ended, run, started, end, now)
+    }
+
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError> {
         write!(self, hand_over, run, fence, reason, now)
     }
