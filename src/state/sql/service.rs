@@ -3,7 +3,7 @@
 use super::Backend;
 use super::runs;
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, LogLine, NewRun, Node, ObjectSummary, Record, Runs, Store, Taken,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Record, Runs, Store, Taken,
     TriggerRow,
 };
 use crate::state::{State, StateError, Time};
@@ -129,6 +129,10 @@ impl Runs for Backend {
 
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError> {
         read!(self, cadence, since)
+    }
+
+    async fn by_hour(&self, since: Time) -> Result<Vec<HourRuns>, StateError> {
+        read!(self, by_hour, since)
     }
 
     async fn counts(&self) -> Result<Counts, StateError> {
