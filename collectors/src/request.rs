@@ -19,7 +19,6 @@ use crate::point::Text;
 use crate::run::Run;
 use serde::Deserialize;
 use serde_json::Value as Json;
-use std::collections::BTreeSet;
 
 /// Calls a second of an action that no collector declares: well below what any of the clouds allows.
 pub const RATE: f64 = 5.0;

@@ -529,7 +529,7 @@ impl Inner {
         if let Some(watch) = &watch {
             self.lock().budget.insert(identity.clone(), watch.after(&money::counted(&counts)));
         }
-        if let Err(error) = uncounted {
+        if let Err(error) = uncounted.and(self.note_partition(prepared, &gate.due, &identity).await) {
             report.warnings.push(format!("the calls could not be counted: {error}"));
         }
         (self.settings.progress)(&format!(
@@ -539,6 +539,17 @@ impl Inner {
             report::counted(report.calls.values().sum(), "call")
         ));
         report
+    }
+
+    /// What was called can be put into money later: whose price list holds is known here only.
+    async fn note_partition(
+        &self,
+        prepared: &Prepared,
+        regions: &[Text],
+        identity: &str,
+    ) -> Result<(), StateError> {
+        let partition = money::partition(&prepared.account, regions.first().map_or("", |region| region));
+        money::note_partition(&*self.settings.state, identity, partition, self.settings.clock.now()).await
     }
 
     /// The account's budget, where this collector makes metered calls and there is one; an error where what is known to be needed breaks it.

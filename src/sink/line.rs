@@ -231,7 +231,7 @@ fn lay(point: &Point, added: Added<'_>, room: &mut [u8]) -> Option<usize> {
         for (index, (key, value)) in list.iter().enumerate() {
             let known = || stands(tags, key) || any(&added[..number], key) || stands(&list[..index], key);
             // What is there wins.
-            if !value.is_empty() && !(seen.again(key) && known()) {
+            if !(value.is_empty() || seen.again(key) && known()) {
                 line.tag(key, value)?;
             }
         }

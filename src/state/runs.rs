@@ -346,6 +346,19 @@ pub struct DayCalls {
     pub count: i64,
 }
 
+/// Runs of one hour that stand alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HourRuns {
+    /// The hour's first moment, UTC.
+    pub hour: Time,
+    /// How they stand.
+    pub status: Status,
+    /// How many.
+    pub count: i64,
+    /// Points that they delivered.
+    pub points: i64,
+}
+
 /// Numbers of the queue.
 pub type Counts = BTreeMap<Status, i64>;
 
@@ -410,6 +423,8 @@ pub trait Runs: Send + Sync {
     async fn last_by_trigger(&self) -> Result<Vec<Record>, StateError>;
     /// Of each trigger with runs that ended well since: the first and the last of their ticks, and how many there were.
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError>;
+    /// Runs created since, hour by hour.
+    async fn by_hour(&self, since: Time) -> Result<Vec<HourRuns>, StateError>;
     /// How many runs stand how.
     async fn counts(&self) -> Result<Counts, StateError>;
     /// Forgets all but the newest `keep` runs of each trigger, and of each function without one, and those created before `before`. Says how many went.

@@ -15,6 +15,7 @@ use crate::xml::{self, Node};
 use crate::{aliyun, aws, tencentcloud};
 use http::Method;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// How a call is made.

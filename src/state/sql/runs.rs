@@ -5,8 +5,8 @@
 use super::{Connection, Row};
 use crate::state::Time;
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, LogLine, NewRun, Node, ObjectSummary, Origin, Ours, Record,
-    Status, Taken, TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
+    Record, Status, Taken, TriggerRow,
 };
 use sqlx::Row as _;
 
@@ -579,6 +579,23 @@ pub(super) async fn cadence(
     .bind(since)
     .fetch_all(connection)
     .await
+}
+
+pub(super) async fn by_hour(connection: &mut Connection, since: Time) -> sqlx::Result<Vec<HourRuns>> {
+    let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
+        "SELECT hour, status, count(*), CAST(coalesce(sum(points), 0) AS BIGINT) FROM (
+             SELECT created - created % $2 AS hour, status, points FROM run WHERE created >= $1) AS hours
+         GROUP BY hour, status ORDER BY hour, status",
+    )
+    .bind(since)
+    .bind(3600 * funchost_collectors::clock::SECOND)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(hour, status, count, points)| {
+            Ok(HourRuns { hour, status: word(Status::read(&status), &status)?, count, points })
+        })
+        .collect()
 }
 
 pub(super) async fn counts(connection: &mut Connection) -> sqlx::Result<Counts> {
