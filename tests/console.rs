@@ -255,7 +255,8 @@ cron = "*/5 * * * *"
     std::fs::create_dir(bare.path().join("scripts")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_funchost"));
     command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(bare.path()).env_clear();
-    let empty = Serving::start(command.env("HOME", bare.path()).env("FUNCHOST_STATE", "state"));
+    command.env("HOME", bare.path()).env("FUNCHOST_STATE", "state");
+    let empty = Serving::start(command);
 
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
     std::fs::create_dir_all(&screenshots).unwrap();

@@ -179,13 +179,13 @@ async fn processes_that_run_at_once_share_the_budget() {
     assert!(error.contains("the budget of"), "{error}");
 }
 
-fn fault(action: &str, times: u32, kind: FaultKind) -> Fault {
+fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
     Fault {
         service: None,
         action: Some(action.into()),
         region: None,
         skip: 0,
-        times: times.try_into().unwrap(),
+        times,
         kind,
     }
 }
