@@ -180,14 +180,7 @@ async fn processes_that_run_at_once_share_the_budget() {
 }
 
 fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
-    Fault {
-        service: None,
-        action: Some(action.into()),
-        region: None,
-        skip: 0,
-        times,
-        kind,
-    }
+    Fault { service: None, action: Some(action.into()), region: None, skip: 0, times, kind }
 }
 
 #[tokio::test(flavor = "multi_thread")]

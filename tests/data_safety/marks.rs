@@ -73,7 +73,7 @@ fn cases() -> u32 {
 struct Done {
     /// Seconds, by the clouds' clock.
     at: i64,
-    /// As early as it may have believed that it is: this machine's clock was set since a cloud told its time last.
+    /// As early as it may have believed that it is, before a cloud told it the time.
     believed: i64,
     /// Was it written down: neither killed, nor refused by the cloud, nor without anything to ask?
     counts: bool,
@@ -98,7 +98,7 @@ struct Model {
     late: BTreeMap<Place, i64>,
     runs: Vec<Done>,
     repeats: Vec<Repeat>,
-    /// Seconds by which a clock that is set between two runs cuts windows too early.
+    /// Seconds by which a wrong clock cuts windows too early.
     unsure: i64,
 }
 
@@ -144,7 +144,6 @@ async fn play(cloud: Cloud, steps: Vec<Step>, delay: i64) -> Result<(), TestCase
         repeats: Vec::new(),
         unsure: 0,
     };
-    let mut told = 0;
     let mut offset = 0;
     let mut refused_since: Option<i64> = None;
 
@@ -199,12 +198,15 @@ async fn play(cloud: Cloud, steps: Vec<Step>, delay: i64) -> Result<(), TestCase
             What::Troubled => cloud.trouble(&world),
             What::Run | What::Killed => {}
         }
-        if step.what == What::Killed || datakit == Taking::LosesAnswer {
-            // All that can be on its way: what waits since a run whose points were taken, and what this run finds after it.
-            let before = model.runs.iter().rev().find(|run| run.counts && run.delivers);
-            let mark = before.map_or(now - 600, |run| run.believed.min(run.at)) - 2 * MINUTE;
-            let reach = cloud.overlap() + MINUTE + model.unsure.max((step.skew - told).abs());
-            model.repeats.push(Repeat { from: mark - reach, until: now });
+        // All that can be on its way: what waits since a run whose points were taken, and what this run finds after it. A run that is killed may have sent it
+        // once more before, as the answer was lost.
+        let before = model.runs.iter().rev().find(|run| run.counts && run.delivers);
+        let mark = before.map_or(now - 600, |run| run.believed.min(run.at)) - 2 * MINUTE;
+        let reach = cloud.overlap() + MINUTE + model.unsure.max(step.skew.abs());
+        for again in [step.what == What::Killed, datakit == Taking::LosesAnswer] {
+            if again {
+                model.repeats.push(Repeat { from: mark - reach, until: now });
+            }
         }
         save(&state, &saved).await;
         let arguments = ["run", "my/main.rhai", "--force", "--output", "json"];
@@ -221,14 +223,10 @@ async fn play(cloud: Cloud, steps: Vec<Step>, delay: i64) -> Result<(), TestCase
         } else {
             refused_since = None;
         }
-        let moved = step.skew - told;
-        if step.what != What::Killed && !collector["calls"].as_object().unwrap().is_empty() {
-            told = step.skew;
-        }
-        model.unsure = model.unsure.max(moved.abs());
+        model.unsure = model.unsure.max(step.skew.abs());
         model.runs.push(Done {
             at: now,
-            believed: now + moved.min(0),
+            believed: now + step.skew.min(0),
             counts: asked && !matches!(step.what, What::Killed | What::Refused),
             delivers: step.what != What::Killed && datakit != Taking::Refuses,
         });
