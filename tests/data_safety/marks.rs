@@ -202,7 +202,8 @@ async fn play(cloud: Cloud, steps: Vec<Step>, delay: i64) -> Result<(), TestCase
         // once more before, as the answer was lost.
         let before = model.runs.iter().rev().find(|run| run.counts && run.delivers);
         let mark = before.map_or(now - 600, |run| run.believed.min(run.at)) - 2 * MINUTE;
-        let reach = cloud.overlap() + MINUTE + model.unsure.max(step.skew.abs());
+        // Behind that run's mark the overlap is asked for again; and the mark follows what is published, which comes late itself.
+        let reach = 2 * cloud.overlap() + MINUTE + model.unsure.max(step.skew.abs());
         for again in [step.what == What::Killed, datakit == Taking::LosesAnswer] {
             if again {
                 model.repeats.push(Repeat { from: mark - reach, until: now });
