@@ -87,6 +87,50 @@ async fn status(state: &Backend, run: i64) -> (Status, Option<String>) {
 }
 
 #[tokio::test]
+async fn arguments_are_the_workers_alone() {
+    const GIVEN: &str = "{\"password\":\"hunter22\",\"region\":\"r\"}";
+    const SHOWN: &str = "{\"password\":\"****\",\"region\":\"r\"}";
+    let state = state().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(state.enqueue(&run_with(GIVEN)).await.unwrap());
+    }
+    let [finished, told, stopped, given_back, expired] = ids[..] else { unreachable!() };
+    let shown = async |id: i64| state.run(id).await.unwrap().unwrap().1.kwargs;
+    for id in &ids {
+        assert_eq!(shown(*id).await, SHOWN, "while it waits");
+    }
+    let end = |kwargs: &str| End {
+        status: Status::Success,
+        reason: None,
+        detail: Detail { kwargs: kwargs.into(), ..Detail::default() },
+        points: None,
+        calls: None,
+    };
+    assert_eq!(ours(&state, finished, START).await.kwargs, GIVEN);
+    assert_eq!(shown(finished).await, SHOWN, "while somebody works on it");
+    assert!(state.finish(finished, 1, &end(""), START).await.unwrap());
+    assert_eq!(shown(finished).await, SHOWN);
+    // The worker may know of more.
+    assert_eq!(ours(&state, told, START).await.kwargs, GIVEN);
+    assert!(state.finish(told, 1, &end("{\"region\":\"****\"}"), START).await.unwrap());
+    assert_eq!(shown(told).await, "{\"region\":\"****\"}");
+    assert!(state.stop(stopped, START).await.unwrap());
+    assert_eq!(shown(stopped).await, SHOWN);
+    // Whoever takes it next needs them, too.
+    assert_eq!(ours(&state, given_back, START).await.kwargs, GIVEN);
+    assert!(state.hand_over(given_back, 1, "why", START).await.unwrap());
+    assert_eq!(ours(&state, given_back, START).await.kwargs, GIVEN);
+    assert_eq!(state.expire(START + 60 * MINUTE).await.unwrap(), 1);
+    assert_eq!(shown(expired).await, SHOWN);
+    assert!(!format!("{:?}", run_with(GIVEN)).contains("hunter22"));
+}
+
+pub(crate) fn run_with(kwargs: &str) -> NewRun {
+    NewRun { kwargs: kwargs.into(), ..run("a__b.c") }
+}
+
+#[tokio::test]
 async fn a_run_goes_from_the_queue_to_its_record() {
     let state = state().await;
     let id =
