@@ -154,14 +154,24 @@ async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &Docto
         let what = format!("DataKit `{id}`");
         match DataKit::new(id, datakit.url.expose(), calls.http_for(datakit.url.expose())) {
             Err(error) => findings.wrong(&what, &error.to_string(), ""),
-            Ok(datakit) => match datakit.with_clock(surroundings.clock.clone()).check().await {
-                Ok(()) => findings.well(&what, "takes points (a dry write, nothing was stored)"),
-                Err(why) => findings.wrong(
-                    &what,
-                    &why,
-                    &format!("start DataKit there, or set `[datakits.{id}]` url in {FILE_NAME}"),
-                ),
-            },
+            Ok(datakit) => {
+                let datakit = datakit.with_clock(surroundings.clock.clone());
+                match datakit.check().await {
+                    Ok(()) => findings.well(&what, "takes points (a dry write, nothing was stored)"),
+                    Err(why) => findings.wrong(
+                        &what,
+                        &why,
+                        &format!("start DataKit there, or set `[datakits.{id}]` url in {FILE_NAME}"),
+                    ),
+                }
+                if let Some(note) = datakit.clock_note() {
+                    findings.wrong(
+                        &format!("clock of DataKit `{id}`"),
+                        &note,
+                        "set the clock of that machine and of this one (NTP)",
+                    );
+                }
+            }
         }
     }
     let Some(script) = &arguments.script else {
@@ -181,7 +191,14 @@ async fn state(findings: &mut Findings<'_>, config: &Config) {
     let shown =
         config.database.as_ref().map_or_else(|| config.state.display().to_string(), ToString::to_string);
     match super::open_state(findings.surroundings, config).await {
-        Ok(_) => findings.well("state", &shown),
+        Ok(state) => {
+            findings.well("state", &shown);
+            for (id, _, points, _) in state.store.outbox_sizes().await.unwrap_or_default() {
+                if !config.datakits.contains_key(&id) {
+                    findings.doubtful("outbox", &crate::runner::stranger(&id, points), "");
+                }
+            }
+        }
         Err(refusal) => {
             findings.wrong("state", &refusal.message, "");
             return;

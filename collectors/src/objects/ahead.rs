@@ -307,7 +307,7 @@ async fn discover_account(
 
 async fn send(collector: &'static ObjectCollector, run: &Run, home: &Text, region: &Text, items: Vec<Json>) {
     let points: Vec<_> =
-        items.into_iter().map(|item| collector.point(region, &Object::new(item), run.started)).collect();
+        items.into_iter().map(|item| collector.point(region, &Object::new(item), run.time())).collect();
     if !points.is_empty() {
         run.send(Output::Objects { region: home.clone(), points }).await;
     }

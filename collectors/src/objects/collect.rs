@@ -343,7 +343,7 @@ impl<'run> Collection<'run> {
     fn point(&mut self, mut object: Object) -> Point {
         let id = at(&object.item, self.collector.list.id).and_then(text).unwrap_or_default();
         self.details.join_region(&id, &mut object);
-        let mut point = self.collector.point(&self.region, &object, self.run.started);
+        let mut point = self.collector.point(&self.region, &object, self.run.time());
         // Two objects of one name would be one: the second is called by its id.
         if let Some((_, name)) = point.tags.iter_mut().find(|(key, name)| &**key == "name" && **name != *id)
             && !self.named.insert(name.clone())
@@ -355,7 +355,7 @@ impl<'run> Collection<'run> {
 
     /// What a filter sees: the reported tags, and the API's own members where the name is free.
     fn instance(&self, object: &Object) -> Json {
-        let point = self.collector.point(&self.region, object, self.run.started);
+        let point = self.collector.point(&self.region, object, self.run.time());
         let mut instance = object.item.as_object().cloned().unwrap_or_default();
         for (key, value) in &point.tags {
             instance.insert(key.to_string(), Json::from(&**value));
