@@ -324,3 +324,20 @@ async fn values_are_kept_between_runs_by_script_and_expire() {
     assert_eq!(answer(&world.run(RUN))["runs"], 3);
     assert_eq!(answer(&world.run(RUN))["runs"], 1, "it was deleted");
 }
+
+/// Two scripts may each have a collector of one name: neither keeps the other from running, and each has its own windows.
+#[tokio::test(flavor = "multi_thread")]
+async fn collectors_of_one_name_in_two_scripts_are_two() {
+    let body = |value: u32| {
+        format!(
+            r##"Runner([ Collector("my_metric", account, #{{ kind: "metrics", interval: 60 }}, |ctx| [ #{{ tags: #{{ id: "a" }}, fields: #{{ v: {value} }} }} ]) ]).run()"##
+        )
+    };
+    let world = world(0, &body(1)).await;
+    let first = world.run(RUN);
+    assert_eq!(first.collector("my_metric")["status"], "collected", "{first:?}");
+    world.write("other/main.rhai", &format!("{HEAD}    {}\n}}\n", body(2)));
+    let other = world.run(&["run", "other/main.rhai", "--output", "json"]);
+    assert_eq!(other.collector("my_metric")["status"], "collected", "{other:?}");
+    assert_eq!(world.run(RUN).collector("my_metric")["status"], "skipped");
+}
