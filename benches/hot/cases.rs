@@ -294,7 +294,7 @@ fn pipeline() -> Case {
             let (mut line, mut notes) = (Vec::new(), Notes::default());
             let mut written = 0;
             for mut metric in points(black_box(&answer)) {
-                let object = metric.link.as_ref().and_then(|link| linker.find("account", link));
+                let object = metric.link.as_ref().and_then(|link| linker.find("account", "", link));
                 metric.point.add_tag(&provider.0, &provider.1);
                 metric.point.add_tag(&account.0, &account.1);
                 enrich(&mut metric.point, &object.expect("it is known"), false);
@@ -387,7 +387,7 @@ fn link() -> Case {
             let _runtime = &runtime;
             for (point, link) in points.iter().zip(&links) {
                 let mut point = point.clone();
-                let object = linker.find("account", link).expect("it is known");
+                let object = linker.find("account", "", link).expect("it is known");
                 enrich(&mut point, &object, false);
                 black_box(point);
             }
