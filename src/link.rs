@@ -20,25 +20,40 @@ struct Class {
     loaded: bool,
     /// By region, then by name.
     regions: HashMap<Text, HashMap<Text, ObjectTags>>,
-    /// By another tag than `name`, made when a link first asks for it.
-    by_tag: HashMap<Text, HashMap<Text, ObjectTags>>,
+    /// By another tag than `name`, then by region, made when a link first asks for it.
+    by_tag: HashMap<Text, HashMap<Text, HashMap<Text, ObjectTags>>>,
 }
 
 impl Class {
-    fn find(&mut self, tag: &Text, value: &Text) -> Option<ObjectTags> {
+    /// The object of a metric of this region: names of one region may be those of others, too. A metric without a region is of any.
+    fn find(&mut self, tag: &Text, value: &Text, region: &str) -> Option<ObjectTags> {
         if &**tag == "name" {
-            return self.regions.values().find_map(|objects| objects.get(value)).cloned();
+            let mut own = self.regions.iter().filter(|(place, _)| is_in(place, region));
+            return own.find_map(|(_, objects)| objects.get(value)).cloned();
         }
-        let objects = self.regions.values().flat_map(HashMap::values);
+        let regions = &self.regions;
         let index = self.by_tag.entry(tag.clone()).or_insert_with(|| {
-            objects
-                .filter_map(|tags| {
-                    tags.iter().find(|(key, _)| key == tag).map(|(_, value)| (value.clone(), tags.clone()))
-                })
-                .collect()
+            let of_region = |objects: &HashMap<Text, ObjectTags>| {
+                objects
+                    .values()
+                    .filter_map(|tags| {
+                        let (_, value) = tags.iter().find(|(key, _)| key == tag)?;
+                        Some((value.clone(), tags.clone()))
+                    })
+                    .collect()
+            };
+            regions.iter().map(|(place, objects)| (place.clone(), of_region(objects))).collect()
         });
-        index.get(value).cloned()
+        let mut own = index.iter().filter(|(place, _)| is_in(place, region));
+        own.find_map(|(_, objects)| objects.get(value)).cloned()
     }
+}
+
+/// Do the objects of this place belong to a region? Where several collectors share a class, a place is a region and the collector's name; those of
+/// a product without regions belong to all.
+fn is_in(place: &str, region: &str) -> bool {
+    let own = place.split_once('\n').map_or(place, |(own, _)| own);
+    region.is_empty() || own.is_empty() || own == region
 }
 
 /// The objects of a process, by account and class.
@@ -148,10 +163,12 @@ impl Linker {
         self.state.forget_objects(scope, &names).await.map(drop)
     }
 
-    /// The object that a link names. Its class must have been loaded.
+    /// The object that a link names, for a metric of this region; an empty one is any. Its class must have been loaded.
     #[must_use]
-    pub fn find(&self, account: &str, link: &Link) -> Option<ObjectTags> {
-        self.with(|classes| classes.get_mut(account)?.get_mut(&link.class)?.find(&link.tag, &link.value))
+    pub fn find(&self, account: &str, region: &str, link: &Link) -> Option<ObjectTags> {
+        self.with(|classes| {
+            classes.get_mut(account)?.get_mut(&link.class)?.find(&link.tag, &link.value, region)
+        })
     }
 
     /// The objects of one region, as maps.

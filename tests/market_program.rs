@@ -2,6 +2,10 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "market_program/links.rs"]
+mod links;
+#[path = "market_program/paging.rs"]
+mod paging;
 mod support;
 
 use funchost_collectors::account::Cloud;
@@ -93,7 +97,16 @@ impl Estate {
                 .expect("declared")
                 .description;
             let takes = description.configuration.iter().any(|key| key.name == "regions");
-            let configs = if takes { "#{ regions: regions }" } else { "#{}" };
+            let products = declared
+                .iter()
+                .find(|one| one.description.package == *package && one.by_products)
+                .and_then(|one| one.variants)
+                .map(|(_, products)| format!("#{{ products: {products:?} }}"));
+            let configs = match products {
+                Some(products) => products,
+                None if takes => "#{ regions: regions }".to_owned(),
+                None => "#{}".to_owned(),
+            };
             imports.push_str(&format!("import \"{package}__main\" as {package};\n"));
             collectors.push_str(&format!("        {package}::DataCollector(account, {configs}),\n"));
         }
@@ -181,19 +194,26 @@ async fn every_package_of_aws() {
     let world = World::new(options).await;
     let mut estate = Estate::new(Cloud::Aws);
     estate.more("aws_rds", |item| item["DBInstanceIdentifier"] = json!("orders"));
-    estate.more("aws_elb", |item| {
-        item["LoadBalancerArn"] =
-            json!("arn:aws-cn:elasticloadbalancing:cn-north-1:1:loadbalancer/app/web/1");
-    });
+    for (tail, kind) in [("app/web/1", "application"), ("net/web/2", "network"), ("gwy/web/3", "gateway")] {
+        estate.more("aws_elb", |item| {
+            let arn = format!("arn:aws-cn:elasticloadbalancing:cn-north-1:1:loadbalancer/{tail}");
+            item["LoadBalancerArn"] = json!(arn);
+            item["Type"] = json!(kind);
+        });
+    }
     world.clouds.set_market(estate.tables(), Vec::new(), Vec::new());
     let metrics = "import \"guance_aws_cloudwatch__main\" as aws_cloudwatch;\n|        aws_cloudwatch::DataCollector(account, #{ regions: regions, targets: [
             #{ namespace: \"AWS/RDS\", metrics: \"CPUUtilization\" }, #{ namespace: \"AWS/ApplicationELB\", metrics: \"RequestCount\" } ] }),\n";
     let regions = ["cn-north-1", "us-east-1"];
     let (objects, points) = run(&world, &estate, 2, &estate.script("AWS", &regions, metrics));
     let mut wanted = estate.classes(2);
-    // What was put in beside has one name in both regions.
+    // What was put in beside has one name in both regions, and two of the balancers are of other classes.
     for class in ["aws_rds", "aws_aelb"] {
         *wanted.get_mut(class).unwrap() -= 1;
+    }
+    for class in ["aws_nelb", "aws_gelb"] {
+        *wanted.get_mut("aws_aelb").unwrap() -= 2;
+        wanted.insert(class.to_owned(), 1);
     }
     // All ECS clusters of the estate have one name: the first of a region keeps it, the others are called by their ARNs.
     *wanted.get_mut("aws_ecs").unwrap() -= 1;
@@ -206,6 +226,10 @@ async fn every_package_of_aws() {
     assert!(shown.is_none(), "{shown:?}");
     let balancer = metric(&points, "aws_AWS/ApplicationELB", "LoadBalancer", "app/web/1");
     assert_eq!(balancer.tags.get("LoadBalancerName").map(String::as_str), Some("openway"), "{balancer:?}");
+    let (objects, measured) = links::measured("cn-north-1", links::AWS, &points);
+    world.clouds.measure(&measured, "AllRequests");
+    // Lists of metrics are remembered: by then they are read again.
+    links::check(&world, 7200, "AWS", "aws_cloudwatch", "regions: [\"cn-north-1\"], ", links::AWS, &objects);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,12 +286,30 @@ async fn every_package_of_tencent_cloud() {
             metric(&points, &format!("tencentcloud_{}", object.namespace), "name", &object.tags["name"]);
         assert_eq!(point.tags.get("cloud_provider").map(String::as_str), Some("tencentcloud"));
     }
+    // Two namespaces of one class: by whether a balancer is public, and a private address by its network, too.
+    let mut balanced = BTreeSet::new();
+    for point in points.iter().filter(|point| point.measurement.starts_with("tencentcloud_QCE/LB_")) {
+        let kind = if point.measurement.ends_with("PUBLIC") { "Public" } else { "Private" };
+        assert_eq!(point.tags["LoadBalancerType"], kind, "{point:?}");
+        assert_eq!(point.tags["vip"], point.tags["Address"], "{point:?}");
+        if kind == "Private" {
+            assert_eq!(point.tags["vpcId"], point.tags["VpcId"], "{point:?}");
+        }
+        balanced.insert(point.tags["name"].clone());
+    }
+    let balancers = known.iter().filter(|object| object.class == "tencentcloud_clb");
+    assert_eq!(balanced, balancers.map(|object| object.tags["name"].clone()).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_package_of_alibaba_cloud() {
     let world = World::new(Options::default()).await;
-    let estate = Estate::new(Cloud::Aliyun);
+    let mut estate = Estate::new(Cloud::Aliyun);
+    // Found by another tag than its name, which all of the sample's share.
+    estate.more("aliyun_polardbx_2", |item| {
+        item["Id"] = json!("pxc-xdb-s-linked");
+        item["DBInstanceName"] = json!("pxc-s-linked");
+    });
     world.clouds.set_market(Vec::new(), estate.tables(), Vec::new());
     let (objects, points) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
     assert_eq!(objects, estate.classes(1));
@@ -276,6 +318,15 @@ async fn every_package_of_alibaba_cloud() {
     assert!(shown.is_none(), "{shown:?}");
     let listed = points.iter().find(|point| point.measurement == "aliyun_nas").expect("a file system");
     assert!(format!("{listed:?}").contains("ClientMasterNode"), "{listed:?}");
+    let (objects, measured) = links::measured("cn-hangzhou", links::ALIYUN, &points);
+    let mut namespaces: BTreeMap<&str, Vec<&Vec<(String, String)>>> = BTreeMap::new();
+    for (namespace, dimensions) in &measured {
+        namespaces.entry(*namespace).or_default().push(dimensions);
+    }
+    for (namespace, series) in namespaces {
+        world.clouds.aliyun_measure(namespace, "AllRequests", &series);
+    }
+    links::check(&world, 0, "ALIYUN", "aliyun_monitor", "", links::ALIYUN, &objects);
 }
 
 /// A script of one package.
@@ -394,6 +445,87 @@ async fn a_product_without_regions_takes_none() {
     let ran = one(&world, "ALIYUN", "guance_aliyun_domain", ", #{ regions: [\"cn-hangzhou\"] }");
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!("market_regions_refused", ran.stderr);
+}
+
+/// Of what a user names, what cannot be is refused before any call, with the nearest name.
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_and_products_are_checked() {
+    let world = World::new(Options::default()).await;
+    for (package, configs, said) in [
+        (
+            "aliyun_ddoscoo",
+            "#{ regions: [\"cn-hangzhou\", \"cn-hangzhuo\"] }",
+            [
+                "`regions[1]` is `cn-hangzhuo`, where the product of aliyun_ddoscoo is not",
+                "did you mean `cn-hangzhou`?",
+            ],
+        ),
+        (
+            "aliyun_ddoscoo",
+            "#{ regions: [\"us-east-1\"] }",
+            [
+                "where the product of aliyun_ddoscoo is not",
+                "the product has these regions alone: `cn-hangzhou`, `ap-southeast-1`",
+            ],
+        ),
+        (
+            "aliyun_waf",
+            "#{ regions: [\"cn-hangzhou\"] }",
+            ["has no meaning here", "aliyun_waf takes no configuration"],
+        ),
+        (
+            "aliyun_resource_package",
+            "#{ products: [\"osbag\"] }",
+            [
+                "`products[0]` is `osbag`, which is no product of aliyun_resource_package",
+                "did you mean `ossbag`?",
+            ],
+        ),
+        (
+            "aliyun_resource_package",
+            "#{ products: [\"ossbag\", \"ossbag\"] }",
+            ["`products[1]` names `ossbag` a second time", ""],
+        ),
+        (
+            "aliyun_resource_package",
+            "#{ products: [] }",
+            ["`products` is an empty list", "known products: ossbag"],
+        ),
+        ("aliyun_resource_package", "#{}", ["`products` is missing", ""]),
+        (
+            "aliyun_resource_package",
+            "#{ regions: [\"cn-hangzhou\"] }",
+            ["has no meaning here", "aliyun_resource_package takes `products` alone"],
+        ),
+    ] {
+        world
+            .write("one/main.rhai", &single("ALIYUN", &format!("guance_{package}"), &format!(", {configs}")));
+        let ran = world.run(&["check", "one/main.rhai"]);
+        assert_eq!(ran.code, 2, "{package} {configs}: {ran:?}");
+        assert!(said.iter().all(|said| ran.stderr.contains(said)), "{package} {configs}: {}", ran.stderr);
+    }
+}
+
+/// A package of the market that is not collected says so, and where its metrics are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_says_why() {
+    let world = World::new(Options::default()).await;
+    world
+        .write("one/main.rhai", &single("AWS", "integration_aws_lambda", ", #{ regions: [\"cn-north-1\"] }"));
+    let ran = world.run(&["check", "one/main.rhai"]);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!("market_left_out_import", ran.stderr);
+    for name in
+        ["guance_aws_lambda", "aws_lambda", "integration_tencentcloud_eip__main", "guance_huaweicloud_ecs"]
+    {
+        let ran = world.run(&["collectors", name]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{name}");
+        assert!(ran.stderr.contains("is not collected: "), "{name}: {}", ran.stderr);
+        let ran = world.run(&["new", "mine", "--collector", name]);
+        assert!(ran.code == 2 && ran.stderr.contains("is not collected: "), "{name}: {ran:?}");
+    }
+    let list = world.run(&["collectors"]).stdout;
+    assert!(list.contains("all of Huawei Cloud, ") && list.contains("guance_aws_lambda"), "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

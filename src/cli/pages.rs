@@ -7,6 +7,7 @@ use super::Surroundings;
 use funchost_collectors::COLLECTORS;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::collector::{Description, Reported, Type};
+use funchost_collectors::left_out::LEFT_OUT;
 use funchost_collectors::point::Category;
 use serde_json::{Value as Json, json};
 use std::fmt::Write as _;
@@ -117,8 +118,31 @@ fn list(language: Language) -> String {
             },
         ]
     });
+    let left_out = LEFT_OUT.iter().map(|row| {
+        let why = match language {
+            English => row.why.english(),
+            Chinese => row.why.chinese(),
+        };
+        let metrics = match row.metrics {
+            None => String::new(),
+            Some((collector, "")) => format!("[`{collector}`]({collector}.md)"),
+            Some((collector, namespace)) => {
+                format!("[`{collector}`]({collector}.md) `{namespace}`")
+            }
+        };
+        vec![code(row.package), why.to_owned(), metrics]
+    });
+    let left_out = format!(
+        "## {}\n\n{}\n\n{}",
+        pick("Not collected", "未采集的包"),
+        pick(
+            "Packages of the script market that have no collector here, and where their metrics are all the same.",
+            "脚本市场中尚无对应采集器的包，以及仍可采集其指标的采集器。"
+        ),
+        table(&[pick("Package", "包"), pick("Why", "原因"), pick("Its metrics", "指标")], left_out)
+    );
     format!(
-        "# {}\n\n{other}\n\n{}\n\n{}",
+        "# {}\n\n{other}\n\n{}\n\n{}\n{left_out}",
         pick("Collectors", "采集器"),
         pick(
             "Made by `funchost collectors --markdown` from the program itself.",

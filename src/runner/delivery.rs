@@ -346,7 +346,7 @@ pub(super) struct Delivery<'run> {
     moved: Vec<(String, Time, Time)>,
     buffer: Vec<u8>,
     /// The object that was found last: the points of one resource come one after the other.
-    last: Option<(Link, Option<ObjectTags>)>,
+    last: Option<(Text, Link, Option<ObjectTags>)>,
     notes: Notes,
     shadowed: BTreeSet<Text>,
     causes: Vec<String>,
@@ -394,7 +394,7 @@ impl<'run> Delivery<'run> {
         while let Some(output) = pages.recv().await {
             let outcome = match output {
                 Output::Objects { region, points } => self.objects(region, points, ending).await,
-                Output::Metrics { points, .. } => self.metrics(points, ending).await,
+                Output::Metrics { region, points } => self.metrics(&region, points, ending).await,
                 Output::Advance { mark, until } => {
                     self.moved.extend(self.marks.advance(mark, until, self.calls.now(self.cloud)));
                     Ok(())
@@ -482,7 +482,12 @@ impl<'run> Delivery<'run> {
         kept
     }
 
-    async fn metrics(&mut self, points: Vec<MetricPoint>, ending: &Ending) -> Result<(), StateError> {
+    async fn metrics(
+        &mut self,
+        region: &Text,
+        points: Vec<MetricPoint>,
+        ending: &Ending,
+    ) -> Result<(), StateError> {
         for metric in points {
             let memory = match self.marks.judge(&metric, self.calls.now(self.cloud)) {
                 Verdict::Known => {
@@ -497,7 +502,7 @@ impl<'run> Delivery<'run> {
                 Verdict::News(memory) => memory,
             };
             self.result.collected += 1;
-            let object = self.object_of(&metric).await?;
+            let object = self.object_of(region, &metric).await?;
             for (key, value) in self.common.iter().skip(1) {
                 // The same word as `tag` has.
                 if value.is_empty() || *key == self.common[0].0 || metric.point.tag(key).is_some() {
@@ -516,16 +521,21 @@ impl<'run> Delivery<'run> {
         Ok(())
     }
 
-    async fn object_of(&mut self, metric: &MetricPoint) -> Result<Option<ObjectTags>, StateError> {
+    async fn object_of(
+        &mut self,
+        region: &Text,
+        metric: &MetricPoint,
+    ) -> Result<Option<ObjectTags>, StateError> {
         let Some(link) = &metric.link else { return Ok(None) };
-        if let Some((last, object)) = &self.last
+        if let Some((place, last, object)) = &self.last
             && last == link
+            && place == region
         {
             return Ok(object.clone());
         }
         self.linker.load(&self.account, &link.class).await?;
-        let object = self.linker.find(&self.account, link);
-        self.last = Some((link.clone(), object.clone()));
+        let object = self.linker.find(&self.account, region, link);
+        self.last = Some((region.clone(), link.clone(), object.clone()));
         Ok(object)
     }
 

@@ -3,7 +3,7 @@
 //! Owns the truth that tests compare with: each object as its list has it, and what every detail action says of it. Knows no protocol.
 
 use super::AliyunEstate;
-use super::metrics::Metrics;
+use super::metrics::{Metric, Metrics};
 use crate::clock::time;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -71,12 +71,19 @@ pub(super) struct Estate {
     options: AliyunEstate,
     pub(super) objects: Vec<AliyunObject>,
     pub(super) metrics: Metrics,
+    /// Metrics beside those of the tables, with the dimensions of their series.
+    pub(super) measured: Vec<(&'static Metric, Vec<BTreeMap<String, String>>)>,
 }
 
 impl Estate {
     pub(super) fn new(seed: u64, options: &AliyunEstate, now: i64) -> Self {
-        let mut estate =
-            Self { seed, options: options.clone(), objects: Vec::new(), metrics: Metrics::new(seed) };
+        let mut estate = Self {
+            seed,
+            options: options.clone(),
+            objects: Vec::new(),
+            metrics: Metrics::new(seed),
+            measured: Vec::new(),
+        };
         for region in &options.regions {
             for index in 0..options.instances {
                 let object = estate.instance(region, index, now);
