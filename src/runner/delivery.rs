@@ -5,7 +5,7 @@
 
 use super::marks::{Marks, Verdict};
 use super::{GRACE, Lines, OutboxReport};
-use crate::link::{Linker, ObjectTags, added};
+use crate::link::{self, Linker, ObjectTags, added};
 use crate::script::Prepared;
 use crate::sink::batch::Batch;
 use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
@@ -471,7 +471,7 @@ impl<'run> Delivery<'run> {
             points.extend(own);
         }
         let seen = self.result.seen.entry(region).or_default();
-        seen.extend(points.iter().filter_map(|point| point.tag("name").map(Text::from)));
+        seen.extend(points.iter().filter_map(link::name).cloned());
         for point in &mut points {
             self.tag(point);
         }

@@ -18,6 +18,9 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+/// Objects that are handed over at once: few, as one can take 20 kB.
+const AT_ONCE: usize = 250;
+
 /// Collects these regions.
 pub(super) async fn collect(
     collector: &'static ObjectCollector,
@@ -410,8 +413,11 @@ impl<'run> Collection<'run> {
     }
 
     async fn send_all(&mut self, objects: Vec<Object>) {
-        let points: Vec<Point> = objects.into_iter().map(|object| self.point(object)).collect();
-        if !points.is_empty() {
+        let mut objects = objects.into_iter().peekable();
+        while objects.peek().is_some() {
+            // A part of the page at a time: the next is made when there is room for it.
+            let points: Vec<Point> =
+                objects.by_ref().take(AT_ONCE).map(|object| self.point(object)).collect();
             self.run.send(Output::Objects { region: self.home.clone(), points }).await;
         }
     }

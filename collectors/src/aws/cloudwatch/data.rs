@@ -139,8 +139,8 @@ impl Query {
     }
 }
 
-/// Points that are handed over at once, about.
-const POINTS: usize = 1000;
+/// Fields that are handed over at once, about: a thousand points of one metric, a hundred of ten.
+const FIELDS: usize = 5000;
 
 /// What was not answered: why, and the marks that must stay.
 pub(super) type Incomplete = Option<(String, BTreeSet<MarkId>)>;
@@ -164,11 +164,14 @@ pub(super) async fn collect(
         }
         outcome = ask(run, client, region, batch, &again, &mut queries).await;
     }
-    let mut names = Names::default();
+    let (mut names, mut fields) = (Names::default(), 0);
     for resource in resources(batch) {
         // A resource at a time: of a long window, all points of a call would take more memory than its answer.
-        pending.append(&mut points(&batch.series[resource.clone()], &queries[resource], &mut names));
-        if pending.len() >= POINTS {
+        let mut points = points(&batch.series[resource.clone()], &queries[resource], &mut names);
+        fields += points.iter().map(|metric| metric.point.fields.len()).sum::<usize>();
+        pending.append(&mut points);
+        if fields >= FIELDS {
+            fields = 0;
             let points = std::mem::take(&mut pending);
             run.send(Output::Metrics { region: region.clone(), points }).await;
         }
