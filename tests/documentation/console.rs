@@ -192,6 +192,10 @@ pub(crate) fn run(page: &Page, world: &World) {
             continue;
         }
         let (code, printed) = ask(&mut input, &mut reader, &command);
+        if std::env::var_os("SHOW_PAGES").is_some() {
+            // For whoever writes a page: `SHOW_PAGES=1 … -- --nocapture`.
+            eprintln!("{}\n$ {command}\n{printed}", step.place);
+        }
         let told = steps.get(index + 1).is_some_and(|next| bare(&next.command) == "echo $?");
         assert!(code == 0 || told, "{}: `{command}` ended with {code}:\n{printed}", step.place);
         if let Some(shown) = &step.shown {
