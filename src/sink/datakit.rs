@@ -165,6 +165,12 @@ impl DataKit {
         self
     }
 
+    /// Nanoseconds that DataKit's clock is ahead of ours, by its last answer; none where it has not been seen.
+    #[must_use]
+    pub fn ahead(&self) -> Option<i64> {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNSEEN)
+    }
+
     /// Takes out what DataKit would write under another time.
     async fn drop_too_old(&self, batch: &mut Cow<'_, Batch>, deadline: Instant) -> u64 {
         let (Some(clock), Some(oldest)) = (&self.clock, batch.oldest()) else { return 0 };

@@ -156,7 +156,14 @@ impl Counts {
         let used = counts.get(&allowance.action).copied().unwrap_or(0);
         // Metrics are counted before their call is made.
         let within = if allowance.by_metric { used <= allowance.left } else { used < allowance.left };
-        if within { Ok(()) } else { Err(allowance.why.clone()) }
+        if within {
+            return Ok(());
+        }
+        let unit = if allowance.by_metric { "metrics" } else { "calls" };
+        Err(format!(
+            "this run used {used} of the {} {unit} that it found left; {}",
+            allowance.left, allowance.why
+        ))
     }
 
     fn allowance_of(&self, action: &Action) -> Option<&Allowance> {
