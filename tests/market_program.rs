@@ -165,9 +165,9 @@ fn run() {{
 fn pages(table: &MarketCall) -> usize {
     match &table.paging {
         MarketPaging::Whole => 1,
-        MarketPaging::Numbers { most, total: None, .. } => table.count() / most + 1,
-        MarketPaging::Numbers { most, .. } | MarketPaging::Offsets { most, .. } => {
-            table.count().div_ceil(*most)
+        MarketPaging::Numbers { page, total: None, .. } => table.count() / page + 1,
+        MarketPaging::Numbers { page, .. } | MarketPaging::Offsets { page, .. } => {
+            table.count().div_ceil(*page)
         }
         MarketPaging::Tokens { .. } => table.count().div_ceil(MarketCall::TOKENS),
     }
