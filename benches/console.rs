@@ -98,7 +98,7 @@ async fn main() {
         outbox_limit: 1 << 30,
         budgets: funchost::money::budget::Budgets::default(),
     };
-    let http = tools.calls.http().clone();
+    let http = tools.calls.http_for("http://localhost");
     let settings = EngineSettings {
         worker: "bench".into(),
         workers: 1,
@@ -117,6 +117,7 @@ async fn main() {
         zone: RwLock::new(chrono_tz::Tz::Asia__Shanghai),
         roles: "web".into(),
         started: clock.now(),
+        forecast: funchost::console::Forecast::default(),
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());

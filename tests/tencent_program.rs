@@ -307,7 +307,7 @@ async fn what_one_run_found_out_spares_the_next_ones_the_search() {
         world.clouds.tencent_instances(SHANGHAI).into_iter().map(|instance| instance.id).collect();
     ids.sort();
     world.clouds.tencent_release(SHANGHAI, &ids[17], true);
-    let mut later = |minutes: i64| {
+    let later = |minutes: i64| {
         world.clouds.set_clock_offset(offset + minutes * MINUTE);
         let ran = world.run_at(offset + minutes * MINUTE, RUN);
         assert_eq!(ran.code, 0, "{ran:?}");

@@ -15,7 +15,7 @@ use std::path::PathBuf;
 pub(super) struct CollectorsArguments {
     /// One collector, by name or package id: `aws_ec2`, `guance_aws_ec2`
     name: Option<String>,
-    /// Write a page for each collector into this folder, in English and in Chinese
+    /// Write a page for each collector into this folder: collectors/ in English, zh-CN/collectors/ in Chinese
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     markdown: Option<PathBuf>,
 }

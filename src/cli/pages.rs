@@ -1,4 +1,5 @@
-//! `funchost collectors --markdown DIR`: a page for each collector, in English and in Chinese, made from the registry.
+//! `funchost collectors --markdown DIR`: a page for each collector, in English below `collectors/` and in Chinese below `zh-CN/collectors/`, made
+//! from the registry.
 //!
 //! Owns the words around what the registry says. Nothing of a page is written by hand, so that none grows old.
 
@@ -29,16 +30,26 @@ impl Language {
         }
     }
 
-    /// The end of a page's file name.
-    fn ending(self) -> &'static str {
-        self.pick(".md", ".zh-CN.md")
+    /// Where the language's pages lie below the folder of the documentation.
+    fn folder(self) -> &'static str {
+        self.pick("collectors", "zh-CN/collectors")
+    }
+
+    /// The same page in the other language.
+    fn other(self, name: &str) -> String {
+        match self {
+            English => format!("[中文](../zh-CN/collectors/{name}.md)"),
+            Chinese => format!("[English](../../collectors/{name}.md)"),
+        }
     }
 }
 
 pub(super) fn main(surroundings: &Surroundings, folder: &Path) -> u8 {
     let path = surroundings.directory.join(folder);
     let files = files();
-    let written = std::fs::create_dir_all(&path)
+    let written = [English, Chinese]
+        .iter()
+        .try_for_each(|language| std::fs::create_dir_all(path.join(language.folder())))
         .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(path.join(name), text)));
     if let Err(error) = written {
         surroundings.say(&format!("error: {} cannot be written: {error}", path.display()));
@@ -52,10 +63,11 @@ pub(super) fn main(surroundings: &Surroundings, folder: &Path) -> u8 {
 fn files() -> Vec<(String, String)> {
     let mut files = Vec::new();
     for language in [English, Chinese] {
-        files.push((format!("README{}", language.ending()), list(language)));
+        let folder = language.folder();
+        files.push((format!("{folder}/README.md"), list(language)));
         for collector in COLLECTORS {
             let description = collector.description();
-            files.push((format!("{}{}", description.name, language.ending()), page(description, language)));
+            files.push((format!("{folder}/{}.md", description.name), page(description, language)));
         }
     }
     files
@@ -92,14 +104,11 @@ fn code(text: &str) -> String {
 
 fn list(language: Language) -> String {
     let pick = |english: &'static str, chinese: &'static str| language.pick(english, chinese);
-    let other = match language {
-        English => "[中文](README.zh-CN.md)",
-        Chinese => "[English](README.md)",
-    };
+    let other = language.other("README");
     let rows = COLLECTORS.iter().map(|collector| {
         let description = collector.description();
         vec![
-            format!("[`{}`]({}{})", description.name, description.name, language.ending()),
+            format!("[`{}`]({}.md)", description.name, description.name),
             title(description, language).to_owned(),
             kind(description, language).to_owned(),
             code(description.measurement),
@@ -116,9 +125,9 @@ fn list(language: Language) -> String {
         };
         let metrics = match row.metrics {
             None => String::new(),
-            Some((collector, "")) => format!("[`{collector}`]({collector}{})", language.ending()),
+            Some((collector, "")) => format!("[`{collector}`]({collector}.md)"),
             Some((collector, namespace)) => {
-                format!("[`{collector}`]({collector}{}) `{namespace}`", language.ending())
+                format!("[`{collector}`]({collector}.md) `{namespace}`")
             }
         };
         vec![code(row.package), why.to_owned(), metrics]
@@ -155,10 +164,7 @@ fn list(language: Language) -> String {
 fn page(description: &Description, language: Language) -> String {
     let pick = |english: &'static str, chinese: &'static str| language.pick(english, chinese);
     let Description { name, package, measurement, .. } = description;
-    let other = match language {
-        English => format!("[中文]({name}.zh-CN.md)"),
-        Chinese => format!("[English]({name}.md)"),
-    };
+    let other = language.other(name);
     let mut text = format!("# {}\n\n{other}\n\n", title(description, language));
     let _ = write!(text, "```rhai\nimport \"{package}__main\" as {name};\n```\n\n");
     let every = minutes(description);

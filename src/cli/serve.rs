@@ -190,6 +190,7 @@ async fn serve(
         zone: RwLock::new(zone(&config)),
         roles: roles.clone(),
         started,
+        forecast: console::Forecast::default(),
     });
     if let Some(token) = &config.service.token {
         surroundings.masker.learn(token.expose_secret());

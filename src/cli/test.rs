@@ -184,8 +184,8 @@ impl TestBackend {
             .datakits
             .iter()
             .map(|(id, datakit)| {
-                DataKit::new(id, datakit.url.expose(), path.http().clone())
-                    .map(|datakit| (id.clone(), Arc::new(datakit)))
+                DataKit::new(id, datakit.url.expose(), path.http_for(datakit.url.expose()))
+                    .map(|datakit| (id.clone(), Arc::new(datakit.with_clock(clock.clone()))))
             })
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?;

@@ -3,9 +3,11 @@
 use super::Console;
 use super::answer::{Answer, Refused};
 use super::call::outcome;
-use super::view::{self, Standing};
+use super::standing::Standings;
+use super::view;
+use crate::schedule::{Idle, Trigger};
 use crate::state::Time;
-use crate::state::runs::{Filter, LogLine, Origin, Record, Status};
+use crate::state::runs::{Filter, LogLine, Node, Origin, Record, Status};
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
@@ -28,10 +30,8 @@ const MOST_LINES: i64 = 2000;
 const LONGEST_WAIT: u64 = 60;
 /// How often a log is looked at while somebody waits for it.
 const LOOK: Duration = Duration::from_millis(300);
-/// Nanoseconds over which the effective cadence of triggers is taken.
-const CADENCE: Time = 86_400 * SECOND;
 /// A process that was not heard for so long is not there.
-const HEARD: Time = 90 * SECOND;
+pub(super) const HEARD: Time = 90 * SECOND;
 
 type Questions = Query<BTreeMap<String, String>>;
 
@@ -72,13 +72,6 @@ fn page(query: &BTreeMap<String, String>) -> Result<(i64, i64), Refused> {
     Ok((number(query, "pageNumber", 1, 1, 1_000_000)?, number(query, "pageSize", 20, 1, LARGEST_PAGE)?))
 }
 
-fn cut(list: Vec<Value>, number: i64, size: i64) -> Answer {
-    let total = i64::try_from(list.len()).unwrap_or(i64::MAX);
-    let skip = usize::try_from((number - 1).saturating_mul(size)).unwrap_or(usize::MAX);
-    let part = list.into_iter().skip(skip).take(usize::try_from(size).unwrap_or(0)).collect();
-    Answer::page(part, number, size, total)
-}
-
 /// `GET /api/v1/func-list`, `/api/v1/functions`. Pages only where they are asked for.
 pub(super) async fn functions(
     State(console): State<Arc<Console>>,
@@ -107,13 +100,30 @@ pub(super) async fn functions(
                         || function.title.to_lowercase().contains(words)
                 });
             if wanted {
-                list.push(view::function(function, script, last.get(&function.id)));
+                list.push((function, script));
             }
         }
     }
-    if query.contains_key("pageNumber") || query.contains_key("pageSize") {
-        let (number, size) = page(&query)?;
-        return Ok(cut(list, number, size));
+    let asked = query.contains_key("pageNumber") || query.contains_key("pageSize");
+    let total = i64::try_from(list.len()).unwrap_or(i64::MAX);
+    let (number, size) = if asked { page(&query)? } else { (1, total.max(1)) };
+    let skip = usize::try_from((number - 1).saturating_mul(size)).unwrap_or(usize::MAX);
+    let plan = console.plan();
+    let standings = Standings::read(&console).await?;
+    let list = list.into_iter().skip(skip).take(usize::try_from(size).unwrap_or(usize::MAX));
+    let list: Vec<Value> = list
+        .map(|(function, script)| {
+            let mut shown = view::function(function, script, last.get(&function.id));
+            let own = plan.triggers.iter().filter(|trigger| trigger.func == function.id);
+            shown["triggers"] = own
+                .map(|trigger| view::trigger(&standings.of(&console, trigger), Some(&function.title)))
+                .collect::<Vec<_>>()
+                .into();
+            shown
+        })
+        .collect();
+    if asked {
+        return Ok(Answer::page(list, number, size, total));
     }
     Ok(Answer::of(list.into()))
 }
@@ -147,54 +157,61 @@ pub(super) async fn scripts(State(console): State<Arc<Console>>) -> Answer {
     Answer::of(scripts.into())
 }
 
-/// `GET /api/v1/triggers`.
-pub(super) async fn triggers(State(console): State<Arc<Console>>) -> Result<Answer, Refused> {
+/// `GET /api/v1/triggers`. Pages only where they are asked for.
+pub(super) async fn triggers(
+    State(console): State<Arc<Console>>,
+    Query(query): Questions,
+) -> Result<Answer, Refused> {
+    only(&query, &["pageNumber", "pageSize", "funcId", "_fuzzySearch"])?;
     let plan = console.plan();
-    let now = console.clock.now();
     let published = console.engine.library().published();
     let titles: HashMap<&str, &str> =
         published.functions().map(|function| (function.id.as_str(), function.title.as_str())).collect();
-    let paused: HashMap<String, bool> =
-        console.store.triggers().await?.into_iter().map(|row| (row.id, row.paused)).collect();
-    let last: HashMap<String, Record> = console
-        .store
-        .last_by_trigger()
-        .await?
+    let words = query.get("_fuzzySearch").map(|words| words.to_lowercase());
+    let wanted = |id: &str, func: &str| {
+        query.get("funcId").is_none_or(|wanted| wanted == func)
+            && words.as_ref().is_none_or(|words| {
+                [id, func, titles.get(func).copied().unwrap_or_default()]
+                    .iter()
+                    .any(|text| text.to_lowercase().contains(words))
+            })
+    };
+    let live: Vec<&Trigger> =
+        plan.triggers.iter().filter(|trigger| wanted(&trigger.id, &trigger.func)).collect();
+    let idle: Vec<&Idle> = plan.idle.iter().filter(|idle| wanted(&idle.id, &idle.func)).collect();
+    let asked = query.contains_key("pageNumber") || query.contains_key("pageSize");
+    let total = live.len() + idle.len();
+    let (number, size) =
+        if asked { page(&query)? } else { (1, i64::try_from(total).unwrap_or(i64::MAX).max(1)) };
+    let skip = usize::try_from((number - 1).saturating_mul(size)).unwrap_or(usize::MAX);
+    let take = usize::try_from(size).unwrap_or(usize::MAX);
+    let standings = Standings::read(&console).await?;
+    // What is not shown is not worked out.
+    let list: Vec<Value> = live
         .into_iter()
-        .filter_map(|record| Some((record.trigger.clone()?, record)))
-        .collect();
-    let cadence: HashMap<String, f64> = console
-        .store
-        .cadence(now - CADENCE)
-        .await?
-        .into_iter()
-        .filter(|(.., count)| *count > 1)
-        .map(|(trigger, first, last, count)| {
-            #[expect(clippy::cast_precision_loss, reason = "a mean that is shown to a tenth of a second")]
-            let mean = (last - first) as f64 / (count - 1) as f64 / 1e9;
-            (trigger, (mean * 10.0).round() / 10.0)
+        .map(Ok)
+        .chain(idle.into_iter().map(Err))
+        .skip(skip)
+        .take(take)
+        .map(|found| match found {
+            Ok(trigger) => {
+                let title = titles.get(trigger.func.as_str()).copied();
+                view::trigger(&standings.of(&console, trigger), title)
+            }
+            Err(idle) => json!({
+                "id": idle.id,
+                "funcId": idle.func,
+                "title": titles.get(idle.func.as_str()),
+                "nextRun": null,
+                "lastRun": standings.last(&idle.id).map(view::record),
+                "problem": idle.why,
+            }),
         })
         .collect();
-    let list = plan.triggers.iter().map(|trigger| {
-        view::trigger(&Standing {
-            trigger,
-            title: titles.get(trigger.func.as_str()).copied(),
-            paused: paused.get(&trigger.id).copied().unwrap_or(false),
-            now,
-            last: last.get(&trigger.id),
-            effective: cadence.get(&trigger.id).copied(),
-        })
-    });
-    let idle = plan.idle.iter().map(|idle| {
-        json!({
-            "id": idle.id,
-            "funcId": idle.func,
-            "nextRun": null,
-            "lastRun": last.get(&idle.id).map(view::record),
-            "problem": idle.why,
-        })
-    });
-    Ok(Answer::of(list.chain(idle).collect::<Vec<_>>().into()))
+    if asked {
+        return Ok(Answer::page(list, number, size, i64::try_from(total).unwrap_or(i64::MAX)));
+    }
+    Ok(Answer::of(list.into()))
 }
 
 /// `GET /api/v1/runs`: newest first.
@@ -214,7 +231,9 @@ pub(super) async fn runs(
     });
     let origin = query.get("origin").map(|word| {
         Origin::read(word).ok_or_else(|| {
-            Refused::bad(format!("there is no origin `{word}`, there are: cron, manual, sync, async"))
+            Refused::bad(format!(
+                "there is no origin `{word}`, there are: cron, manual, sync, async, command"
+            ))
         })
     });
     let filter = Filter {
@@ -451,15 +470,9 @@ pub(super) async fn calls(
     Ok(Answer::of(list.into()))
 }
 
-/// `GET /api/v1/service`.
-pub(super) async fn service(State(console): State<Arc<Console>>) -> Result<Answer, Refused> {
-    let now = console.clock.now();
-    let counts: BTreeMap<&str, i64> =
-        console.store.counts().await?.into_iter().map(|(status, count)| (status.as_str(), count)).collect();
-    let nodes: Vec<Value> = console
-        .store
-        .nodes(now - HEARD)
-        .await?
+/// The processes that serve.
+pub(super) fn nodes(console: &Console, nodes: Vec<Node>) -> Vec<Value> {
+    nodes
         .into_iter()
         .map(|node| {
             json!({
@@ -470,7 +483,15 @@ pub(super) async fn service(State(console): State<Arc<Console>>) -> Result<Answe
                 "isThis": node.id == console.engine.worker(),
             })
         })
-        .collect();
+        .collect()
+}
+
+/// `GET /api/v1/service`.
+pub(super) async fn service(State(console): State<Arc<Console>>) -> Result<Answer, Refused> {
+    let now = console.clock.now();
+    let counts: BTreeMap<&str, i64> =
+        console.store.counts().await?.into_iter().map(|(status, count)| (status.as_str(), count)).collect();
+    let nodes = nodes(&console, console.store.nodes(now - HEARD).await?);
     let published = console.engine.library().published();
     let broken = published.scripts.values().filter(|script| script.problem.is_some()).count();
     Ok(Answer::of(json!({

@@ -3,16 +3,26 @@
 //! Owns URLs, the envelope, who may call, and what is shown of runs, triggers, functions and the state. Runs nothing itself: it asks
 //! for runs and looks at their records. Knows no SQL and no Rhai. Shows no secret: what was recorded was masked before.
 //!
-//! - `answer` is the envelope and its errors; `guard` lets in or not; `view` makes data of records.
-//! - `call` starts functions; `look` shows; `metrics` counts for Prometheus; `openapi` describes all of it.
+//! - `answer` is the envelope and its errors; `guard` lets in or not; `view` makes data of records; `standing` says how triggers stand, and
+//!   `forecast` when they run next.
+//! - `call` starts functions; `look` shows, `overview` what matters most and `usage` what it costs; `metrics` counts for Prometheus; `openapi`
+//!   describes all of it.
+//! - `page` is the console itself: files of the binary that know the API alone.
 
 mod answer;
 mod call;
+mod forecast;
 mod guard;
 mod look;
 mod metrics;
 mod openapi;
+mod overview;
+mod page;
+mod standing;
+mod usage;
 mod view;
+
+pub use forecast::Forecast;
 
 use crate::schedule::{Engine, Idle, Trigger};
 use crate::state::Time;
@@ -56,6 +66,8 @@ pub struct Console {
     pub roles: String,
     /// When this process started.
     pub started: Time,
+    /// When its triggers run next.
+    pub forecast: Forecast,
 }
 
 impl std::fmt::Debug for Console {
@@ -115,6 +127,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/objects", get(look::objects))
         .route("/api/v1/outbox", get(look::outbox))
         .route("/api/v1/calls", get(look::calls))
+        .route("/api/v1/usage", get(usage::usage))
+        .route("/api/v1/overview", get(overview::overview))
         .route("/api/v1/service", get(look::service))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
@@ -122,6 +136,9 @@ pub fn router(console: Arc<Console>) -> Router {
     Router::new()
         .merge(api)
         .route("/healthz", get(look::health))
+        // Nothing of the page is secret, and it is the page that asks for the token.
+        .route("/", get(page::index))
+        .route("/console/{file}", get(page::file))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))

@@ -33,7 +33,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     (
         "get",
         "/api/v1/func-list",
-        "The functions that are published, with their last run.",
+        "The functions that are published, with their triggers and their last run.",
         &[
             ("category", "Of this category."),
             ("tags", "With all of these tags, separated by commas."),
@@ -48,8 +48,13 @@ pub(super) const OPERATIONS: &[Operation] = &[
     (
         "get",
         "/api/v1/triggers",
-        "The triggers: next run, last run, configured and effective cadence; those that cannot fire, and why.",
-        &[],
+        "The triggers: next run, last run, configured and effective cadence, whether late; those that cannot fire, and why.",
+        &[
+            ("funcId", "Of this function."),
+            ("_fuzzySearch", "Whose id, function or title contains this."),
+            PAGES[0],
+            PAGES[1],
+        ],
     ),
     ("post", "/api/v1/triggers/{trigger}/pause", "Lets a trigger rest.", &[]),
     ("post", "/api/v1/triggers/{trigger}/resume", "Lets a trigger go on, from now.", &[]),
@@ -61,7 +66,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ("funcId", "Of this function."),
             ("triggerId", "Of this trigger."),
             ("status", "queued, running, success, failure, timeout, skip, missed, expired or interrupted."),
-            ("origin", "cron, manual, sync or async."),
+            ("origin", "cron, manual, sync, async or command (`funchost run`)."),
             ("since", "Asked for at or after (RFC 3339)."),
             ("until", "Asked for before."),
             PAGES[0],
@@ -103,6 +108,18 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ("to", "The last day; default today."),
             ("by", "day or month."),
         ],
+    ),
+    (
+        "get",
+        "/api/v1/usage",
+        "Calls and money of this month by account and day, against free quota and budget.",
+        &[],
+    ),
+    (
+        "get",
+        "/api/v1/overview",
+        "What needs attention, what runs and waits, what comes next, and the last 24 hours.",
+        &[],
     ),
     ("get", "/api/v1/service", "How the service is: version, roles, processes, counts.", &[]),
     ("get", "/metrics", "For Prometheus.", &[]),

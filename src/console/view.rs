@@ -2,7 +2,8 @@
 //!
 //! Owns the names of the members. Times are RFC 3339 in UTC with milliseconds, durations milliseconds or seconds by their names.
 
-use crate::schedule::{PublishedScript, Trigger, prefix};
+use super::standing::Standing;
+use crate::schedule::{PublishedScript, prefix};
 use crate::script::ApiFunction;
 use crate::state::Time;
 use crate::state::runs::{Detail, LogLine, Record};
@@ -97,22 +98,8 @@ pub(super) fn function(function: &ApiFunction, script: &PublishedScript, last: O
 }
 
 /// A trigger, and how it stands.
-pub(super) struct Standing<'s> {
-    pub(super) trigger: &'s Trigger,
-    pub(super) title: Option<&'s str>,
-    pub(super) paused: bool,
-    pub(super) now: Time,
-    pub(super) last: Option<&'s Record>,
-    /// Seconds between ticks that ended well, in the last day.
-    pub(super) effective: Option<f64>,
-}
-
-pub(super) fn trigger(standing: &Standing<'_>) -> Value {
-    let Standing { trigger, title, paused, now, last, effective } = standing;
-    let fires = trigger.enabled && !paused;
-    let next = trigger.crontab.next(*now);
-    let after = next.and_then(|next| trigger.crontab.next(next));
-    let configured = next.zip(after).map(|(next, after)| (after - next) / 1_000_000_000);
+pub(super) fn trigger(standing: &Standing<'_>, title: Option<&str>) -> Value {
+    let trigger = standing.trigger;
     json!({
         "id": trigger.id,
         "funcId": trigger.func,
@@ -127,11 +114,13 @@ pub(super) fn trigger(standing: &Standing<'_>) -> Value {
             crate::config::CatchUp::None => "none",
         },
         "isDisabled": !trigger.enabled,
-        "isPaused": paused,
-        "nextRun": next.filter(|_| fires).map(time),
-        "configuredSeconds": configured,
-        "effectiveSeconds": effective,
-        "lastRun": last.map(record),
+        "isPaused": standing.paused,
+        "isLate": standing.late,
+        "isSlow": standing.slow,
+        "nextRun": standing.next.map(time),
+        "configuredSeconds": standing.configured,
+        "effectiveSeconds": standing.effective,
+        "lastRun": standing.last.map(record),
         "problem": null,
     })
 }

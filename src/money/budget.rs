@@ -49,8 +49,16 @@ impl Budgets {
     /// An account's budget: its role's, else its key's, else everybody's.
     #[must_use]
     pub fn of(&self, account: &Account) -> Option<&Budget> {
-        let role = account.role_arn.as_ref().and_then(|role| self.accounts.get(role));
-        role.or_else(|| self.accounts.get(&account.ak_id)).or(self.each.as_ref())
+        self.of_identity(&account.identity())
+    }
+
+    /// The same by the account's identity: `aws/AKIA…`, `aws/AKIA…/arn:aws:iam::…`.
+    #[must_use]
+    pub fn of_identity(&self, identity: &str) -> Option<&Budget> {
+        let mut parts = identity.splitn(3, '/').skip(1);
+        let (key, role) = (parts.next(), parts.next());
+        let own = |name: Option<&str>| name.and_then(|name| self.accounts.get(name));
+        own(role).or_else(|| own(key)).or(self.each.as_ref())
     }
 }
 
@@ -122,21 +130,33 @@ impl Watch {
         regions: &[Text],
         now: Time,
     ) -> Result<Option<Self>, BudgetError> {
-        let Some(budget) = budgets.of(account) else { return Ok(None) };
-        let partition = partition(account, regions.first().map_or("", |region| region));
+        // A collector without regions of its own works where its account does.
+        let region = regions.first().filter(|region| !region.is_empty());
+        let partition =
+            partition(account, region.map_or(account.region.as_deref().unwrap_or_default(), |region| region));
         let Some(price) = metered(partition).filter(|price| calls(&price.action)) else { return Ok(None) };
-        let identity = account.identity();
+        Self::of_identity(budgets, state, &account.identity(), price, now).await
+    }
+
+    async fn of_identity(
+        budgets: &Budgets,
+        state: &dyn State,
+        identity: &str,
+        price: &'static Price,
+        now: Time,
+    ) -> Result<Option<Self>, BudgetError> {
+        let Some(budget) = budgets.of_identity(identity) else { return Ok(None) };
         let mut limit = budget.calls.unwrap_or(u64::MAX);
         let mut words = None;
         if let Some(wanted) = &budget.money {
-            let units = units(state, &identity, price, wanted, now).await?;
+            let units = units(state, identity, price, wanted, now).await?;
             if units <= limit {
                 limit = units;
                 words = Some(money(wanted.amount, &wanted.currency));
             }
         }
-        let used = used(state, &identity, price, now).await?;
-        Ok(Some(Self { price, account: identity, month: month(now), limit, used, money: words }))
+        let used = used(state, identity, price, now).await?;
+        Ok(Some(Self { price, account: identity.to_owned(), month: month(now), limit, used, money: words }))
     }
 
     /// Units that the month's budget allows.
@@ -181,14 +201,25 @@ impl Watch {
         if needs > allowance.left { Err(allowance.refusal(needs)) } else { Ok(()) }
     }
 
+    /// What a collector may use in all, which has counted so much of it in the state: others may have used of the same budget since it began.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn left(
+        &self,
+        state: &dyn State,
+        counted: &BTreeMap<String, u64>,
+        now: Time,
+    ) -> Result<u64, StateError> {
+        let own = counted.get(&super::key(self.price)).copied().unwrap_or(0);
+        let others = used(state, &self.account, self.price, now).await?.saturating_sub(own);
+        Ok(self.limit.saturating_sub(others))
+    }
+
     /// What is used and left after a collector that used these counts.
     #[must_use]
     pub fn after(&self, counted: &BTreeMap<String, u64>) -> BudgetReport {
-        let key = match self.price.unit {
-            Unit::Call => self.price.action.clone(),
-            Unit::Metric => super::metrics_key(&self.price.action),
-        };
-        self.report(counted.get(&key).copied().unwrap_or(0))
+        self.report(counted.get(&super::key(self.price)).copied().unwrap_or(0))
     }
 
     fn report(&self, more: u64) -> BudgetReport {
@@ -203,6 +234,21 @@ impl Watch {
             money: self.money.clone(),
         }
     }
+}
+
+/// What is used and left of an account's budget now; none where nobody set one.
+///
+/// # Errors
+/// See [`Watch::open`].
+pub async fn standing(
+    budgets: &Budgets,
+    state: &dyn State,
+    identity: &str,
+    price: &'static Price,
+    now: Time,
+) -> Result<Option<BudgetReport>, BudgetError> {
+    let watch = Watch::of_identity(budgets, state, identity, price, now).await?;
+    Ok(watch.map(|watch| watch.report(0)))
 }
 
 /// Why a budget cannot be watched.

@@ -6,5 +6,5 @@ pub mod budget;
 mod prices;
 mod usage;
 
-pub use prices::{Price, Unit, cost, grouped, metered, money, of, partition};
-pub use usage::{counted, day, metrics_key, month, used};
+pub use prices::{Price, Unit, all, cost, grouped, metered, money, of, partition};
+pub use usage::{counted, day, key, known_partition, metrics_key, month, note_partition, used};

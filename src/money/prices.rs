@@ -82,6 +82,11 @@ pub fn of(partition: &str, action: &str) -> Option<&'static Price> {
     PRICES.iter().find(|price| price.partition == partition && price.action == action)
 }
 
+/// Every price of a partition.
+pub fn all(partition: &str) -> impl Iterator<Item = &'static Price> {
+    PRICES.iter().filter(move |price| price.partition == partition)
+}
+
 /// The one call of a partition that a budget may stop.
 #[must_use]
 pub fn metered(partition: &str) -> Option<&'static Price> {

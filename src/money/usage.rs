@@ -4,12 +4,58 @@ use crate::money::{Price, Unit};
 use crate::state::{State, StateError, Time};
 use chrono::{DateTime, Datelike as _};
 use funchost_collectors::call::Counts;
+use funchost_collectors::clock::SECOND;
 use std::collections::BTreeMap;
 
 /// How metrics are counted beside the calls that asked for them.
 #[must_use]
 pub fn metrics_key(action: &str) -> String {
     format!("{action} metrics")
+}
+
+/// Under which key the units of a price are counted.
+#[must_use]
+pub fn key(price: &Price) -> String {
+    match price.unit {
+        Unit::Call => price.action.clone(),
+        Unit::Metric => metrics_key(&price.action),
+    }
+}
+
+/// How long it is remembered whose price list holds for an account: longer than its calls are of interest.
+const PARTITION_KNOWN: Time = 400 * 86_400 * SECOND;
+
+fn partition_key(account: &str) -> String {
+    format!("{account}\nprice list")
+}
+
+/// Remembers whose price list holds for an account: its counts do not say it. Writes only where something has changed.
+///
+/// # Errors
+/// Where the state cannot be used.
+pub async fn note_partition(
+    state: &dyn State,
+    account: &str,
+    partition: &str,
+    now: Time,
+) -> Result<(), StateError> {
+    if known_partition(state, account, now).await?.as_deref() == Some(partition) {
+        return Ok(());
+    }
+    state.remember(&partition_key(account), partition.as_bytes(), now.saturating_add(PARTITION_KNOWN)).await
+}
+
+/// Whose price list holds for an account, where a run has told.
+///
+/// # Errors
+/// Where the state cannot be read.
+pub async fn known_partition(
+    state: &dyn State,
+    account: &str,
+    now: Time,
+) -> Result<Option<String>, StateError> {
+    let known = state.recall(&partition_key(account), now).await?;
+    Ok(known.and_then(|known| String::from_utf8(known).ok()))
 }
 
 /// What is counted for a day: calls, and metrics where the cloud bills by them.
@@ -37,10 +83,7 @@ pub fn month(now: Time) -> String {
 /// # Errors
 /// Where the state cannot be read.
 pub async fn used(state: &dyn State, account: &str, price: &Price, now: Time) -> Result<u64, StateError> {
-    let key = match price.unit {
-        Unit::Call => price.action.clone(),
-        Unit::Metric => metrics_key(&price.action),
-    };
+    let key = key(price);
     let month = month(now);
     let mut used: u64 = 0;
     for day in 1..=DateTime::from_timestamp_nanos(now).day() {

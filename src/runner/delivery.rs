@@ -5,11 +5,11 @@
 
 use super::marks::{Marks, Verdict};
 use super::{GRACE, Lines, OutboxReport};
-use crate::link::{Linker, ObjectTags, enrich};
+use crate::link::{Linker, ObjectTags, added};
 use crate::script::Prepared;
 use crate::sink::batch::Batch;
 use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
-use crate::sink::line::{self, Notes};
+use crate::sink::line::{self, Added, Notes};
 use crate::sink::oldest_writable;
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::account::Cloud;
@@ -285,8 +285,8 @@ pub(super) struct Delivered {
 pub(super) struct Delivery<'run> {
     account: String,
     collector: &'static dyn Collector,
-    provider: (Text, Text),
-    extra_tags: Vec<(Text, Text)>,
+    /// The fixed tag, then the account's own.
+    common: Arc<[(Text, Text)]>,
     linker: &'run Linker,
     marks: Arc<Marks>,
     target: &'run mut Target,
@@ -321,8 +321,9 @@ impl<'run> Delivery<'run> {
         Self {
             account: account.identity(),
             collector: prepared.collector,
-            provider: ("cloud_provider".into(), account.cloud.provider().into()),
-            extra_tags: account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            common: std::iter::once(("cloud_provider".into(), account.cloud.provider().into()))
+                .chain(account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())))
+                .collect(),
             linker,
             marks,
             target,
@@ -430,7 +431,7 @@ impl<'run> Delivery<'run> {
         }
         self.result.collected += points.len() as u64;
         for point in &points {
-            self.write(point, &[], ending).await?;
+            self.write(point, &[], &[], ending).await?;
         }
         kept
     }
@@ -441,7 +442,7 @@ impl<'run> Delivery<'run> {
         points: Vec<MetricPoint>,
         ending: &Ending,
     ) -> Result<(), StateError> {
-        for mut metric in points {
+        for metric in points {
             let memory = match self.marks.judge(&metric, self.clock.now()) {
                 Verdict::Known => {
                     self.result.already_sent += 1;
@@ -456,12 +457,20 @@ impl<'run> Delivery<'run> {
             };
             self.result.collected += 1;
             let object = self.object_of(region, &metric).await?;
-            self.tag(&mut metric.point);
-            if let (Some(object), Some(link)) = (object, &metric.link) {
-                self.result.linked += 1;
-                enrich(&mut metric.point, &object, link.with_name);
+            for (key, value) in self.common.iter().skip(1) {
+                // The same word as `tag` has.
+                if value.is_empty() || *key == self.common[0].0 || metric.point.tag(key).is_some() {
+                    self.shadowed.insert(key.clone());
+                }
             }
-            self.write(&metric.point, &memory, ending).await?;
+            let common = self.common.clone();
+            if let (Some(object), Some(link)) = (&object, &metric.link) {
+                self.result.linked += 1;
+                let [before, after] = added(object, link.with_name);
+                self.write(&metric.point, &[&common, before, after], &memory, ending).await?;
+            } else {
+                self.write(&metric.point, &[&common], &memory, ending).await?;
+            }
         }
         Ok(())
     }
@@ -486,10 +495,8 @@ impl<'run> Delivery<'run> {
 
     /// The fixed tag and the account's own. What the cloud says wins.
     fn tag(&mut self, point: &mut Point) {
-        let (key, value) = &self.provider;
-        point.add_tag(key, value);
-        for (key, value) in &self.extra_tags {
-            if !point.add_tag(key, value) {
+        for (index, (key, value)) in self.common.iter().enumerate() {
+            if !point.add_tag(key, value) && index > 0 {
                 self.shadowed.insert(key.clone());
             }
         }
@@ -498,17 +505,18 @@ impl<'run> Delivery<'run> {
     async fn write(
         &mut self,
         point: &Point,
+        added: Added<'_>,
         memory: &[(MarkId, Sent)],
         ending: &Ending,
     ) -> Result<(), StateError> {
         self.buffer.clear();
-        if let Err(refused) = line::encode(point, &mut self.buffer, &mut self.notes) {
+        if let Err(refused) = line::encode_with(point, added, &mut self.buffer, &mut self.notes) {
             self.result.rejected += 1;
             self.cause(refused.to_string());
             return Ok(());
         }
         if self.result.samples.len() < SAMPLES {
-            self.result.samples.push(sample(self.collector.description().name, point));
+            self.result.samples.push(sample(self.collector.description().name, &line::with(point, added)));
         }
         if let Kind::Lines(lines) = &self.target.0 {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);

@@ -222,8 +222,7 @@ impl Backend for Runner {
 
     async fn value(&self, key: &str) -> Result<Option<Kept>, BackendError> {
         let settings = &self.0.settings;
-        let found = settings.state.value(&own(key), settings.clock.now()).await.map_err(unusable)?;
-        Ok(found.map(|(value, expires)| Kept { value, expires }))
+        read_value(settings.state.as_ref(), key, settings.clock.now()).await
     }
 
     async fn swap_value(
@@ -239,10 +238,29 @@ impl Backend for Runner {
 
     async fn value_keys(&self, prefix: &str) -> Result<Vec<String>, BackendError> {
         let settings = &self.0.settings;
-        let found = settings.state.keys(&own(prefix), settings.clock.now()).await.map_err(unusable)?;
-        let before = own("").len();
-        Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
+        read_keys(settings.state.as_ref(), prefix, settings.clock.now()).await
     }
+}
+
+/// A value that a script keeps, as it stands in the state.
+pub(crate) async fn read_value(
+    state: &dyn State,
+    key: &str,
+    now: Time,
+) -> Result<Option<Kept>, BackendError> {
+    let found = state.value(&own(key), now).await.map_err(unusable)?;
+    Ok(found.map(|(value, expires)| Kept { value, expires }))
+}
+
+/// The keys of such values that begin so.
+pub(crate) async fn read_keys(
+    state: &dyn State,
+    prefix: &str,
+    now: Time,
+) -> Result<Vec<String>, BackendError> {
+    let found = state.keys(&own(prefix), now).await.map_err(unusable)?;
+    let before = own("").len();
+    Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
 }
 
 /// A script's key in the state: no collector's key begins so.
@@ -343,7 +361,7 @@ impl Inner {
         let mut report = CollectorReport::new(description.name, CollectorStatus::Skipped);
         let regions = prepared.spec.regions();
         let gate = if debug {
-            Ok(Gate { busy: Vec::new(), due: regions.clone(), claims: HashMap::new(), next: None })
+            Ok(Gate { due: regions.clone(), ..Gate::default() })
         } else {
             self.gate(prepared, datakit_id, &regions).await
         };
@@ -358,8 +376,13 @@ impl Inner {
         for region in &regions {
             report.regions.insert(region_name(region), "skipped".into());
         }
-        let busy = (!gate.busy.is_empty())
-            .then(|| format!("another process is collecting {} now", gate.busy.join(", ")));
+        let busy = (!gate.busy.is_empty()).then(|| {
+            format!(
+                "another process is collecting {} now; if it was killed, the claim that it left ends at {} by itself",
+                gate.busy.join(", "),
+                rfc3339(gate.busy_until)
+            )
+        });
         if gate.due.is_empty() {
             report.next_due = gate.next.map(rfc3339);
             let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
@@ -432,7 +455,7 @@ impl Inner {
         let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
         let collected = CancellationToken::new();
-        let mut counting = Counting::new(&self.settings, &identity, &counts);
+        let mut counting = Counting::new(&self.settings, &identity, &counts, watch.as_ref());
         let work = async {
             let both = tokio::join!(collecting, delivery.drain(pages, ending));
             collected.cancel();
@@ -506,7 +529,7 @@ impl Inner {
         if let Some(watch) = &watch {
             self.lock().budget.insert(identity.clone(), watch.after(&money::counted(&counts)));
         }
-        if let Err(error) = uncounted {
+        if let Err(error) = uncounted.and(self.note_partition(prepared, &gate.due, &identity).await) {
             report.warnings.push(format!("the calls could not be counted: {error}"));
         }
         (self.settings.progress)(&format!(
@@ -518,6 +541,17 @@ impl Inner {
         report
     }
 
+    /// What was called can be put into money later: whose price list holds is known here only.
+    async fn note_partition(
+        &self,
+        prepared: &Prepared,
+        regions: &[Text],
+        identity: &str,
+    ) -> Result<(), StateError> {
+        let partition = money::partition(&prepared.account, regions.first().map_or("", |region| region));
+        money::note_partition(&*self.settings.state, identity, partition, self.settings.clock.now()).await
+    }
+
     /// The account's budget, where this collector makes metered calls and there is one; an error where what is known to be needed breaks it.
     async fn watch(
         &self,
@@ -527,8 +561,10 @@ impl Inner {
     ) -> Result<Option<Watch>, String> {
         let account = &prepared.account;
         let actions = prepared.collector.description().actions;
+        // A collector that a script writes declares no action: it may call any.
         let calls = |metered: &str| {
-            actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
+            actions.is_empty()
+                || actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
         };
         let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
         let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;
@@ -570,7 +606,7 @@ impl Inner {
                 force: self.settings.force,
             })
             .collect();
-        let mut gate = Gate { busy: Vec::new(), due: Vec::new(), claims: HashMap::new(), next: None };
+        let mut gate = Gate::default();
         for ((region, claim), claimed) in
             regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
         {
@@ -581,7 +617,10 @@ impl Inner {
                 }
                 Claimed::NotDue { due } => gate.next = Some(gate.next.map_or(due, |next| next.min(due))),
                 // When it ends its collection says when the next is due; this claim's own end says nothing.
-                Claimed::Busy { .. } => gate.busy.push(region_name(region)),
+                Claimed::Busy { until } => {
+                    gate.busy.push(region_name(region));
+                    gate.busy_until = gate.busy_until.max(until);
+                }
             }
         }
         Ok(gate)
@@ -645,12 +684,18 @@ struct Counting<'run> {
     settings: &'run Settings,
     account: &'run str,
     counts: &'run Counts,
+    watch: Option<&'run Watch>,
     counted: BTreeMap<String, u64>,
 }
 
 impl<'run> Counting<'run> {
-    fn new(settings: &'run Settings, account: &'run str, counts: &'run Counts) -> Self {
-        Self { settings, account, counts, counted: BTreeMap::new() }
+    fn new(
+        settings: &'run Settings,
+        account: &'run str,
+        counts: &'run Counts,
+        watch: Option<&'run Watch>,
+    ) -> Self {
+        Self { settings, account, counts, watch, counted: BTreeMap::new() }
     }
 
     /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
@@ -669,8 +714,7 @@ impl<'run> Counting<'run> {
 
     /// Adds what was called since; what could not be added is, the next time.
     async fn add(&mut self) -> Result<(), StateError> {
-        let made = money::counted(self.counts);
-        let mut new = made.clone();
+        let mut new = money::counted(self.counts);
         for (action, count) in &mut new {
             *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
         }
@@ -678,7 +722,14 @@ impl<'run> Counting<'run> {
         if !new.is_empty() {
             let day = money::day(self.settings.clock.now());
             self.settings.state.count_calls(&day, self.account, &new).await?;
-            self.counted = made;
+            for (action, count) in new {
+                *self.counted.entry(action).or_default() += count;
+            }
+        }
+        // Another process may be using the same budget: what it has counted is no longer there for this one.
+        if let Some(watch) = self.watch {
+            let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
+            self.counts.set_left(watch.left(state, &self.counted, now).await?);
         }
         Ok(())
     }
@@ -728,9 +779,12 @@ impl Memory for HostMemory {
 }
 
 /// What may be collected now.
+#[derive(Default)]
 struct Gate {
     /// The regions that another process is collecting.
     busy: Vec<String>,
+    /// When the last of their claims ends, unless that process renews it.
+    busy_until: Time,
     due: Vec<Text>,
     claims: HashMap<Text, (String, i64)>,
     next: Option<Time>,

@@ -288,7 +288,12 @@ impl Engine {
             self.give_back(run, fence).await;
             return;
         }
-        let end = end_of(&runner, &outcome, func, why, &self.settings.masker);
+        let stopped = match why {
+            Some(Stopped::ByHand) => "stopped by hand",
+            Some(Stopped::Lost) => "another worker has it",
+            _ => "the service ended",
+        };
+        let end = end_of(&runner, &outcome, func, stopped, &self.settings.masker);
         log.close();
         drop(keeping.await);
         if self.finish(run, fence, &end).await {
@@ -432,8 +437,9 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// What a run leaves.
-fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, why: Option<Stopped>, masker: &Masker) -> End {
+/// What a run leaves; `stopped` says why it was stopped, where it was.
+#[must_use]
+pub fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, stopped: &str, masker: &Masker) -> End {
     let mask = |text: String| masker.mask(&text).into_owned();
     let mut report = runner.report(func);
     let (status, reason) = match (&outcome.ended, &outcome.result) {
@@ -443,12 +449,7 @@ fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, why: Option<Stopped
         }
         (Ended::Stopped, _) => {
             report.fail("interrupted");
-            let words = match why {
-                Some(Stopped::ByHand) => "stopped by hand",
-                Some(Stopped::Lost) => "another worker has it",
-                _ => "the service ended",
-            };
-            (Status::Interrupted, Some(words.to_owned()))
+            (Status::Interrupted, Some(stopped.to_owned()))
         }
         (Ended::Finished, Err(error)) => {
             report.fail(&error.headline());

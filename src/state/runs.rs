@@ -91,6 +91,8 @@ pub enum Origin {
     Sync,
     /// A call that does not.
     Async,
+    /// `funchost run` on a command line.
+    Command,
 }
 
 impl Origin {
@@ -102,13 +104,15 @@ impl Origin {
             Self::Manual => "manual",
             Self::Sync => "sync",
             Self::Async => "async",
+            Self::Command => "command",
         }
     }
 
     /// From its word.
     #[must_use]
     pub fn read(word: &str) -> Option<Self> {
-        [Self::Cron, Self::Manual, Self::Sync, Self::Async].into_iter().find(|origin| origin.as_str() == word)
+        let all = [Self::Cron, Self::Manual, Self::Sync, Self::Async, Self::Command];
+        all.into_iter().find(|origin| origin.as_str() == word)
     }
 }
 
@@ -342,6 +346,19 @@ pub struct DayCalls {
     pub count: i64,
 }
 
+/// Runs of one hour that stand alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HourRuns {
+    /// The hour's first moment, UTC.
+    pub hour: Time,
+    /// How they stand.
+    pub status: Status,
+    /// How many.
+    pub count: i64,
+    /// Points that they delivered.
+    pub points: i64,
+}
+
 /// Numbers of the queue.
 pub type Counts = BTreeMap<Status, i64>;
 
@@ -383,6 +400,8 @@ pub trait Runs: Send + Sync {
     async fn hold(&self, runs: &[(i64, i64)], lease: Time) -> Result<Vec<(i64, bool)>, StateError>;
     /// Ends a run. `false`: it is no longer ours, and nothing was done.
     async fn finish(&self, run: i64, fence: i64, end: &End, now: Time) -> Result<bool, StateError>;
+    /// Records a run that no queue has seen, when it has ended: all of it, or nothing.
+    async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError>;
     /// Gives a run back, for whoever takes it next. `false`: it is no longer ours.
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError>;
     /// Asks for a run's end: a waiting one ends at once. `false`: there is none that could be ended.
@@ -404,6 +423,8 @@ pub trait Runs: Send + Sync {
     async fn last_by_trigger(&self) -> Result<Vec<Record>, StateError>;
     /// Of each trigger with runs that ended well since: the first and the last of their ticks, and how many there were.
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError>;
+    /// Runs created since, hour by hour.
+    async fn by_hour(&self, since: Time) -> Result<Vec<HourRuns>, StateError>;
     /// How many runs stand how.
     async fn counts(&self) -> Result<Counts, StateError>;
     /// Forgets all but the newest `keep` runs of each trigger, and of each function without one, and those created before `before`. Says how many went.

@@ -73,7 +73,7 @@ fn around(text: &str, found: &str) -> String {
 }
 
 /// Fails where any of the texts holds a secret in any spelling, or the mark of one.
-fn search(name: &str, place: &str, bytes: &[u8], secrets: &[&str]) {
+pub(super) fn search(name: &str, place: &str, bytes: &[u8], secrets: &[&str]) {
     let text = String::from_utf8_lossy(bytes);
     for secret in secrets {
         for spelling in spellings(secret) {
@@ -88,7 +88,7 @@ fn search(name: &str, place: &str, bytes: &[u8], secrets: &[&str]) {
     assert!(!text.contains(MARK), "{name}: {place} shows a part of a secret: {}", around(&text, MARK));
 }
 
-fn search_files(name: &str, folder: &Path, secrets: &[&str]) -> usize {
+pub(super) fn search_files(name: &str, folder: &Path, secrets: &[&str]) -> usize {
     let mut found = 0;
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -98,17 +98,17 @@ fn search_files(name: &str, folder: &Path, secrets: &[&str]) -> usize {
     found
 }
 
-struct Stage {
-    world: World,
-    secrets: Vec<String>,
-    script: String,
+pub(super) struct Stage {
+    pub(super) world: World,
+    pub(super) secrets: Vec<String>,
+    pub(super) script: String,
     /// Is a secret used as what names an account? Access key ids and roles are no secrets: the state is kept by them, whatever variable they came from.
     names_account: bool,
 }
 
 impl Stage {
     /// Clouds whose keys are not the canaries: calls are refused.
-    async fn refused() -> Self {
+    pub(super) async fn refused() -> Self {
         let aws = AwsEstate { instances: 3, ..AwsEstate::default() };
         let mut world = World::new(Options { aws, ..Options::default() }).await;
         world.variables.insert("AWS_AK_SECRET".into(), SECRET.into());
@@ -128,7 +128,7 @@ impl Stage {
     }
 
     /// The same with keys that work: their secret is a canary then, too.
-    async fn welcome() -> Self {
+    pub(super) async fn welcome() -> Self {
         let mut stage = Self::refused().await;
         let keys = stage.world.clouds.keys();
         stage.world.variables.insert("AWS_AK_SECRET".into(), keys.secret_key.clone());
@@ -153,7 +153,7 @@ impl Stage {
     }
 
     /// Runs, and searches everything. Answers with the exit code and both streams.
-    fn play(&self, name: &str, arguments: &[&str]) -> (u8, String) {
+    pub(super) fn play(&self, name: &str, arguments: &[&str]) -> (u8, String) {
         self.world.write("my_aws/main.rhai", &self.script);
         let ran = ran(&self.world.command(arguments).output().unwrap());
         let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
@@ -175,12 +175,12 @@ impl Stage {
     }
 }
 
-fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
+pub(super) fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
     Fault { service: None, action: Some(action.into()), region: None, skip: 0, times, kind }
 }
 
 const RUN: &[&str] = &["run", "my_aws/main.rhai", "--force", "--timeout", "20"];
-const SAYS: &str = "for secret in [account, account.ak_secret, DFF.ENV(\"PLAIN_NAME\"), DFF.ENV(\"MY_PASSWORD\"), DFF.ENV(\"SESSION_TOKEN\"), DFF.ENV(\"EXTERNAL_ID\")] { print(secret); debug(secret); DFF.LOG(secret); print(`<${secret}>`); }";
+pub(super) const SAYS: &str = "for secret in [account, account.ak_secret, DFF.ENV(\"PLAIN_NAME\"), DFF.ENV(\"MY_PASSWORD\"), DFF.ENV(\"SESSION_TOKEN\"), DFF.ENV(\"EXTERNAL_ID\")] { print(secret); debug(secret); DFF.LOG(secret); print(`<${secret}>`); }";
 
 #[test]
 fn the_search_finds_what_it_looks_for() {

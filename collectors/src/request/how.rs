@@ -15,6 +15,7 @@ use crate::xml::{self, Node};
 use crate::{aliyun, aws, tencentcloud};
 use http::Method;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// How a call is made.
@@ -301,7 +302,7 @@ impl Api for How {
             Self::Json { target, version } => {
                 let body: Map<String, Json> = parameters.iter().cloned().collect();
                 aws::client::Client::new(run, region)
-                    .target(action, target, version, &Json::Object(body))
+                    .billed_target(action, billed(action, parameters), target, version, &Json::Object(body))
                     .await
             }
             Self::Rest { method, path } => {
@@ -444,6 +445,22 @@ fn json(node: &Node) -> Option<Json> {
 fn is_list(node: &Node) -> bool {
     !node.children.is_empty()
         && node.children.iter().all(|child| child.name == "member" || child.name == "item")
+}
+
+/// The metrics that a call of CloudWatch asks for and is billed by: different ones, as several statistics of one are one. An expression may read any
+/// number of metrics and is counted as one.
+fn billed(action: &Action, parameters: &[(String, Json)]) -> u64 {
+    let by_metric = action.service == "monitoring" && action.action == "GetMetricData";
+    let queries = parameters.iter().find(|(name, _)| by_metric && name == "MetricDataQueries");
+    let Some(queries) = queries.and_then(|(_, queries)| queries.as_array()) else { return 0 };
+    let metrics: BTreeSet<String> = queries
+        .iter()
+        .map(|query| match &query["MetricStat"]["Metric"] {
+            Json::Null => query.to_string(),
+            metric => metric.to_string(),
+        })
+        .collect();
+    metrics.len() as u64
 }
 
 #[cfg(test)]

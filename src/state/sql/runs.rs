@@ -5,8 +5,8 @@
 use super::{Connection, Row};
 use crate::state::Time;
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, LogLine, NewRun, Node, ObjectSummary, Origin, Ours, Record,
-    Status, Taken, TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
+    Record, Status, Taken, TriggerRow,
 };
 use sqlx::Row as _;
 
@@ -355,6 +355,25 @@ pub(super) async fn finish(
     Ok(true)
 }
 
+/// In one transaction: nobody else sees it before it has ended.
+pub(super) async fn record_ended(
+    connection: &mut Connection,
+    run: &NewRun,
+    started: Time,
+    end: &End,
+    now: Time,
+) -> sqlx::Result<i64> {
+    let running = NewRun { status: Status::Running, ..run.clone() };
+    let id = insert(connection, &running).await?.ok_or(sqlx::Error::RowNotFound)?;
+    sqlx::query("UPDATE run SET started = $2 WHERE id = $1")
+        .bind(id)
+        .bind(started)
+        .execute(&mut *connection)
+        .await?;
+    finish(connection, id, 0, end, now).await?;
+    Ok(id)
+}
+
 pub(super) async fn hand_over(
     connection: &mut Connection,
     run: i64,
@@ -560,6 +579,23 @@ pub(super) async fn cadence(
     .bind(since)
     .fetch_all(connection)
     .await
+}
+
+pub(super) async fn by_hour(connection: &mut Connection, since: Time) -> sqlx::Result<Vec<HourRuns>> {
+    let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
+        "SELECT hour, status, count(*), CAST(coalesce(sum(points), 0) AS BIGINT) FROM (
+             SELECT created - created % $2 AS hour, status, points FROM run WHERE created >= $1) AS hours
+         GROUP BY hour, status ORDER BY hour, status",
+    )
+    .bind(since)
+    .bind(3600 * funchost_collectors::clock::SECOND)
+    .fetch_all(connection)
+    .await?;
+    rows.into_iter()
+        .map(|(hour, status, count, points)| {
+            Ok(HourRuns { hour, status: word(Status::read(&status), &status)?, count, points })
+        })
+        .collect()
 }
 
 pub(super) async fn counts(connection: &mut Connection) -> sqlx::Result<Counts> {

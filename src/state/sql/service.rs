@@ -3,8 +3,8 @@
 use super::Backend;
 use super::runs;
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, LogLine, NewRun, Node, ObjectSummary, Record, Runs, Store, Taken,
-    TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Record, Runs,
+    Store, Taken, TriggerRow,
 };
 use crate::state::{State, StateError, Time};
 use std::sync::Arc;
@@ -91,6 +91,10 @@ impl Runs for Backend {
         write!(self, finish, run, fence, end, now)
     }
 
+    async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError> {
+        write!(self, record_ended, run, started, end, now)
+    }
+
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError> {
         write!(self, hand_over, run, fence, reason, now)
     }
@@ -129,6 +133,10 @@ impl Runs for Backend {
 
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError> {
         read!(self, cadence, since)
+    }
+
+    async fn by_hour(&self, since: Time) -> Result<Vec<HourRuns>, StateError> {
+        read!(self, by_hour, since)
     }
 
     async fn counts(&self) -> Result<Counts, StateError> {
