@@ -92,13 +92,14 @@ impl Linker {
             let class = of(classes, account, class);
             if !class.loaded {
                 class.loaded = true;
+                let mut before = ObjectTags::default();
                 for (region, object) in remembered {
                     let objects = class.regions.entry(Text::from(region)).or_default();
                     // What this run has collected is newer than what was remembered.
                     objects.entry(Text::from(object.name)).or_insert_with(|| {
-                        Arc::new(
-                            object.tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
-                        )
+                        let tags = object.tags.into_iter().map(|(key, value)| (key.into(), value.into()));
+                        before = Arc::new(shared(&before, tags));
+                        before.clone()
                     });
                 }
                 class.by_tag.clear();
@@ -118,12 +119,14 @@ impl Linker {
         remember: bool,
         now: Time,
     ) -> Result<(), StateError> {
-        let named = || points.iter().filter_map(|point| point.tag("name").map(|name| (name, &point.tags)));
+        let named = || points.iter().filter_map(|point| name(point).map(|name| (name, &point.tags)));
         self.with(|classes| {
             let class = of(classes, &scope.account, &Text::from(scope.class.as_str()));
             let objects = class.regions.entry(Text::from(scope.region.as_str())).or_default();
+            let mut before = ObjectTags::default();
             for (name, tags) in named() {
-                objects.insert(Text::from(name), Arc::new(tags.clone()));
+                before = Arc::new(shared(&before, tags.iter().cloned()));
+                objects.insert(name.clone(), before.clone());
             }
             class.by_tag.clear();
         });
@@ -132,7 +135,7 @@ impl Linker {
         }
         let objects: Vec<Object> = named()
             .map(|(name, tags)| Object {
-                name: name.to_owned(),
+                name: name.to_string(),
                 tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
             })
             .collect();
@@ -188,6 +191,22 @@ impl Linker {
     fn with<T>(&self, use_it: impl FnOnce(&mut Classes) -> T) -> T {
         use_it(&mut self.classes.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// An object's own name.
+pub fn name(point: &Point) -> Option<&Text> {
+    point.tags.iter().find(|(key, _)| &**key == "name").map(|(_, name)| name)
+}
+
+/// An object's tags: keys and values that are those of the object before, as most are, are in memory once.
+fn shared(before: &ObjectTags, tags: impl Iterator<Item = (Text, Text)>) -> Vec<(Text, Text)> {
+    let same =
+        |text: Text, known: Option<&Text>| known.filter(|known| **known == text).cloned().unwrap_or(text);
+    let one = |(index, (key, value))| {
+        let before = before.get(index);
+        (same(key, before.map(|(key, _)| key)), same(value, before.map(|(_, value)| value)))
+    };
+    tags.enumerate().map(one).collect()
 }
 
 fn of<'classes>(classes: &'classes mut Classes, account: &str, class: &Text) -> &'classes mut Class {

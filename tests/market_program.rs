@@ -9,9 +9,11 @@ mod paging;
 mod support;
 
 use funchost_collectors::account::Cloud;
-use funchost_collectors::objects::Scope;
+use funchost_collectors::objects::{How, Scope};
 use serde_json::{Value as Json, json};
-use simcloud::{AliyunFault, AwsEstate, Fault, MarketCall, Options, ReceivedPoint, TencentEstate};
+use simcloud::{
+    AliyunFault, AwsEstate, Fault, MarketCall, MarketPaging, Options, ReceivedPoint, TencentEstate,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use support::World;
 use support::market::{Call, Part, calls, declarations, table};
@@ -80,6 +82,40 @@ impl Estate {
         classes
     }
 
+    /// The calls that a package cannot do without, by action: a list in full pages, a batch for every so many ids, one call for each object
+    /// where the cloud takes no more.
+    fn minimum(&self, name: &str, regions: usize) -> BTreeMap<String, u64> {
+        let mut calls = BTreeMap::new();
+        for (call, table) in self.tables.iter().filter(|(call, _)| call.collector.description.name == name) {
+            let places = match call.collector.scope {
+                Scope::Account { .. } | Scope::Central(_) | Scope::Everywhere(..) => 1,
+                Scope::Sites(sites) => sites.len(),
+                Scope::Region => regions,
+            };
+            let variants = call.collector.variants.map_or(1, |(_, values)| values.len());
+            let list = self.tables.iter().find(|(other, _)| {
+                std::ptr::eq(other.collector, call.collector) && matches!(other.part, Part::List)
+            });
+            let objects = list.map_or(0, |(_, list)| variants * list.count());
+            let needed = match call.part {
+                Part::Regions => 1,
+                Part::List => places * variants * pages(table),
+                Part::Detail(detail) => match &detail.how {
+                    How::Region { .. } => places,
+                    How::Item { only, .. } if !has(&list.expect("it has a list").1.item, *only) => 0,
+                    How::Batch { only, .. } if !has(&list.expect("it has a list").1.item, *only) => 0,
+                    How::Item { .. } => places * objects,
+                    How::Batch { most, .. } => places * objects.div_ceil(*most),
+                },
+            };
+            if needed > 0 {
+                let action = call.action();
+                *calls.entry(format!("{}:{}", action.service, action.action)).or_default() += needed as u64;
+            }
+        }
+        calls
+    }
+
     /// A script of all packages, and then the metrics.
     fn script(&self, prefix: &str, regions: &[&str], metrics: &str) -> String {
         let mut imports = String::from("import \"guance_integration__runner\" as integration;\n");
@@ -125,6 +161,26 @@ fn run() {{
     }
 }
 
+/// Pages of a list. One by numbers that does not say how many items there are ends with the first page that is not full.
+fn pages(table: &MarketCall) -> usize {
+    match &table.paging {
+        MarketPaging::Whole => 1,
+        MarketPaging::Numbers { page, total: None, .. } => table.count() / page + 1,
+        MarketPaging::Numbers { page, .. } | MarketPaging::Offsets { page, .. } => {
+            table.count().div_ceil(*page)
+        }
+        MarketPaging::Tokens { .. } => table.count().div_ceil(MarketCall::TOKENS),
+    }
+}
+
+/// Has an item this member with this value? Without a condition every item has.
+fn has(item: &Json, only: Option<(&str, &str)>) -> bool {
+    only.is_none_or(|(path, wanted)| {
+        let found = path.split('.').fold(item, |item, name| &item[name]);
+        found.as_str().map_or_else(|| found.to_string(), str::to_owned) == wanted
+    })
+}
+
 /// Rates that let a test run through.
 fn unlimited(world: &World) {
     let path = world.folder.path().join("funchost.toml");
@@ -156,14 +212,20 @@ fn run(
     unlimited(world);
     world.write("market/main.rhai", script);
     let ran = world.run(&["run", "market/main.rhai", "--output", "json"]);
+    let mut more = Vec::new();
     for name in estate.names() {
         let collector = ran.collector(name);
+        let minimum = estate.minimum(name, regions);
+        if collector["calls"] != json!(minimum) {
+            more.push(format!("{name}: {} made, {} needed", collector["calls"], json!(minimum)));
+        }
         assert_eq!(collector["status"], "collected", "{collector:#}");
         // All items, and each once.
         assert_eq!(collector["collected"], estate.count(name, regions), "{collector:#}");
         assert_eq!(collector["warnings"], json!([]), "{collector:#}");
     }
     assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert_eq!(more, [] as [String; 0], "no call more than the documents ask for");
     let points = world.clouds.datakit().points();
     let mut objects: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "custom_object") {

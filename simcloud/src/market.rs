@@ -124,8 +124,7 @@ pub enum MarketPaging {
     },
 }
 
-/// What pages by tokens hold at most.
-const PAGE: usize = 2;
+const PAGE: usize = MarketCall::TOKENS;
 
 /// Tables that can be replaced while the double runs.
 #[derive(Debug, Default)]
@@ -188,6 +187,9 @@ fn in_path(known: &str, path: &str) -> Option<BTreeMap<String, Value>> {
 }
 
 impl MarketCall {
+    /// What pages by tokens hold at most.
+    pub const TOKENS: usize = 2;
+
     /// How many items there are for a region, and for each variant.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -357,6 +357,17 @@ fn tools(
     })
 }
 
+/// The library of scripts: the configured one, else the folder `scripts`, else the current folder where script sets lie in it, as
+/// `funchost new` puts them.
+fn library(surroundings: &Surroundings, config: &Config) -> PathBuf {
+    let named = || surroundings.directory.join("scripts");
+    config.scripts.clone().unwrap_or_else(|| {
+        let here = &surroundings.directory;
+        let found = !named().is_dir() && list::scripts_of(here).is_ok_and(|scripts| !scripts.is_empty());
+        if found { here.clone() } else { named() }
+    })
+}
+
 /// The time zone of crontabs and logs: the configured one, else the machine's.
 fn zone(config: &Config) -> chrono_tz::Tz {
     let machine = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());

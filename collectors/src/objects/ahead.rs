@@ -331,7 +331,7 @@ async fn send(
 ) {
     let points: Vec<_> = items
         .into_iter()
-        .map(|item| collector.point(region, &Object { asked, ..Object::new(item) }, run.started))
+        .map(|item| collector.point(region, &Object { asked, ..Object::new(item) }, run.time()))
         .collect();
     if !points.is_empty() {
         run.send(Output::Objects { region: home.clone(), points }).await;

@@ -18,6 +18,9 @@ use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+/// Objects that are handed over at once: few, as one can take 20 kB.
+const AT_ONCE: usize = 250;
+
 /// Collects these regions.
 pub(super) async fn collect(
     collector: &'static ObjectCollector,
@@ -410,8 +413,11 @@ impl<'run> Collection<'run> {
     }
 
     async fn send_all(&mut self, objects: Vec<Object>) {
-        let points: Vec<Point> = objects.into_iter().map(|object| self.point(object)).collect();
-        if !points.is_empty() {
+        let mut objects = objects.into_iter().peekable();
+        while objects.peek().is_some() {
+            // A part of the page at a time: the next is made when there is room for it.
+            let points: Vec<Point> =
+                objects.by_ref().take(AT_ONCE).map(|object| self.point(object)).collect();
             self.run.send(Output::Objects { region: self.home.clone(), points }).await;
         }
     }
@@ -419,7 +425,7 @@ impl<'run> Collection<'run> {
     fn point(&mut self, mut object: Object) -> Point {
         let id = at(&object.item, self.collector.list.id).and_then(text).unwrap_or_default();
         self.details.join_region(&id, &mut object);
-        let mut point = self.collector.point(&self.region, &object, self.run.started);
+        let mut point = self.collector.point(&self.region, &object, self.run.time());
         // Two objects of one name would be one: the second is called by its id.
         if let Some((_, name)) = point.tags.iter_mut().find(|(key, name)| &**key == "name" && **name != *id)
             && !self.named.insert(name.clone())
@@ -431,7 +437,7 @@ impl<'run> Collection<'run> {
 
     /// What a filter sees: the reported tags, and the API's own members where the name is free.
     fn instance(&self, object: &Object) -> Json {
-        let point = self.collector.point(&self.region, object, self.run.started);
+        let point = self.collector.point(&self.region, object, self.run.time());
         let mut instance = object.item.as_object().cloned().unwrap_or_default();
         for (key, value) in &point.tags {
             instance.insert(key.to_string(), Json::from(&**value));

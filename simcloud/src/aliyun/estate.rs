@@ -444,7 +444,7 @@ fn pick(of: &[&'static str], index: usize) -> &'static str {
 
 fn disk(region: &str, id: &str, instance: &str, size: u32, kind: &str) -> Value {
     json!({
-        "DiskId": id, "InstanceId": instance, "RegionId": region, "Size": size, "Type": kind, "Category": "cloud_essd", "Status": if instance.is_empty() { "Available" } else { "In_use" },
+        "DiskId": id, "InstanceId": instance, "RegionId": region, "ZoneId": format!("{region}-a"), "Size": size, "Type": kind, "Category": "cloud_essd", "Status": if instance.is_empty() { "Available" } else { "In_use" },
         "Device": "/dev/xvda", "CreationTime": "2022-01-01T00:00:00Z", "AttachedTime": "2022-01-01T00:00:03Z", "DetachedTime": "", "ExpiredTime": "2999-09-08T16:00Z",
         "Encrypted": false, "DiskName": "系统盘, \"一\"", "Portable": kind != "system", "Attachments": { "Attachment": [] }, "OperationLocks": { "OperationLock": [] },
     })
