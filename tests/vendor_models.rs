@@ -5,10 +5,13 @@
 
 mod support;
 
+use funchost_collectors::account::Cloud;
 use funchost_collectors::objects::{Paging, Wire};
+use funchost_collectors::request::{How, Style, known};
 use serde_json::{Value as Json, json};
 use simcloud::{Bound, PAGE_BOUNDS};
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::market::{Call, calls, declarations};
@@ -185,4 +188,82 @@ fn the_shapes_are_those_of_the_service_models() {
         "make collectors/src/aws/shapes.json anew: tests/vendor/shapes.py with {}",
         json!(wanted)
     );
+}
+
+/// What the service models of AWS say of themselves, by the host's name: they begin with it.
+fn aws_models(site: &Path) -> BTreeMap<String, Vec<Json>> {
+    let mut models: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
+        entries.filter(|path| path.is_dir()).collect()
+    };
+    for version in folders(&site.join("botocore/data")).iter().flat_map(|service| folders(service)) {
+        let Ok(file) = std::fs::File::open(version.join("service-2.json.gz")) else { continue };
+        let mut head = vec![0; 8192];
+        let mut read = 0;
+        let mut unpacked = flate2::read::GzDecoder::new(file);
+        while read < head.len() {
+            match unpacked.read(&mut head[read..]).expect("a model can be unpacked") {
+                0 => break,
+                count => read += count,
+            }
+        }
+        let text = String::from_utf8_lossy(&head[..read]).into_owned();
+        let (_, after) = text.split_once("\"metadata\":").expect("a model says what it is");
+        let metadata = serde_json::Deserializer::from_str(after).into_iter::<Json>().next();
+        let metadata = metadata.expect("metadata").expect("JSON");
+        let host = metadata["endpointPrefix"].as_str().expect("a host").to_owned();
+        models.entry(host).or_default().push(metadata);
+    }
+    models
+}
+
+/// What scripts can call without further words has the version, protocol and target that the vendors' SDKs have.
+#[test]
+fn the_services_that_scripts_name_are_as_the_vendors_have_them() {
+    let (aws, others) = (
+        site(&environment("moto", "tests/moto/requirements.txt")),
+        site(&environment("vendor", "tests/vendor/requirements.txt")),
+    );
+    let models = aws_models(&aws);
+    assert!(models.len() > 300, "{}", models.len());
+    let mut wrong = Vec::new();
+    let all = known();
+    assert!(all.len() > 60, "{}", all.len());
+    for (cloud, service, how) in &all {
+        let of_model =
+            |fits: &dyn Fn(&Json) -> bool| models.get(*service).is_some_and(|models| models.iter().any(fits));
+        let speaks = |model: &Json, protocol: &str| {
+            model["protocol"] == protocol
+                || model["protocols"].as_array().is_some_and(|all| all.iter().any(|one| one == protocol))
+        };
+        let right = match (cloud, how) {
+            (Cloud::Aliyun, How::Rpc { version }) => {
+                // Two hosts have another name than their product.
+                let product = match *service {
+                    "metrics" => "cms",
+                    "mongodb" => "dds",
+                    product => product,
+                };
+                let package =
+                    format!("alibabacloud_{}{}", product.replace('-', "_"), version.replace('-', ""));
+                others.join(package).is_dir()
+            }
+            (Cloud::Tencent, How::Json3 { version }) => {
+                others.join(format!("tencentcloud/{service}/v{}", version.replace('-', ""))).is_dir()
+            }
+            (Cloud::Aws, How::Query { version, style }) => of_model(&|model| {
+                let protocol = if *style == Style::Plain { "ec2" } else { "query" };
+                model["apiVersion"] == *version && speaks(model, protocol)
+            }),
+            (Cloud::Aws, How::Json { target, version }) => of_model(&|model| {
+                model["targetPrefix"] == *target && model["jsonVersion"] == *version && speaks(model, "json")
+            }),
+            _ => false,
+        };
+        if !right {
+            wrong.push(format!("{} {service}: {how:?}", cloud.key()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

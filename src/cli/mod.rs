@@ -64,7 +64,7 @@ enum Command {
     Plan(plan::PlanArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
-    /// Run scripts by their crontabs, answer calls and show what happens, until it is stopped
+    /// Run scripts by their crontabs, answer calls and show them, until it is stopped
     Serve(serve::ServeArguments),
     /// What ran, what did not, and why: the list, or one run
     Runs(runs::RunsArguments),
@@ -72,7 +72,7 @@ enum Command {
     Logs(runs::LogsArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
-    /// Find out what is wrong: configuration, DataKit, clocks, keys, permissions, endpoints, disk
+    /// Find out what is wrong: configuration, DataKit, clocks, keys, permissions, disk
     Doctor(doctor::DoctorArguments),
     /// Run a script's own tests, without a cloud
     Test(test::TestArguments),
@@ -127,7 +127,9 @@ impl Surroundings {
         let variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        // https://no-color.org; and a terminal that knows no escapes.
+        let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || variables.get("TERM").is_some_and(|term| term == "dumb");
         Self {
             arguments: std::env::args_os().skip(1).collect(),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
