@@ -298,7 +298,7 @@ fn pipeline() -> Case {
             for metric in points(black_box(&answer)) {
                 if last.as_ref().map(|(link, _)| link) != metric.link.as_ref() {
                     let link = metric.link.clone().expect("it has one");
-                    let object = linker.find("account", &link).expect("it is known");
+                    let object = linker.find("account", "", &link).expect("it is known");
                     last = Some((link, object));
                 }
                 let (_, object) = last.as_ref().expect("it was found");
@@ -391,7 +391,7 @@ fn link() -> Case {
         ours: Box::new(move || {
             let _runtime = &runtime;
             for link in &links {
-                let object = linker.find("account", link).expect("it is known");
+                let object = linker.find("account", "", link).expect("it is known");
                 black_box(added(&object, false));
             }
         }),

@@ -6,7 +6,7 @@
 mod how;
 mod paging;
 
-pub use how::{How, Style};
+pub use how::{How, Style, known};
 pub use paging::{Pages, WrittenPaging};
 
 use crate::account::Cloud;

@@ -89,17 +89,25 @@ pub struct Settings {
 pub async fn send_outbox(
     state: Arc<dyn State>,
     (id, datakit): (&str, Arc<DataKit>),
-    clock: &dyn Clock,
     limit: u64,
     stop: CancellationToken,
 ) -> Result<(OutboxReport, Option<String>), StateError> {
     let mut target = Target::datakit(id.to_owned(), datakit, state.clone(), limit);
     let ending = Ending::after(stop);
     let _ended = ending.end.clone().drop_guard();
-    let mut report = delivery::send_outbox(&mut target, clock, &ending).await?;
+    let mut report = delivery::send_outbox(&mut target, &ending).await?;
     report.evicted = target.evicted();
     report.waiting = waiting(state.as_ref(), id).await?;
     Ok((report, target.down().map(str::to_owned)))
+}
+
+/// What to say of points that wait for a DataKit that is not configured.
+#[must_use]
+pub fn stranger(id: &str, points: u64) -> String {
+    format!(
+        "{} wait in the outbox for DataKit `{id}`, which is not configured, and are not sent: add `[datakits.{id}]` to funchost.toml, or give them up with `funchost outbox drop --datakit {id}`",
+        report::counted(points, "point")
+    )
 }
 
 /// Points that wait for a DataKit.
@@ -126,6 +134,9 @@ struct Inner {
 struct Done {
     collectors: Vec<CollectorReport>,
     outbox: OutboxReport,
+    /// Points that wait for each DataKit that was written to, and for each that is not configured.
+    waiting: BTreeMap<String, u64>,
+    strangers: BTreeMap<String, u64>,
     warnings: Vec<String>,
     samples: Vec<serde_json::Value>,
     /// By account.
@@ -177,8 +188,16 @@ impl Runner {
     #[must_use]
     pub fn report(&self, function: &str) -> RunReport {
         let done = self.0.lock();
-        let (status, reason) = RunReport::judge(&done.collectors, &done.outbox);
+        let outbox = OutboxReport { waiting: done.waiting.values().sum(), ..done.outbox };
+        let (status, reason) = RunReport::judge(&done.collectors, &outbox);
         let mut warnings = done.warnings.clone();
+        if outbox.evicted > 0 {
+            warnings.push(format!(
+                "{} points are LOST: the outbox is full ({} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`",
+                outbox.evicted, self.0.settings.outbox_limit
+            ));
+        }
+        warnings.extend(done.strangers.iter().map(|(id, points)| stranger(id, *points)));
         warnings.extend(done.budget.values().filter_map(BudgetReport::warning));
         warnings.extend(self.0.settings.calls.notes());
         RunReport {
@@ -187,7 +206,7 @@ impl Runner {
             function: function.to_owned(),
             seconds: seconds(self.0.settings.clock.now() - self.0.begun),
             collectors: done.collectors.clone(),
-            outbox: done.outbox,
+            outbox,
             budget: done.budget.values().cloned().collect(),
             warnings,
             errors: Vec::new(),
@@ -299,7 +318,7 @@ impl Inner {
         // However this run ends, the task behind `ending` ends with it.
         let _ended = ending.end.clone().drop_guard();
         if !debug {
-            let sent = delivery::send_outbox(&mut target, self.settings.clock.as_ref(), &ending).await;
+            let sent = delivery::send_outbox(&mut target, &ending).await;
             match sent {
                 Ok(outbox) => self.lock().outbox.add(outbox),
                 Err(error) => {
@@ -313,30 +332,50 @@ impl Inner {
             self.lock().collectors.push(report.clone());
             reports.push(report);
         }
-        let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
-        if !debug && let Ok(points) = self::waiting(self.settings.state.as_ref(), &request.datakit_id).await {
-            waiting.waiting = points;
-        }
-        let (status, reason) = RunReport::judge(&reports, &waiting);
-        if target.evicted() > 0 {
-            let (points, limit) = (target.evicted(), self.settings.outbox_limit);
-            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
-            self.lock().warnings.push(format!(
-                "{points} points are LOST: the outbox is full ({limit} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`"
-            ));
-        }
+        let outbox = self.written(&request.datakit_id, &target).await;
+        let (status, reason) = RunReport::judge(&reports, &outbox);
         if let Some(why) = target.down()
             && reports.iter().all(|report| report.kept == 0)
         {
             self.lock().warnings.push(why.to_owned());
         }
-        self.lock().outbox.add(waiting);
         serde_json::to_value(serde_json::json!({ "status": status, "reason": reason, "collectors": reports }))
             .map_err(|error| BackendError {
                 message: format!("the report cannot be shown: {error}"),
                 hint: None,
                 input: false,
             })
+    }
+
+    /// Notes what writing to a DataKit left behind; answers with what it was.
+    async fn written(&self, id: &str, target: &Target) -> OutboxReport {
+        let mut outbox = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
+        if outbox.evicted > 0 {
+            let (points, limit) = (outbox.evicted, self.settings.outbox_limit);
+            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
+        }
+        if !target.is_datakit() {
+            return outbox;
+        }
+        let sizes = self.settings.state.outbox_sizes().await.unwrap_or_default();
+        let mut done = self.lock();
+        done.outbox.add(outbox);
+        done.waiting.insert(id.to_owned(), 0);
+        done.strangers.clear();
+        for (datakit, _, points, _) in sizes {
+            if datakit == id {
+                *done.waiting.entry(datakit).or_default() += points;
+            } else if !self.settings.datakits.contains_key(&datakit) {
+                *done.strangers.entry(datakit).or_default() += points;
+            }
+        }
+        outbox.waiting = done.waiting.get(id).copied().unwrap_or(0);
+        if let Some(note) = target.clock_note()
+            && !done.warnings.contains(&note)
+        {
+            done.warnings.push(note);
+        }
+        outbox
     }
 
     fn datakit(&self, id: &str) -> Result<Arc<DataKit>, BackendError> {

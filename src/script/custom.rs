@@ -125,6 +125,8 @@ fn kept(
 pub(super) struct ScriptSpec {
     regions: Vec<Text>,
     name: &'static str,
+    /// Whose: two scripts may each have a collector of this name.
+    script: Arc<str>,
     category: Category,
     /// Seconds of a window's step; metrics only.
     period: i64,
@@ -150,7 +152,7 @@ impl ScriptSpec {
 
     /// Under what its calls of a region are remembered, for the next plan.
     fn memory(&self, region: &Text) -> String {
-        format!("calls of a script's collector\n{}\n{region}", self.name)
+        format!("calls of a script's collector\n{}\n{}\n{region}", self.script, self.name)
     }
 
     /// What was called for a region, with the metrics that were asked for, of both since `before`.
@@ -174,7 +176,7 @@ impl ScriptSpec {
             let now = run.calls.now(run.account.cloud) / SECOND;
             let key = MarkKey {
                 region: region.clone(),
-                namespace: self.name.into(),
+                namespace: format!("{} {}", self.script, self.name).into(),
                 metric: "points".into(),
                 dimensions: Vec::new(),
             };
@@ -615,7 +617,13 @@ fn construct(
         .map_err(|error| thrown(Problem::input(error.to_string())))?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
     let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
-    let spec = ScriptSpec { regions, name: collector.description.name, category, period, thread: None };
+    // Another script's collector of the same name is another one.
+    let script: Arc<str> = host.library.entry.as_str().into();
+    if let Some(configs) = configs.as_object_mut() {
+        configs.insert("script".into(), (*script).into());
+    }
+    let spec =
+        ScriptSpec { regions, name: collector.description.name, script, category, period, thread: None };
     let prepared = Prepared {
         collector,
         account: Arc::new(read),

@@ -77,7 +77,7 @@ impl Postgres {
     }
 
     /// When old rows go from the disk is the server's business.
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the same on every database")]
+    #[expect(clippy::unused_async, reason = "the same on every database")]
     async fn tidy_behind_secrets(&self) {}
 
     /// Another was in the way (a deadlock, a serialization failure): it does to begin again.

@@ -7,6 +7,8 @@
 //! - `export NAME=…`: keys are given from outside;
 //! - `funchost serve`: goes on until the page ends, and must then end well.
 
+#![allow(clippy::print_stderr, reason = "what a page shows, for whoever writes it")]
+
 use super::page::{Block, Page};
 use crate::support::World;
 use std::fmt::Write as _;
@@ -192,6 +194,10 @@ pub(crate) fn run(page: &Page, world: &World) {
             continue;
         }
         let (code, printed) = ask(&mut input, &mut reader, &command);
+        if std::env::var_os("SHOW_PAGES").is_some() {
+            // For whoever writes a page: `SHOW_PAGES=1 … -- --nocapture`.
+            eprintln!("{}\n$ {command}\n{printed}", step.place);
+        }
         let told = steps.get(index + 1).is_some_and(|next| bare(&next.command) == "echo $?");
         assert!(code == 0 || told, "{}: `{command}` ended with {code}:\n{printed}", step.place);
         if let Some(shown) = &step.shown {

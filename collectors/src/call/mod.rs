@@ -203,7 +203,11 @@ impl Counts {
                 (of(&made.calls), 1)
             };
             if used.saturating_add(more) > self.left.load(Ordering::Relaxed) {
-                return Err(allowance.why.clone());
+                let unit = if allowance.by_metric { "metrics" } else { "calls" };
+                return Err(format!(
+                    "this run used {used} of the {} {unit} that it found left; {}",
+                    allowance.left, allowance.why
+                ));
             }
         }
         if metrics > 0 {

@@ -83,7 +83,9 @@ pub(super) async fn exchange(
     let mut answer = http.execute(request).await.map_err(|error| unsent(error, &host, options))?;
     let (status, headers) = (answer.status(), answer.headers().clone());
     head(&headers);
-    let mut body = BytesMut::new();
+    // What is said to come is only made room for up to the limit; a body that grows step by step takes twice its memory.
+    let length = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = BytesMut::with_capacity(length.min(options.answer_limit));
     while let Some(chunk) = answer.chunk().await.map_err(|error| cut_short(error, &host, options))? {
         if body.len() + chunk.len() > options.answer_limit {
             return Err(refuse(

@@ -140,7 +140,7 @@ const AWS_JSON: &[(&str, &str, &str)] = &[
     ("firehose", "Firehose_20150804", "1.1"),
     ("kinesis", "Kinesis_20131202", "1.1"),
     ("logs", "Logs_20140328", "1.1"),
-    ("memorydb", "AmazonMemoryDB", "1.1"),
+    ("memory-db", "AmazonMemoryDB", "1.1"),
     ("monitoring", "GraniteServiceVersion20100801", "1.0"),
     ("secretsmanager", "secretsmanager", "1.1"),
     ("servicequotas", "ServiceQuotasV20190624", "1.1"),
@@ -149,6 +149,21 @@ const AWS_JSON: &[(&str, &str, &str)] = &[
     ("states", "AWSStepFunctions", "1.0"),
     ("tagging", "ResourceGroupsTaggingAPI_20170126", "1.1"),
 ];
+
+/// Every service that is called without further words, and how: held against the vendors' own SDKs by tests/vendor_models.rs.
+#[must_use]
+pub fn known() -> Vec<(Cloud, &'static str, How)> {
+    let aliyun = ALIYUN.iter().map(|(service, version)| (Cloud::Aliyun, *service, How::Rpc { version }));
+    let tencent = TENCENT.iter().map(|(service, version)| (Cloud::Tencent, *service, How::Json3 { version }));
+    let form = AWS_QUERY.iter().map(|(service, version)| {
+        let style = if *service == "ec2" { Style::Plain } else { Style::Member };
+        (Cloud::Aws, *service, How::Query { version, style })
+    });
+    let json = AWS_JSON
+        .iter()
+        .map(|(service, target, version)| (Cloud::Aws, *service, How::Json { target, version }));
+    aliyun.chain(tencent).chain(form).chain(json).collect()
+}
 
 static KEPT: Mutex<Vec<&'static How>> = Mutex::new(Vec::new());
 

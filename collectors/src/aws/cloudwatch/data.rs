@@ -139,8 +139,8 @@ impl Query {
     }
 }
 
-/// Points that are handed over at once, about.
-const POINTS: usize = 1000;
+/// Fields that are handed over at once, about: a thousand points of one metric, a hundred of ten.
+const FIELDS: usize = 5000;
 
 /// What was not answered: why, and the marks that must stay.
 pub(super) type Incomplete = Option<(String, BTreeSet<MarkId>)>;
@@ -164,11 +164,14 @@ pub(super) async fn collect(
         }
         outcome = ask(run, client, region, batch, &again, &mut queries).await;
     }
-    let mut names = Names::default();
+    let (mut names, mut fields) = (Names::default(), 0);
     for resource in resources(batch) {
         // A resource at a time: of a long window, all points of a call would take more memory than its answer.
-        pending.append(&mut points(&batch.series[resource.clone()], &queries[resource], &mut names));
-        if pending.len() >= POINTS {
+        let mut points = points(&batch.series[resource.clone()], &queries[resource], &mut names);
+        fields += points.iter().map(|metric| metric.point.fields.len()).sum::<usize>();
+        pending.append(&mut points);
+        if fields >= FIELDS {
+            fields = 0;
             let points = std::mem::take(&mut pending);
             run.send(Output::Metrics { region: region.clone(), points }).await;
         }
@@ -220,6 +223,9 @@ async fn ask(
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
     let metrics = which.len() as u64;
+    // Each datapoint once; twice as many, and the answer is none.
+    let most = u64::from(batch.datapoints()).saturating_mul(2).saturating_add(u64::from(DATAPOINTS));
+    let mut came = 0;
     for page in 1.. {
         if page > PAGES {
             return Err(Failure::Answer(format!(
@@ -227,6 +233,13 @@ async fn ask(
             )));
         }
         let answer: Answer = client.billed(&GET_METRIC_DATA, metrics, &body).await?;
+        came += answer.results.iter().map(|result| result.values.len() as u64).sum::<u64>();
+        if came > most {
+            return Err(Failure::Answer(format!(
+                "monitoring:GetMetricData in {region}: the answer does not end: {came} datapoints came, and at most {} were asked for",
+                batch.datapoints()
+            )));
+        }
         messages.extend(answer.messages);
         let Left { uneven: more_uneven, none: more_none } = take(answer.results, queries, &mut messages);
         uneven += more_uneven;
@@ -366,7 +379,13 @@ fn parse(id: &str, series: usize) -> Option<(usize, usize)> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 with milliseconds fit")]
+#[expect(clippy::cast_precision_loss, reason = "what differs then was no whole number")]
 fn nanoseconds(seconds: f64) -> i64 {
+    // Whole seconds, as nearly all are, need no rounding, which is a call where the processor is not known.
+    let whole = seconds as i64;
+    if whole as f64 == seconds {
+        return whole.saturating_mul(SECOND);
+    }
     ((seconds * 1000.0).round() as i64).saturating_mul(SECOND / 1000)
 }
 
