@@ -295,7 +295,7 @@ pub fn market(data: &[u8]) {
     let (name, call) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
     let number = line.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
     let name =
-        all.iter().find(|(known, _)| *known == name).map_or(all[number % all.len()].0, |(name, _)| name);
+        all.iter().find(|(known, _)| *known == name).map_or(all[number % all.len()].0, |(name, _)| *name);
     let status = line.rsplit(' ').next().and_then(|word| word.parse().ok()).unwrap_or(200);
     let collected = collect_declared(name, Some((call, (status, body.to_vec()))));
     assert!(collected.done, "{name} ended without a word");
@@ -352,7 +352,11 @@ pub fn requested(data: &[u8]) {
     let body = body.to_vec();
     *world.answering.lock().unwrap() = (
         // The same page for ever would be a list that goes on: after the first ones there is nothing more.
-        Arc::new(move |_: &str, number| if number < 20 { (status, body.clone()) } else { (500, Vec::new()) }),
+        Arc::new(
+            move |_: &str, number: usize| {
+                if number < 20 { (status, body.clone()) } else { (500, Vec::new()) }
+            },
+        ),
         BTreeMap::new(),
     );
     let account = json!({ "ak_id": "AKIDFUZZ", "ak_secret": "fuzzfuzzfuzz", "endpoint": world.url });
@@ -504,7 +508,7 @@ pub fn called(data: &[u8]) {
     )
     .into_bytes();
     request.extend_from_slice(body);
-    let answer = world().runtime.block_on(async {
+    let (answer, whole) = world().runtime.block_on(async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut answer = Vec::new();
         let asking = async {
@@ -512,17 +516,20 @@ pub fn called(data: &[u8]) {
             stream.read_to_end(&mut answer).await
         };
         // Nobody works here: what waits for a run waits in vain.
-        drop(tokio::time::timeout(Duration::from_millis(300), asking).await);
-        answer
+        let asked = tokio::time::timeout(Duration::from_millis(300), asking).await;
+        let whole = matches!(asked, Ok(Ok(_)));
+        (answer, whole)
     });
-    if answer.is_empty() {
+    if !whole {
         return;
     }
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text.split_once("\r\n\r\n").expect("a whole head");
     let status: u16 = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
     assert!(status < 500, "{head}\n{body}");
-    assert!(serde_json::from_str::<Value>(body).is_ok_and(|body| body.is_object()), "{head}\n{body}");
+    if head.contains("application/json") {
+        assert!(serde_json::from_str::<Value>(body).is_ok(), "{head}\n{body}");
+    }
 }
 
 /// What a collection came to.
@@ -566,7 +573,21 @@ pub fn collect(
         "aws_cloudwatch" => json!({ "regions": regions, "targets": targets("AWS/EC2") }),
         "aliyun_monitor" => json!({ "targets": targets("acs_ecs_dashboard") }),
         "tencentcloud_monitor" => json!({ "regions": regions, "targets": targets("QCE/CVM") }),
-        _ => json!({ "regions": regions }),
+        _ => {
+            let mut configs = serde_json::Map::new();
+            let declared = collector.declaration();
+            // Some products have no regions, some only these, and of some the user chooses a part.
+            if declared.is_none_or(ObjectCollector::takes_regions) {
+                let sites = declared.map(|declared| declared.sites).filter(|sites| !sites.is_empty());
+                configs.insert("regions".into(), sites.map_or(regions, |sites| json!([sites[0]])));
+            }
+            if let Some((_, values)) =
+                declared.filter(|declared| declared.by_products).and_then(|declared| declared.variants)
+            {
+                configs.insert("products".into(), json!([values[0]]));
+            }
+            Value::Object(configs)
+        }
     };
     let spec = collector.read(&account, &configs).expect("the configuration is good");
     // As fast as can be; one attempt: an answer does not get better.
