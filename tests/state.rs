@@ -152,7 +152,7 @@ async fn a_newer_version_is_refused_untouched() {
     std::fs::write(&path, &bytes).unwrap();
     let error = Sqlite::open(folder.path(), TestClock::at(START)).await.unwrap_err();
     assert!(matches!(error, StateError::Newer { found: 7, known: 2, .. }), "{error:?}");
-    insta::assert_snapshot!(refused(folder.path()).await, @"the state DIR/funchost.db was written by a newer version (format 7, this program knows 2): update funchost, or name another state with --state");
+    insta::assert_snapshot!(refused(folder.path()).await, @"the state DIR/funchost.db was written by a newer version (format 7, this program knows 3): update funchost, or name another state with --state");
 }
 
 #[tokio::test]
