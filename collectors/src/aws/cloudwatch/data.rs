@@ -223,6 +223,9 @@ async fn ask(
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
     let metrics = which.len() as u64;
+    // Each datapoint once; twice as many, and the answer is none.
+    let most = u64::from(batch.datapoints()).saturating_mul(2).saturating_add(u64::from(DATAPOINTS));
+    let mut came = 0;
     for page in 1.. {
         if page > PAGES {
             return Err(Failure::Answer(format!(
@@ -230,6 +233,13 @@ async fn ask(
             )));
         }
         let answer: Answer = client.billed(&GET_METRIC_DATA, metrics, &body).await?;
+        came += answer.results.iter().map(|result| result.values.len() as u64).sum::<u64>();
+        if came > most {
+            return Err(Failure::Answer(format!(
+                "monitoring:GetMetricData in {region}: the answer does not end: {came} datapoints came, and at most {} were asked for",
+                batch.datapoints()
+            )));
+        }
         messages.extend(answer.messages);
         let Left { uneven: more_uneven, none: more_none } = take(answer.results, queries, &mut messages);
         uneven += more_uneven;
