@@ -44,7 +44,8 @@ async fn main() {
     let functions: Vec<_> = library.published().functions().cloned().collect();
     assert_eq!(functions.len(), FUNCTIONS);
     let (triggers, idle) = gather(&[], &functions, chrono_tz::Tz::Asia__Shanghai);
-    let rows: Vec<_> = triggers.iter().map(|trigger| trigger.row(clock.now())).collect();
+    let rows: Vec<_> =
+        triggers.iter().map(|trigger| trigger.row(clock.now(), &funchost::script::Masker::new())).collect();
     store.announce(&rows, clock.now()).await.unwrap();
     let began = std::time::Instant::now();
     let mut last = 0;

@@ -221,3 +221,46 @@ pub fn added(object: &ObjectTags, with_name: bool) -> [&[(Text, Text)]; 2] {
     // The one between is the name.
     [before, rest.get(1..).unwrap_or_default()]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(objects: &[(&str, &str, &str)]) -> Class {
+        let mut class = Class::default();
+        for (place, name, cluster) in objects {
+            let tags: Vec<(Text, Text)> = [("name", *name), ("cluster", *cluster), ("place", *place)]
+                .map(|(key, value)| (key.into(), value.into()))
+                .to_vec();
+            class.regions.entry((*place).into()).or_default().insert((*name).into(), Arc::new(tags));
+        }
+        class
+    }
+
+    fn found(class: &mut Class, tag: &str, value: &str, region: &str) -> Option<String> {
+        let tags = class.find(&tag.into(), &value.into(), region)?;
+        tags.iter().find(|(key, _)| &**key == "place").map(|(_, place)| place.to_string())
+    }
+
+    /// Tables of one name in two regions are two: a metric takes the tags of its own region's, by whatever tag it is found.
+    #[test]
+    fn a_metric_finds_the_object_of_its_region() {
+        let mut class = class(&[
+            ("cn-north-1", "orders", "blue"),
+            ("us-east-1", "orders", "blue"),
+            ("eu-west-1\naws_other", "carts", "green"),
+            ("", "everywhere", "red"),
+        ]);
+        let some = |place: &str| Some(place.to_owned());
+        for (tag, value) in [("name", "orders"), ("cluster", "blue")] {
+            for region in ["cn-north-1", "us-east-1"] {
+                assert_eq!(found(&mut class, tag, value, region), some(region), "{tag}");
+            }
+            assert_eq!(found(&mut class, tag, value, "eu-west-1"), None, "{tag}");
+            assert!(found(&mut class, tag, value, "").is_some(), "a metric without a region is of any");
+        }
+        assert_eq!(found(&mut class, "name", "carts", "eu-west-1"), some("eu-west-1\naws_other"));
+        assert_eq!(found(&mut class, "name", "carts", "eu-west-10"), None);
+        assert_eq!(found(&mut class, "cluster", "red", "us-east-1"), some(""), "a product without regions");
+    }
+}

@@ -18,18 +18,43 @@ use support::market::{Call, calls, declarations};
 use support::python::environment;
 
 /// What no package describes: the stores of Alibaba Cloud and Tencent Cloud have clients without models; one published key of PolarDB-X 2.0 is none
-/// of the API's description; and how large a page may be where neither the model nor its text says so. There the size is
-/// - the default, where at least that is said: certificates and Memcached instances, serverless caches (market.md has the same);
-/// - 50 for PolarDB-X 1.0, whose reference gives no bound either, and for domains, whose page has 100 in no place: half of what others were seen to ask for;
+/// of the API's description; the products whose resource plans can be asked for stand in the manual of the package alone, and the engine of DocumentDB
+/// in the documents of RDS; and how large a page may be where neither the model nor its text says so. There the size is
+/// - the default, where at least that is said: certificates, Memcached instances and serverless caches;
 /// - 50 for Lindorm and PolarDB-X 2.0, as the vendor's own Terraform provider asks for (`PageSizeLarge`); the text of the latter ends before its values;
-/// - 100 for API Gateway and 50 for MemoryDB, whose pages are gone on from by a token, however short they are.
+/// - 50 for PolarDB-X 1.0 and for domains, whose references give no bound either;
+/// - 100 for API Gateway and 50 for MemoryDB, whose pages are gone on from by a token, however short they are;
+/// - 1,000 for EC2, as its reference says (`DescribeInstances`, `MaxResults`) and its model does not.
 ///
 /// Should one of them answer with shorter pages than that, its list is read to the end all the same.
 const NOT_DESCRIBED: &[&str] = &[
+    "aliyun_cas ListUserCertificateOrder: ShowSize: only a default of 50 is said",
+    "aliyun_domain QueryDomainList: PageSize: nothing says how large a page may be, 50 is asked for",
+    "aliyun_lindorm GetLindormInstanceList: PageSize: nothing says how large a page may be, 50 is asked for",
     "aliyun_oss GetBucketInfo: no package describes it",
     "aliyun_oss ListBuckets: no package describes it",
+    "aliyun_polardbx_1 DescribeDrdsInstances: PageSize: nothing says how large a page may be, 50 is asked for",
+    "aliyun_polardbx_2 DescribeDBInstances: PageSize: nothing says how large a page may be, 50 is asked for",
     "aliyun_polardbx_2 DescribeDBInstances: no member ClassCode",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes CDN",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes cdi",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes cdnflowbag",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes dcdn",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes flowbag",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes hbr",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes hdr",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes live",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes ossbag",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes ots",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes sls",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes vod",
+    "aws_documentdb DescribeDBInstances: Filters.Filter.1.Values.Value.1: nothing says that it takes docdb",
+    "aws_ec2 DescribeInstances: MaxResults: nothing says how large a page may be, 1000 is asked for",
+    "aws_elasticache_serverless DescribeServerlessCaches: MaxResults: only a default of 50 is said",
+    "aws_gateway GetApis: maxResults: nothing says how large a page may be, 100 is asked for",
+    "aws_memorydb DescribeClusters: MaxResults: nothing says how large a page may be, 50 is asked for",
     "tencentcloud_cos GetService: no package describes it",
+    "tencentcloud_memcached DescribeInstances: Limit: only a default of 100 is said",
 ];
 
 /// Names that sound like secrets and are none: where a secret lies, whether one is needed, and passwords that the cloud writes as `****`.
@@ -111,11 +136,10 @@ fn described(call: &Call) -> Option<Json> {
         }
         Paging::Tokens { next, size, .. } => (size, vec![(next, "text")]),
     };
-    // A total in a header is text, where an API writes it so.
-    let paths: Vec<(&str, &str)> = paths
-        .into_iter()
-        .map(|(path, kind)| (path, if path.starts_with("Headers.") { "any" } else { kind }))
-        .collect();
+    // A total in a header is text, and that of resource plans is, too.
+    let is_text = |path: &str| path.starts_with("Headers.") || path == "Data.TotalCount";
+    let paths: Vec<(&str, &str)> =
+        paths.into_iter().map(|(path, kind)| (path, if is_text(path) { "any" } else { kind })).collect();
     Some(json!({
         "who": call.collector.description.name, "cloud": call.cloud().key(), "wire": wire, "service": call.action().service,
         "action": call.action().action, "parameters": call.parameters, "size": size, "paths": paths, "items": items,

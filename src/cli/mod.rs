@@ -31,6 +31,7 @@ use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::call::{SharedRates, Tap};
 use funchost_collectors::clock::{Clock, SystemClock};
+use secrecy::ExposeSecret as _;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -175,7 +176,22 @@ impl Surroundings {
         }
         let request =
             LoadRequest { explicit: common.config.clone(), directory: self.directory.clone(), environment };
-        crate::config::load(&request)
+        let config = crate::config::load(&request)?;
+        self.learn(&config);
+        Ok(config)
+    }
+
+    /// Every secret of a configuration, before anything uses it: what is said must not depend on whether a script has read it already.
+    fn learn(&self, config: &Config) {
+        for value in config.env.values().filter(|value| value.secret) {
+            self.masker.learn(value.value.expose_secret());
+        }
+        if let Some(token) = &config.service.token {
+            self.masker.learn(token.expose_secret());
+        }
+        for secret in config.triggers.iter().flat_map(|trigger| crate::hiding::secrets(&trigger.kwargs)) {
+            self.masker.learn(&secret);
+        }
     }
 }
 

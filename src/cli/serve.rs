@@ -11,7 +11,6 @@ use crate::state::runs::{Node, Store};
 use clap::{Args, ValueEnum};
 use funchost_collectors::call::SharedRates;
 use funchost_collectors::clock::SECOND;
-use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -186,13 +185,11 @@ async fn serve(
         started,
         forecast: console::Forecast::default(),
     });
-    if let Some(token) = &config.service.token {
-        surroundings.masker.learn(token.expose_secret());
-    }
     let service = Arc::new(Service {
         surroundings: surroundings.clone(),
         common: common.clone(),
-        scheduler: Scheduler::new(store.clone(), clock.clone(), late),
+        scheduler: Scheduler::new(store.clone(), clock.clone(), late)
+            .with_masker(surroundings.masker.clone()),
         store: store.clone(),
         library,
         engine: engine.clone(),
@@ -361,9 +358,6 @@ impl Service {
             if !same {
                 tracing::warn!(key = name, "counts after a restart only");
             }
-        }
-        if let Some(token) = &config.service.token {
-            self.surroundings.masker.learn(token.expose_secret());
         }
         self.engine.set(tools);
         *self.console.token.write().unwrap_or_else(PoisonError::into_inner) = config.service.token.clone();

@@ -132,6 +132,12 @@ impl Engine {
         &self.library
     }
 
+    /// What this process knows of secrets.
+    #[must_use]
+    pub(crate) fn masker(&self) -> &Arc<Masker> {
+        &self.settings.masker
+    }
+
     /// The name of this worker.
     #[must_use]
     pub fn worker(&self) -> &str {
@@ -269,8 +275,14 @@ impl Engine {
             let (log, store) = (log.clone(), self.store.clone());
             tokio::spawn(async move { log.keep(store.as_ref(), run, fence).await })
         };
-        let runner = self.runner(record.due, run, fence, &log);
-        let arguments = serde_json::from_str(&kwargs).unwrap_or_default();
+        let arguments: serde_json::Map<_, _> = serde_json::from_str(&kwargs).unwrap_or_default();
+        drop(kwargs);
+        let masker = Arc::new(Masker::of_run(&self.settings.masker));
+        for secret in crate::hiding::secrets(&arguments) {
+            masker.learn_here(&secret);
+        }
+        let runner = self.runner(record.due, run, fence, &log, &masker);
+        let given = arguments.clone();
         let options = RunOptions {
             function: Some(function.name.clone()),
             timeout: record.timeout.and_then(|seconds| u64::try_from(seconds).ok()),
@@ -278,7 +290,7 @@ impl Engine {
             arguments,
             ..RunOptions::default()
         };
-        let script = script.with_output(log.clone());
+        let script = script.with_output(log.clone()).with_masker(masker.clone());
         let outcome = script::run(&script, options, Arc::new(runner.clone()), stop).await;
         let why = self.lock().get(&run).and_then(|going| going.why);
         if outcome.ended == Ended::Stopped && why == Some(Stopped::Ending) && record.origin != Origin::Sync {
@@ -293,7 +305,9 @@ impl Engine {
             Some(Stopped::Lost) => "another worker has it",
             _ => "the service ended",
         };
-        let end = end_of(&runner, &outcome, func, stopped, &self.settings.masker);
+        let mut end = end_of(&runner, &outcome, func, stopped, &masker);
+        // By now more may be known to be secret than when the run was asked for.
+        end.detail.kwargs = crate::hiding::arguments(&given, &masker).shown().to_owned();
         log.close();
         drop(keeping.await);
         if self.finish(run, fence, &end).await {
@@ -314,9 +328,9 @@ impl Engine {
         }
     }
 
-    fn runner(&self, due: Time, run: i64, fence: i64, log: &Arc<RunLog>) -> Runner {
+    fn runner(&self, due: Time, run: i64, fence: i64, log: &Arc<RunLog>, masker: &Arc<Masker>) -> Runner {
         let tools = self.tools();
-        let (told, masker) = (log.clone(), self.settings.masker.clone());
+        let (told, masker) = (log.clone(), masker.clone());
         let settings = Settings {
             state: self.store.fenced(run, fence),
             calls: tools.calls.clone(),

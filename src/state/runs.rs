@@ -116,6 +116,48 @@ impl Origin {
     }
 }
 
+/// What a function is called with: as its worker needs it, and as everybody else sees it.
+///
+/// The one stands in the state only until the run has ended.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Arguments {
+    given: String,
+    shown: String,
+}
+
+impl Arguments {
+    /// Two JSON objects.
+    #[must_use]
+    pub fn new(given: String, shown: String) -> Self {
+        Self { given, shown }
+    }
+
+    /// As they were given: for the worker.
+    #[must_use]
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// Without what is secret in them.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
+impl std::fmt::Debug for Arguments {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.shown)
+    }
+}
+
+/// Of a JSON object: what its names say is secret is not shown.
+impl From<&str> for Arguments {
+    fn from(given: &str) -> Self {
+        Self::new(given.to_owned(), crate::hiding::written(given))
+    }
+}
+
 /// A run that is asked for, or one that is only recorded because it did not happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRun {
@@ -131,8 +173,8 @@ pub struct NewRun {
     pub delay: i64,
     /// How many ticks the record stands for: more than one only where they were missed.
     pub ticks: i64,
-    /// The arguments, a JSON object.
-    pub kwargs: String,
+    /// The arguments.
+    pub kwargs: Arguments,
     /// [`Status::Queued`], or why it did not happen.
     pub status: Status,
     /// The same in words.
@@ -197,7 +239,7 @@ pub struct Record {
 /// What a run left, as JSON texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Detail {
-    /// The arguments.
+    /// The arguments, as they may be shown.
     pub kwargs: String,
     /// What the function returned.
     pub result: Option<String>,
@@ -216,7 +258,7 @@ pub struct End {
     pub status: Status,
     /// In one line.
     pub reason: Option<String>,
-    /// `kwargs` in it is not looked at.
+    /// Where `kwargs` in it is empty, the arguments are shown as they were when the run was asked for.
     pub detail: Detail,
     /// Points delivered.
     pub points: Option<i64>,
@@ -236,16 +278,28 @@ pub enum Taken {
 }
 
 /// A run that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ours {
     /// As it stands now.
     pub record: Record,
-    /// Its arguments.
+    /// Its arguments, as they were given.
     pub kwargs: String,
     /// Who had it before and went silent.
     pub from: Option<String>,
     /// The number of the last line of its log.
     pub last_line: i64,
+}
+
+impl std::fmt::Debug for Ours {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The arguments may hold secrets.
+        formatter
+            .debug_struct("Ours")
+            .field("record", &self.record)
+            .field("from", &self.from)
+            .field("last_line", &self.last_line)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One line of a run's log.

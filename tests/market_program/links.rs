@@ -113,15 +113,23 @@ pub(super) fn measured(
             point.category == "custom_object"
                 && point.measurement == way.class
                 && point.tags.contains_key(way.tag)
-                && point.tags.get("RegionId").is_none_or(|own| own == region)
         };
         let own: Vec<&ReceivedPoint> = points.iter().filter(own).collect();
-        // One that is found by this tag alone, where there is one: some are the same at two places.
-        let only = |object: &&&ReceivedPoint| {
-            own.iter().filter(|other| other.tags[way.tag] == object.tags[way.tag]).count() == 1
+        // One of the region that is asked: its tag says so, or else its generic id. Of those, one that is found by this tag alone.
+        let there = |object: &&ReceivedPoint| {
+            let tag = ["RegionId", "region_id"].iter().find_map(|tag| object.tags.get(*tag));
+            tag.map_or_else(|| object.tags["name"].contains(region), |tag| tag == region)
         };
-        let found = own.iter().find(only).or(own.first());
-        let object = (*found.unwrap_or_else(|| panic!("no object of {}", way.class))).clone();
+        let near: Vec<&ReceivedPoint> = own.iter().copied().filter(there).collect();
+        let only = |list: &[&'_ ReceivedPoint]| -> Option<ReceivedPoint> {
+            let alone = |object: &&&ReceivedPoint| {
+                list.iter().filter(|other| other.tags[way.tag] == object.tags[way.tag]).count() == 1
+            };
+            list.iter().find(alone).map(|object| (*object).clone())
+        };
+        let first = near.first().or(own.first()).map(|object| (*object).clone());
+        let found = only(&near).or_else(|| only(&own)).or(first);
+        let object = found.unwrap_or_else(|| panic!("no object of {}", way.class));
         let value = object.tags[way.tag].clone();
         let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
         measured.push((way.namespace, pair(way.dimension, &value)));

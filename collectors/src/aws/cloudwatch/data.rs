@@ -379,7 +379,13 @@ fn parse(id: &str, series: usize) -> Option<(usize, usize)> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 with milliseconds fit")]
+#[expect(clippy::cast_precision_loss, reason = "what differs then was no whole number")]
 fn nanoseconds(seconds: f64) -> i64 {
+    // Whole seconds, as nearly all are, need no rounding, which is a call where the processor is not known.
+    let whole = seconds as i64;
+    if whole as f64 == seconds {
+        return whole.saturating_mul(SECOND);
+    }
     ((seconds * 1000.0).round() as i64).saturating_mul(SECOND / 1000)
 }
 
