@@ -218,7 +218,7 @@ fn page(description: &Description, language: Language) -> String {
         &[pick("Key", "键"), pick("Type", "类型"), pick("Required", "必填"), pick("Meaning", "含义")],
         description.configuration.iter().map(|key| {
             let required = if key.required { pick("yes", "是") } else { pick("no", "否") };
-            vec![code(key.name), key.kind.to_owned(), required.to_owned(), language.said(key.meaning)]
+            vec![code(key.name), language.said(key.kind), required.to_owned(), language.said(key.meaning)]
         }),
     ));
 
@@ -361,7 +361,7 @@ mod tests {
             let texts = description
                 .configuration
                 .iter()
-                .map(|key| key.meaning)
+                .flat_map(|key| [key.kind, key.meaning])
                 .chain(description.actions.iter().map(|action| action.when))
                 .chain(description.tags.iter().chain(description.fields).map(|item| item.meaning))
                 .chain(description.notes.iter().copied());
