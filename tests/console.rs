@@ -104,11 +104,11 @@ impl Drop for Serving {
 }
 
 fn first_of(candidates: &[&str], what: &str) -> PathBuf {
-    candidates
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.exists())
-        .unwrap_or_else(|| panic!("{what} is missing: install it, such as with `apt-get install chromium nodejs npm fonts-noto-cjk`"))
+    candidates.iter().map(PathBuf::from).find(|path| path.exists()).unwrap_or_else(|| {
+        panic!(
+            "{what} is missing: install it, such as with `apt-get install chromium nodejs npm fonts-noto-cjk`"
+        )
+    })
 }
 
 /// What the page is driven and judged with, from npm, as the lock file says; made once.
@@ -255,7 +255,8 @@ cron = "*/5 * * * *"
     std::fs::create_dir(bare.path().join("scripts")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_funchost"));
     command.args(["serve", "--listen", "127.0.0.1:0"]).current_dir(bare.path()).env_clear();
-    let empty = Serving::start(command.env("HOME", bare.path()).env("FUNCHOST_STATE", "state"));
+    command.env("HOME", bare.path()).env("FUNCHOST_STATE", "state");
+    let empty = Serving::start(command);
 
     let screenshots = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("screenshots");
     std::fs::create_dir_all(&screenshots).unwrap();
@@ -274,11 +275,8 @@ cron = "*/5 * * * *"
         .env("FUNCHOST_CONSOLE", told.to_string())
         .output()
         .unwrap();
-    let said = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}");
     println!("{said}");
     // What was done by hand is in the state, not in the page alone.

@@ -242,6 +242,7 @@ async fn runner(
             stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
+        span: tracing::Span::none(),
         progress: Arc::new(move |text| stderr.say(text)),
     }))
 }

@@ -209,6 +209,7 @@ impl TestBackend {
             debug: true,
             force: true,
             lines: lines.clone(),
+            span: tracing::Span::none(),
             progress: Arc::new(|_| {}),
         });
         Ok(Self { runner, lines })

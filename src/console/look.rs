@@ -181,7 +181,8 @@ pub(super) async fn triggers(
     let idle: Vec<&Idle> = plan.idle.iter().filter(|idle| wanted(&idle.id, &idle.func)).collect();
     let asked = query.contains_key("pageNumber") || query.contains_key("pageSize");
     let total = live.len() + idle.len();
-    let (number, size) = if asked { page(&query)? } else { (1, i64::try_from(total).unwrap_or(i64::MAX).max(1)) };
+    let (number, size) =
+        if asked { page(&query)? } else { (1, i64::try_from(total).unwrap_or(i64::MAX).max(1)) };
     let skip = usize::try_from((number - 1).saturating_mul(size)).unwrap_or(usize::MAX);
     let take = usize::try_from(size).unwrap_or(usize::MAX);
     let standings = Standings::read(&console).await?;

@@ -123,9 +123,9 @@ impl Account {
             .map(|number| {
                 let day = format!("{}-{number:02}", today.format("%Y-%m"));
                 let counted = self.days.get(&day);
-                let units = metered.zip(counted).map_or(0, |(price, counted)| {
-                    counted.get(&money::key(price)).copied().unwrap_or(0)
-                });
+                let units = metered
+                    .zip(counted)
+                    .map_or(0, |(price, counted)| counted.get(&money::key(price)).copied().unwrap_or(0));
                 json!({ "day": day, "calls": counted.map_or(0, calls), "units": units })
             })
             .collect();

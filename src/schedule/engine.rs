@@ -17,7 +17,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::runs::{Detail, End, Origin, Ours, Status, Store, Taken};
 use crate::state::{StateError, Time};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::CallPath;
+use funchost_collectors::call::{CallPath, TRACED};
 use funchost_collectors::clock::Clock;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -259,6 +259,22 @@ impl Engine {
         let (run, fence, func) = (record.id, record.fence, record.func.as_str());
         let began = record.started.unwrap_or_else(|| self.clock.now());
         let log = Arc::new(RunLog::new(self.clock.clone(), began, last_line));
+        let span = tracing::info_span!(
+            target: TRACED,
+            parent: None,
+            "run",
+            otel.name = func,
+            run,
+            origin = record.origin.as_str(),
+            trigger = record.trigger.as_deref(),
+            attempt = fence,
+            worker = self.settings.worker,
+            status = tracing::field::Empty,
+            points = tracing::field::Empty,
+            calls = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        );
         tracing::info!(run, func, trigger = record.trigger, taken_over_from = from, "started");
         if let Some(from) = from {
             log.host(&format!(
@@ -269,7 +285,7 @@ impl Engine {
             let (log, store) = (log.clone(), self.store.clone());
             tokio::spawn(async move { log.keep(store.as_ref(), run, fence).await })
         };
-        let runner = self.runner(record.due, run, fence, &log);
+        let runner = self.runner(record.due, (run, fence), &log, &span);
         let arguments = serde_json::from_str(&kwargs).unwrap_or_default();
         let options = RunOptions {
             function: Some(function.name.clone()),
@@ -282,6 +298,7 @@ impl Engine {
         let outcome = script::run(&script, options, Arc::new(runner.clone()), stop).await;
         let why = self.lock().get(&run).and_then(|going| going.why);
         if outcome.ended == Ended::Stopped && why == Some(Stopped::Ending) && record.origin != Origin::Sync {
+            span.record("status", "given back");
             log.host("the service ends: the run is given back, and starts again where the service goes on");
             log.close();
             drop(keeping.await);
@@ -289,6 +306,12 @@ impl Engine {
             return;
         }
         let end = end_of(&runner, &outcome, func, why, &self.settings.masker);
+        span.record("status", end.status.as_str()).record("points", end.points).record("calls", end.calls);
+        if end.status != Status::Success {
+            span.record("otel.status_code", "ERROR");
+            // It was masked with all that is recorded.
+            span.record("otel.status_description", end.reason.as_deref());
+        }
         log.close();
         drop(keeping.await);
         if self.finish(run, fence, &end).await {
@@ -309,7 +332,7 @@ impl Engine {
         }
     }
 
-    fn runner(&self, due: Time, run: i64, fence: i64, log: &Arc<RunLog>) -> Runner {
+    fn runner(&self, due: Time, (run, fence): (i64, i64), log: &Arc<RunLog>, span: &tracing::Span) -> Runner {
         let tools = self.tools();
         let (told, masker) = (log.clone(), self.settings.masker.clone());
         let settings = Settings {
@@ -324,6 +347,7 @@ impl Engine {
             force: false,
             lines: Arc::new(Mutex::new(DebugLines(log.clone()))),
             progress: Arc::new(move |text| told.host(&masker.mask(text))),
+            span: span.clone(),
         };
         // Intervals count from the time the run was meant for: one that waited must not make the next one come too early.
         Runner::started_at(settings, due)

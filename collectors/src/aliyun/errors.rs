@@ -111,7 +111,8 @@ fn judge(action: &Action, region: &str, status: StatusCode, told: Told) -> Refus
 fn classify(code: &str, message: &str, status: StatusCode) -> Fault {
     if message.to_ascii_lowercase().contains("user api quota limit") {
         Fault::Quota
-    } else if code.starts_with("Throttling") || code == "SlowDown" || status == StatusCode::TOO_MANY_REQUESTS {
+    } else if code.starts_with("Throttling") || code == "SlowDown" || status == StatusCode::TOO_MANY_REQUESTS
+    {
         Fault::Throttled
     } else if SKEWED.contains(&code) {
         Fault::Skewed

@@ -5,8 +5,8 @@
 use super::{Connection, Row};
 use crate::state::Time;
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours, Record,
-    Status, Taken, TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
+    Record, Status, Taken, TriggerRow,
 };
 use sqlx::Row as _;
 

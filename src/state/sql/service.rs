@@ -3,8 +3,8 @@
 use super::Backend;
 use super::runs;
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Record, Runs, Store, Taken,
-    TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Record, Runs,
+    Store, Taken, TriggerRow,
 };
 use crate::state::{State, StateError, Time};
 use std::sync::Arc;
