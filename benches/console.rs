@@ -44,7 +44,8 @@ async fn main() {
     let functions: Vec<_> = library.published().functions().cloned().collect();
     assert_eq!(functions.len(), FUNCTIONS);
     let (triggers, idle) = gather(&[], &functions, chrono_tz::Tz::Asia__Shanghai);
-    let rows: Vec<_> = triggers.iter().map(|trigger| trigger.row(clock.now())).collect();
+    let rows: Vec<_> =
+        triggers.iter().map(|trigger| trigger.row(clock.now(), &funchost::script::Masker::new())).collect();
     store.announce(&rows, clock.now()).await.unwrap();
     let began = std::time::Instant::now();
     let mut last = 0;
@@ -98,7 +99,7 @@ async fn main() {
         outbox_limit: 1 << 30,
         budgets: funchost::money::budget::Budgets::default(),
     };
-    let http = tools.calls.http().clone();
+    let http = tools.calls.http_for("http://localhost");
     let settings = EngineSettings {
         worker: "bench".into(),
         workers: 1,

@@ -269,11 +269,11 @@ def memory(programs, repeat):
 
 
 def start(programs, repeat):
-    """From the start of the process to the first byte of its first call."""
+    """From the start of the process to the first byte of its first call, and the CPU time of the process until then, which no other program adds to."""
     print("## From process start to the first call\n")
     text = script("aws", '"ALL"', objects=False)
     for kept in [False, True]:
-        times = []
+        times, cpu = [], []
         with tempfile.TemporaryDirectory() as name, socket.create_server(("127.0.0.1", 0)) as server:
             folder = Path(name)
 
@@ -297,15 +297,18 @@ def start(programs, repeat):
                 connection, _ = server.accept()
                 connection.recv(1)
                 times.append(time.monotonic() - began)
+                threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+                cpu.append(sum(int(thread.read_text().split()[0]) for thread in threads) / 1e6)
                 process.kill()
                 process.wait()
                 connection.close()
             if kept:
                 # The first one made it.
                 times.pop(0)
+                cpu.pop(0)
         times.sort()
         which = "a state that is there" if kept else "a new state"
-        print(f"- {which}: least {times[0] * 1000:.1f} ms, median {times[len(times) // 2] * 1000:.1f} ms of {len(times)}")
+        print(f"- {which}: least {times[0] * 1000:.1f} ms, median {times[len(times) // 2] * 1000:.1f} ms of {len(times)}; CPU {min(cpu):.1f} ms")
 
 
 def idle(programs, _):

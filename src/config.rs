@@ -196,6 +196,12 @@ impl Config {
     /// The outbox's default limit: 512 MiB.
     pub const OUTBOX_LIMIT: u64 = 512 << 20;
 
+    /// Every key that a `funchost.toml` can have; `<…>` stands for a name that the user chooses.
+    #[must_use]
+    pub fn keys() -> Vec<String> {
+        read::keys()
+    }
+
     /// A `funchost.toml` with every key, commented out, as documentation and as a beginning.
     #[must_use]
     pub fn example() -> &'static str {

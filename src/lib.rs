@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod config;
 pub mod console;
+mod hiding;
 pub mod link;
 pub mod money;
 pub mod plan;

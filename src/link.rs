@@ -20,25 +20,40 @@ struct Class {
     loaded: bool,
     /// By region, then by name.
     regions: HashMap<Text, HashMap<Text, ObjectTags>>,
-    /// By another tag than `name`, made when a link first asks for it.
-    by_tag: HashMap<Text, HashMap<Text, ObjectTags>>,
+    /// By another tag than `name`, then by region, made when a link first asks for it.
+    by_tag: HashMap<Text, HashMap<Text, HashMap<Text, ObjectTags>>>,
 }
 
 impl Class {
-    fn find(&mut self, tag: &Text, value: &Text) -> Option<ObjectTags> {
+    /// The object of a metric of this region: names of one region may be those of others, too. A metric without a region is of any.
+    fn find(&mut self, tag: &Text, value: &Text, region: &str) -> Option<ObjectTags> {
         if &**tag == "name" {
-            return self.regions.values().find_map(|objects| objects.get(value)).cloned();
+            let mut own = self.regions.iter().filter(|(place, _)| is_in(place, region));
+            return own.find_map(|(_, objects)| objects.get(value)).cloned();
         }
-        let objects = self.regions.values().flat_map(HashMap::values);
+        let regions = &self.regions;
         let index = self.by_tag.entry(tag.clone()).or_insert_with(|| {
-            objects
-                .filter_map(|tags| {
-                    tags.iter().find(|(key, _)| key == tag).map(|(_, value)| (value.clone(), tags.clone()))
-                })
-                .collect()
+            let of_region = |objects: &HashMap<Text, ObjectTags>| {
+                objects
+                    .values()
+                    .filter_map(|tags| {
+                        let (_, value) = tags.iter().find(|(key, _)| key == tag)?;
+                        Some((value.clone(), tags.clone()))
+                    })
+                    .collect()
+            };
+            regions.iter().map(|(place, objects)| (place.clone(), of_region(objects))).collect()
         });
-        index.get(value).cloned()
+        let mut own = index.iter().filter(|(place, _)| is_in(place, region));
+        own.find_map(|(_, objects)| objects.get(value)).cloned()
     }
+}
+
+/// Do the objects of this place belong to a region? Where several collectors share a class, a place is a region and the collector's name; those of
+/// a product without regions belong to all.
+fn is_in(place: &str, region: &str) -> bool {
+    let own = place.split_once('\n').map_or(place, |(own, _)| own);
+    region.is_empty() || own.is_empty() || own == region
 }
 
 /// The objects of a process, by account and class.
@@ -77,13 +92,14 @@ impl Linker {
             let class = of(classes, account, class);
             if !class.loaded {
                 class.loaded = true;
+                let mut before = ObjectTags::default();
                 for (region, object) in remembered {
                     let objects = class.regions.entry(Text::from(region)).or_default();
                     // What this run has collected is newer than what was remembered.
                     objects.entry(Text::from(object.name)).or_insert_with(|| {
-                        Arc::new(
-                            object.tags.into_iter().map(|(key, value)| (key.into(), value.into())).collect(),
-                        )
+                        let tags = object.tags.into_iter().map(|(key, value)| (key.into(), value.into()));
+                        before = Arc::new(shared(&before, tags));
+                        before.clone()
                     });
                 }
                 class.by_tag.clear();
@@ -103,12 +119,14 @@ impl Linker {
         remember: bool,
         now: Time,
     ) -> Result<(), StateError> {
-        let named = || points.iter().filter_map(|point| point.tag("name").map(|name| (name, &point.tags)));
+        let named = || points.iter().filter_map(|point| name(point).map(|name| (name, &point.tags)));
         self.with(|classes| {
             let class = of(classes, &scope.account, &Text::from(scope.class.as_str()));
             let objects = class.regions.entry(Text::from(scope.region.as_str())).or_default();
+            let mut before = ObjectTags::default();
             for (name, tags) in named() {
-                objects.insert(Text::from(name), Arc::new(tags.clone()));
+                before = Arc::new(shared(&before, tags.iter().cloned()));
+                objects.insert(name.clone(), before.clone());
             }
             class.by_tag.clear();
         });
@@ -117,7 +135,7 @@ impl Linker {
         }
         let objects: Vec<Object> = named()
             .map(|(name, tags)| Object {
-                name: name.to_owned(),
+                name: name.to_string(),
                 tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
             })
             .collect();
@@ -148,10 +166,12 @@ impl Linker {
         self.state.forget_objects(scope, &names).await.map(drop)
     }
 
-    /// The object that a link names. Its class must have been loaded.
+    /// The object that a link names, for a metric of this region; an empty one is any. Its class must have been loaded.
     #[must_use]
-    pub fn find(&self, account: &str, link: &Link) -> Option<ObjectTags> {
-        self.with(|classes| classes.get_mut(account)?.get_mut(&link.class)?.find(&link.tag, &link.value))
+    pub fn find(&self, account: &str, region: &str, link: &Link) -> Option<ObjectTags> {
+        self.with(|classes| {
+            classes.get_mut(account)?.get_mut(&link.class)?.find(&link.tag, &link.value, region)
+        })
     }
 
     /// The objects of one region, as maps.
@@ -173,15 +193,74 @@ impl Linker {
     }
 }
 
+/// An object's own name.
+pub fn name(point: &Point) -> Option<&Text> {
+    point.tags.iter().find(|(key, _)| &**key == "name").map(|(_, name)| name)
+}
+
+/// An object's tags: keys and values that are those of the object before, as most are, are in memory once.
+fn shared(before: &ObjectTags, tags: impl Iterator<Item = (Text, Text)>) -> Vec<(Text, Text)> {
+    let same =
+        |text: Text, known: Option<&Text>| known.filter(|known| **known == text).cloned().unwrap_or(text);
+    let one = |(index, (key, value))| {
+        let before = before.get(index);
+        (same(key, before.map(|(key, _)| key)), same(value, before.map(|(_, value)| value)))
+    };
+    tags.enumerate().map(one).collect()
+}
+
 fn of<'classes>(classes: &'classes mut Classes, account: &str, class: &Text) -> &'classes mut Class {
     classes.entry(account.to_owned()).or_default().entry(class.clone()).or_default()
 }
 
-/// Adds an object's tags to a metric point: what the point already has wins.
-pub fn enrich(point: &mut Point, object: &ObjectTags, with_name: bool) {
-    for (key, value) in object.iter() {
-        if with_name || &**key != "name" {
-            point.add_tag(key, value);
+/// The tags that an object adds to its metrics: all, or all but its `name`.
+#[must_use]
+pub fn added(object: &ObjectTags, with_name: bool) -> [&[(Text, Text)]; 2] {
+    let name = if with_name { None } else { object.iter().position(|(key, _)| &**key == "name") };
+    let (before, rest) = object.split_at(name.unwrap_or(object.len()));
+    // The one between is the name.
+    [before, rest.get(1..).unwrap_or_default()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(objects: &[(&str, &str, &str)]) -> Class {
+        let mut class = Class::default();
+        for (place, name, cluster) in objects {
+            let tags: Vec<(Text, Text)> = [("name", *name), ("cluster", *cluster), ("place", *place)]
+                .map(|(key, value)| (key.into(), value.into()))
+                .to_vec();
+            class.regions.entry((*place).into()).or_default().insert((*name).into(), Arc::new(tags));
         }
+        class
+    }
+
+    fn found(class: &mut Class, tag: &str, value: &str, region: &str) -> Option<String> {
+        let tags = class.find(&tag.into(), &value.into(), region)?;
+        tags.iter().find(|(key, _)| &**key == "place").map(|(_, place)| place.to_string())
+    }
+
+    /// Tables of one name in two regions are two: a metric takes the tags of its own region's, by whatever tag it is found.
+    #[test]
+    fn a_metric_finds_the_object_of_its_region() {
+        let mut class = class(&[
+            ("cn-north-1", "orders", "blue"),
+            ("us-east-1", "orders", "blue"),
+            ("eu-west-1\naws_other", "carts", "green"),
+            ("", "everywhere", "red"),
+        ]);
+        let some = |place: &str| Some(place.to_owned());
+        for (tag, value) in [("name", "orders"), ("cluster", "blue")] {
+            for region in ["cn-north-1", "us-east-1"] {
+                assert_eq!(found(&mut class, tag, value, region), some(region), "{tag}");
+            }
+            assert_eq!(found(&mut class, tag, value, "eu-west-1"), None, "{tag}");
+            assert!(found(&mut class, tag, value, "").is_some(), "a metric without a region is of any");
+        }
+        assert_eq!(found(&mut class, "name", "carts", "eu-west-1"), some("eu-west-1\naws_other"));
+        assert_eq!(found(&mut class, "name", "carts", "eu-west-10"), None);
+        assert_eq!(found(&mut class, "cluster", "red", "us-east-1"), some(""), "a product without regions");
     }
 }

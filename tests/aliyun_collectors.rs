@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use simcloud::{AliyunEstate, AliyunFault, AliyunProduct, Options, ReceivedPoint};
+use simcloud::{AliyunEstate, AliyunFault, AliyunProduct, Fault, Options, ReceivedPoint};
 use std::collections::{BTreeMap, BTreeSet};
 use support::aliyun::{
     Golden, assert_complete, assert_golden_objects, assert_golden_objects_of, chosen, configure, fault,
@@ -656,4 +656,56 @@ async fn a_denied_key_is_told_which_permission_it_needs() {
     let said = warnings(&report);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].contains("the permission rds:DescribeDatabases"), "{said:?}");
+}
+
+/// The account's buckets are listed once, at any of its regions: one that does not exist keeps no other from being read, and is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_region_of_buckets_is_named_wherever_it_stands() {
+    for regions in [["cn-hangzhuo", "cn-hangzhou"], ["cn-hangzhou", "cn-hangzhuo"]] {
+        let world = world(AliyunEstate::default()).await;
+        // Its host does not exist.
+        world.clouds.aliyun_fault(Fault {
+            region: Some("cn-hangzhuo".into()),
+            ..fault("ListBuckets", 1000, AliyunFault::Reset)
+        });
+        world.write("my_aliyun/main.rhai", &objects("oss", &format!("#{{ regions: {regions:?} }}")));
+        let ran = world.run(RUN);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let report = ran.collector("aliyun_oss");
+        assert_eq!(
+            report["warnings"],
+            json!([
+                "cn-hangzhuo: the account has nothing there, and `cn-hangzhuo` is no region that Alibaba Cloud is known to have: did you mean `cn-hangzhou`?"
+            ])
+        );
+        assert_golden_objects_of(
+            &[AliyunProduct::Oss],
+            &world,
+            &["cn-hangzhou"],
+            &world.clouds.datakit().points(),
+        );
+    }
+}
+
+/// Where no region is a known one, each is tried until a host answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn buckets_are_listed_at_the_first_region_that_answers() {
+    let world = world(AliyunEstate { regions: vec!["xx-second-2".into()], ..AliyunEstate::default() }).await;
+    world.clouds.aliyun_fault(Fault {
+        region: Some("xx-first-1".into()),
+        ..fault("ListBuckets", 1, AliyunFault::Code(404, "InvalidRegionId.NotFound"))
+    });
+    world.write("my_aliyun/main.rhai", &objects("oss", r#"#{ regions: ["xx-first-1", "xx-second-2"] }"#));
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report = ran.collector("aliyun_oss");
+    assert_eq!(report["regions"], json!({ "xx-first-1": "ok", "xx-second-2": "ok" }));
+    assert_eq!(report["collected"], 7, "{report:#}");
+    let said = warnings(&report);
+    assert!(said.len() == 1 && said[0].starts_with("xx-first-1: the account has nothing there"), "{said:?}");
+    // What holds for the keys is not tried elsewhere.
+    world.clouds.aliyun_fault(fault("ListBuckets", 1, AliyunFault::Denied));
+    let ran = world.run(&["run", "my_aliyun/main.rhai", "--output", "json", "--force"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(ran.collector("aliyun_oss")["calls"]["oss:ListBuckets"], 1);
 }

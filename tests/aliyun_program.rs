@@ -321,6 +321,37 @@ async fn a_failure_inside_of_a_success_costs_one_metric() {
     assert_eq!(own.map(|(_, time, _)| *time).collect::<BTreeSet<_>>().len(), 10);
 }
 
+/// A metric that is listed and not there is no failure: said once, and left out for a day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_metric_that_a_host_does_not_have_is_left_out_for_a_day() {
+    let world = small_world().await;
+    world.clouds.aliyun_fault(fault("DescribeMetricList", 1, AliyunFault::NotFoundInside));
+    let run = |seconds: i64| {
+        world.clouds.set_clock_offset(seconds);
+        let ran = world.run_at(seconds, RUN);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let report = ran.collector("aliyun_monitor");
+        (report["calls"]["cms:DescribeMetricList"].clone(), report["warnings"].to_string())
+    };
+    let (calls, said) = run(0);
+    assert_eq!(calls, 7);
+    let told = |said: &str| {
+        said.contains(": listed by CloudMonitor and not found at cn-hangzhou: left out for a day")
+    };
+    assert!(told(&said), "{said}");
+    let found = golden_metrics(&world, &world.clouds.datakit().take_points());
+    assert_complete(&world, &found, chosen(&found));
+    assert_eq!(chosen(&found).len(), 6);
+    let (calls, said) = run(2 * MINUTE);
+    assert_eq!((calls, told(&said)), (json!(6), false), "{said}");
+    // The next day it is asked for again, and is there.
+    drop(world.clouds.datakit().take_points());
+    let (calls, said) = run(86_400 + 2 * MINUTE);
+    assert!(calls.as_u64().is_some_and(|calls| calls >= 7) && !told(&said), "{calls} {said}");
+    let later = golden_metrics(&world, &world.clouds.datakit().take_points());
+    assert_eq!(chosen(&later).len(), 7);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_used_up_quota_ends_the_collector_at_once() {
     let world = small_world().await;

@@ -699,12 +699,20 @@ async fn what_another_process_collects_is_said_to_be_collected_there() {
     other.kill().expect("it is ours");
     other.wait().expect("it ends");
     assert_eq!(ran.code, 0, "{ran:?}");
-    let expected = "  aws_ec2 skipped\n    warning: another process is collecting cn-northwest-1 now\n";
+    let expected = "  aws_ec2 skipped\n    warning: another process is collecting cn-northwest-1 now; if it was killed, the claim that it left ends at 20";
     assert!(ran.stdout.contains(expected), "{}", ran.stdout);
     assert!(
-        ran.stderr.contains("aws_ec2: skipped, another process is collecting cn-northwest-1 now\n"),
+        ran.stderr.contains("aws_ec2: skipped, another process is collecting cn-northwest-1 now; if it"),
         "{ran:?}"
     );
+    // It was killed. What it left is respected until then, also under `--force`, and no longer.
+    world.clouds.clear_faults();
+    let forced = world.run(&["run", "my_aws/main.rhai", "--force"]);
+    assert_eq!(forced.code, 0, "{forced:?}");
+    assert!(forced.stdout.contains(expected), "{}", forced.stdout);
+    world.clouds.set_clock_offset(41);
+    let later = world.run_at(41, RUN);
+    assert_eq!(later.collector("aws_ec2")["status"], "collected", "{later:?}");
 }
 
 #[cfg(target_os = "linux")]

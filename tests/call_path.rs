@@ -89,6 +89,7 @@ async fn call(path: &CallPath, url: &str) -> (Result<String, CallError>, u64) {
             account: "aws/A",
             region: "cn-north-1",
             action: &ACTION,
+            metrics: 0,
             counts: &counts,
             request: &request,
             read: &read,
@@ -154,7 +155,7 @@ async fn a_redirect_is_refused() {
 async fn nobody_there_is_said_with_a_way_out() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let error = call(&path(options()), &format!("http://{free}/")).await.0.unwrap_err();
-    assert_eq!((error.code.as_str(), error.attempts), ("connection", 5));
+    assert_eq!((error.code.as_str(), error.attempts), ("no connection", 5));
     assert!(error.hint.unwrap().contains("nothing answers at 127.0.0.1"));
 }
 
@@ -223,6 +224,7 @@ async fn each_attempt_is_signed_for_its_own_time_by_the_clouds_clock() {
         account: "aws/A",
         region: "",
         action: &ACTION,
+        metrics: 0,
         counts: &counts,
         request: &request,
         read: &read,

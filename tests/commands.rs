@@ -4,9 +4,11 @@
 
 mod support;
 
+use funchost_collectors::account::Cloud;
 use simcloud::Options;
 use std::path::Path;
 use support::World;
+use support::market::{calls, declarations, table};
 
 fn scripts(folder: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -52,18 +54,33 @@ async fn every_example_runs() {
     let keys = world.clouds.keys();
     world.variables.insert("STAGING_AK_ID".into(), keys.access_key.clone());
     world.variables.insert("STAGING_AK_SECRET".into(), keys.secret_key.clone());
-    // One is only imported; three ask for lists that simcloud does not hold, and are run from recordings in tests/own_tests.rs.
-    let runs = |script: &&String| {
-        !["/accounts.rhai", "/aliyun/eip.rhai", "/aliyun/disks.rhai", "/tencentcloud/cdb.rhai"]
-            .iter()
-            .any(|end| script.ends_with(end))
+    // What the collectors of scripts list is what the packages of these products do.
+    let tables = |cloud| {
+        let declared = declarations().into_iter().filter(|one| one.description.cloud == cloud);
+        let tables = declared.flat_map(calls).filter_map(|call| table(&call));
+        // What an unbound address has too, and the sample of the documents leaves out.
+        let with_instance = |mut table: simcloud::MarketCall| {
+            if table.action == "DescribeEipAddresses" {
+                table.item["InstanceId"] = "".into();
+            }
+            table
+        };
+        tables.map(with_instance).collect()
     };
-    for script in scripts("examples").iter().filter(runs) {
+    world.clouds.set_market(Vec::new(), tables(Cloud::Aliyun), tables(Cloud::Tencent));
+    // One is only imported.
+    for script in scripts("examples").iter().filter(|script| !script.ends_with("/accounts.rhai")) {
         // The examples name roles that are not simcloud's: they are refused, and that is said.
         let role = script.ends_with("role.rhai");
         let ran = world.run(&["run", script, "--force"]);
         assert_eq!(ran.code, u8::from(role), "{script}: {ran:?}");
         assert_eq!(ran.stdout.contains("sts:AssumeRole"), role, "{script}: {ran:?}");
+        if script.ends_with("eip.rhai") || script.ends_with("disks.rhai") || script.ends_with("cdb.rhai") {
+            assert!(
+                ran.stdout.contains("_own collected ") && !ran.stdout.contains(" 0 delivered"),
+                "{ran:?}"
+            );
+        }
     }
 }
 
@@ -276,4 +293,66 @@ async fn the_demo_shows_alibaba_cloud_too() {
     let alone = demo("my_aliyun/main.rhai");
     assert!(!alone.contains("custom_object") && !alone.contains("InstanceName"), "{alone}");
     insta::assert_snapshot!("demo_monitor_alone", still(&alone));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_the_command_line_are_recorded() {
+    let mut world = World::new(Options::default()).await;
+    world.write("my_aws/main.rhai", &support::aws_script(&["cn-north-1"], "[\"*cpu*\"]"));
+    // Debug runs and wrong input leave nothing.
+    assert_eq!(world.run(&["run", "my_aws/main.rhai", "--debug"]).code, 0);
+    world.write("my_aws/wrong.rhai", "@DFF.API(\"x\")\nfn run() { Runner([]).run(); }\n");
+    assert_eq!(world.run(&["run", "my_aws/wrong.rhai"]).code, 2);
+    let none = world.run(&["runs"]);
+    assert_eq!((none.code, none.stdout.as_str()), (0, ""));
+    assert!(none.stderr.contains("no run is recorded"), "{none:?}");
+
+    assert_eq!(world.run(&["run", "my_aws/main.rhai"]).code, 0);
+    world.clouds.deny("ec2:DescribeInstances");
+    let failed = world.run(&["run", "my_aws/main.rhai", "--force"]);
+    assert_eq!(failed.code, 1, "{failed:?}");
+    world.write("my_aws/slow.rhai", "@DFF.API(\"slow\", timeout = 1)\nfn run() { loop { } }\n");
+    assert_eq!(world.run(&["run", "my_aws/slow.rhai"]).code, 124);
+
+    let runs = world.run(&["runs", "--output", "json"]).json();
+    let list = |key: &str| -> Vec<serde_json::Value> {
+        runs["runs"].as_array().unwrap().iter().map(|run| run[key].clone()).collect()
+    };
+    assert_eq!(list("status"), ["timeout", "failure", "success"]);
+    assert_eq!(list("origin"), ["command", "command", "command"]);
+    assert_eq!(list("funcId"), ["my_aws__slow.run", "my_aws__main.run", "my_aws__main.run"], "{runs:#}");
+    let one = world.run(&["runs", "1"]);
+    assert!(
+        one.stdout.contains("asked for by  command") && one.stdout.contains("aws_ec2 collected"),
+        "{one:?}"
+    );
+    assert!(one.stdout.contains("took "), "{one:?}");
+    let one = world.run(&["runs", "2"]);
+    assert!(one.stdout.contains("UnauthorizedOperation"), "{one:?}");
+    let logs = world.run(&["logs", "1"]);
+    assert!(logs.stderr.contains("run 1 was started on a command line: what it said went there"), "{logs:?}");
+
+    // No more are kept than the configuration says.
+    world.variables.insert("FUNCHOST_SERVICE__KEEP_RUNS".into(), "2".into());
+    for _ in 0..3 {
+        assert_eq!(world.run(&["run", "my_aws/main.rhai"]).code, 0);
+    }
+    let runs = world.run(&["runs", "--output", "json", "--func", "my_aws__main.run"]).json();
+    assert_eq!(runs["total"], 2, "{runs:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn script_sets_are_found_where_new_puts_them() {
+    let world = World::new(Options::default()).await;
+    let nothing = world.run(&["list"]);
+    assert_eq!(nothing.code, 2, "{nothing:?}");
+    assert!(nothing.stderr.contains("scripts cannot be read"), "{nothing:?}");
+    assert_eq!(world.run(&["new", "my_aws", "--collector", "aws_ec2", "--region", "cn-north-1"]).code, 0);
+    let found = world.run(&["list"]);
+    assert_eq!(found.code, 0, "{found:?}");
+    assert!(found.stdout.contains("my_aws__main.run"), "{found:?}");
+    // A library of its own wins.
+    world.write("scripts/other/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    let found = world.run(&["list"]);
+    assert!(found.stdout.contains("other__main.run") && !found.stdout.contains("my_aws__main"), "{found:?}");
 }

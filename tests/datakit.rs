@@ -19,7 +19,8 @@ struct World {
 
 async fn world() -> World {
     let clouds = Simcloud::start(Options::default()).await.unwrap();
-    let http = CallPath::new(CallOptions::default(), Arc::new(SystemClock)).unwrap().http().clone();
+    let http =
+        CallPath::new(CallOptions::default(), Arc::new(SystemClock)).unwrap().http_for("http://localhost");
     let datakit = DataKit::new("datakit", &format!("{}/", clouds.datakit_url()), http).unwrap();
     World { datakit: datakit.with_patience(3, Duration::from_millis(500)), clouds }
 }
@@ -144,7 +145,8 @@ async fn a_deadline_ends_the_trying() {
 
 #[tokio::test]
 async fn a_url_is_checked_and_its_password_not_shown() {
-    let http = CallPath::new(CallOptions::default(), Arc::new(SystemClock)).unwrap().http().clone();
+    let http =
+        CallPath::new(CallOptions::default(), Arc::new(SystemClock)).unwrap().http_for("http://localhost");
     for bad in ["", "localhost:9529", "ftp://localhost", "http://"] {
         assert!(
             DataKit::new("dk2", bad, http.clone()).unwrap_err().to_string().contains("[datakits.dk2]"),
@@ -193,7 +195,9 @@ async fn what_is_no_datakit_takes_no_points() {
             "what stands in between",
         ),
     ] {
-        let http = CallPath::new(CallOptions::default(), Arc::new(SystemClock)).unwrap().http().clone();
+        let http = CallPath::new(CallOptions::default(), Arc::new(SystemClock))
+            .unwrap()
+            .http_for("http://localhost");
         let datakit = DataKit::new("datakit", &stranger(answer).await, http).unwrap();
         for count in [1, 3] {
             let lines = good(count);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, Options};
+use simcloud::{AliyunEstate, AwsEstate, DataKitBehaviour, Fault, FaultKind, Options, TencentEstate};
 use std::collections::BTreeMap;
 use support::{Ran, World, aws_script};
 
@@ -23,6 +23,8 @@ fn steady(world: &World, ran: &Ran) -> String {
         .replace(&folder, "FOLDER")
         .replace(&world.clouds.aws_url(), "http://AWS")
         .replace(world.clouds.aws_url().trim_start_matches("http://"), "AWS")
+        .replace(world.clouds.aliyun_url().trim_start_matches("http://"), "ALIYUN")
+        .replace(world.clouds.tencent_url().trim_start_matches("http://"), "TENCENT")
         .replace(&world.clouds.datakit_url(), "http://DATAKIT");
     let line = |line: &str| match line.split_once("  disk: ") {
         Some((_, rest)) => format!(
@@ -192,4 +194,149 @@ async fn wrong_input_ends_the_examination() {
     let ran = world.run(&["doctor"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.stdout.contains("FAIL  state: "), "{ran:?}");
+}
+
+/// The manual's scripts of the other clouds, with objects of theirs.
+async fn aliyun_world() -> World {
+    let aliyun = AliyunEstate { nasty: false, ..AliyunEstate::default() };
+    let world = World::new(Options { aliyun, ..Options::default() }).await;
+    world.write("my/main.rhai", &support::aliyun::all_products(&["cn-hangzhou"], ""));
+    world
+}
+
+async fn tencent_world() -> World {
+    let tencent = TencentEstate { nasty: false, ..TencentEstate::default() };
+    let world = World::new(Options { tencent, ..Options::default() }).await;
+    world.write(
+        "my/main.rhai",
+        r##"import "guance_integration__runner" as integration;
+import "guance_tencentcloud_cvm__main" as cvm;
+import "guance_tencentcloud_monitor__main" as monitor;
+let account = #{ ak_id: DFF.ENV("TENCENTCLOUD_AK_ID"), ak_secret: DFF.ENV("TENCENTCLOUD_AK_SECRET") };
+@DFF.API("x")
+fn run() {
+    let regions = ["ap-shanghai"];
+    Runner([
+        cvm::DataCollector(account, #{ regions: regions }),
+        monitor::DataCollector(account, #{ regions: regions, targets: [ #{ namespace: "QCE/CVM", metrics: ["*cpu*"] } ] }),
+    ]).run();
+}
+"##,
+    );
+    world
+}
+
+const THEIRS: &[&str] = &["doctor", "my/main.rhai", "--yes"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well_with_alibaba_cloud() {
+    let world = aliyun_world().await;
+    let ran = world.run(THEIRS);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("aliyun_well", steady(&world, &ran));
+    let calls = world.clouds.aliyun_calls();
+    assert!(calls.values().all(|count| *count == 1), "each action once: {calls:?}");
+    assert!(calls.contains_key("sts:GetCallerIdentity") && calls.contains_key("cms:DescribeMetricList"));
+    assert!(world.clouds.datakit().points().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_alibaba_cloud_is_said() {
+    let world = aliyun_world().await;
+    let key = world.clouds.aliyun_keys().access_key;
+    for permission in ["rds:DescribeDBInstances", "cms:QueryMetricList", "oss:ListBuckets"] {
+        world.clouds.aliyun_deny(&key, permission);
+    }
+    let ran = world.run(THEIRS);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("aliyun_denied", steady(&world, &ran));
+
+    let mut world = aliyun_world().await;
+    world.variables.insert("ALIYUN_AK_SECRET".into(), "wJalrXUtnFEMIK7MDENGbPxRfiCYEX".into());
+    let ran = world.run(THEIRS);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("wJalrXUtn"));
+    insta::assert_snapshot!("aliyun_wrong_secret", steady(&world, &ran));
+
+    let world = aliyun_world().await;
+    world.clouds.set_clock_offset(1800);
+    let ran = world.run(THEIRS);
+    let text = steady(&world, &ran);
+    assert_eq!(ran.code, 1, "{text}");
+    assert!(
+        text.contains("FAIL  clock against aliyun: this machine is ") && text.contains(" s behind"),
+        "{text}"
+    );
+    assert!(text.contains("ok    aliyun_ecs: may ecs:DescribeInstances"), "{text}");
+
+    nothing_listens(&aliyun_world().await, "aliyun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_is_well_with_tencent_cloud() {
+    let world = tencent_world().await;
+    let ran = world.run(THEIRS);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("tencent_well", steady(&world, &ran));
+    let calls = world.clouds.calls();
+    assert!(calls.values().all(|count| *count == 1), "each action once: {calls:?}");
+    // The instances that were just listed are asked for.
+    assert!(calls.contains_key("monitor:GetMonitorData"), "{calls:?}");
+    assert!(world.clouds.datakit().points().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wrong_with_tencent_cloud_is_said() {
+    let world = tencent_world().await;
+    world.clouds.deny("cvm:DescribeInstances");
+    world.clouds.deny("monitor:DescribeBaseMetrics");
+    let ran = world.run(THEIRS);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("tencent_denied", steady(&world, &ran));
+
+    let mut world = tencent_world().await;
+    world.variables.insert("TENCENTCLOUD_AK_SECRET".into(), "wJalrXUtnFEMIK7MDENGbPxRfiCYEX".into());
+    let ran = world.run(THEIRS);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("wJalrXUtn"));
+    insta::assert_snapshot!("tencent_wrong_secret", steady(&world, &ran));
+
+    let world = tencent_world().await;
+    world.clouds.set_clock_offset(-900);
+    let ran = world.run(THEIRS);
+    let text = steady(&world, &ran);
+    assert_eq!(ran.code, 1, "{text}");
+    assert!(
+        text.contains("FAIL  clock against tencentcloud: this machine is ") && text.contains(" s ahead"),
+        "{text}"
+    );
+    assert!(text.contains("ok    tencentcloud_cvm: may cvm:DescribeInstances"), "{text}");
+
+    nothing_listens(&tencent_world().await, "tencentcloud");
+}
+
+/// Where nothing listens at a cloud's endpoint, that is said of each service.
+fn nothing_listens(world: &World, cloud: &str) {
+    let datakit = world.clouds.datakit_url();
+    world.write(
+        "funchost.toml",
+        &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\n{cloud} = \"http://127.0.0.1:9\"\n"),
+    );
+    let ran = world.run(&["doctor", "my/main.rhai", "--no-calls"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  endpoint: 127.0.0.1:9 ("), "{ran:?}");
+    assert!(ran.stdout.contains("cannot be reached: Connection refused"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datakit_with_another_clock_is_said() {
+    let world = world().await;
+    let ran = world.run_at(600, &["doctor"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("WARN  clock against DataKit `datakit`: this machine is "), "{ran:?}");
+    assert!(ran.stdout.contains(" s ahead; DataKit overwrites times"), "{ran:?}");
+    let ran = world.run_at(-7300, &["doctor"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  clock against DataKit `datakit`: this machine is "), "{ran:?}");
+    assert!(ran.stdout.contains(" s behind; DataKit overwrites times"), "{ran:?}");
 }

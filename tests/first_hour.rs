@@ -138,18 +138,21 @@ async fn the_pages_of_the_collectors_are_those_that_the_program_makes() {
     let ran = world.run(&["collectors", "--markdown", "pages"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let made = world.folder.path().join("pages");
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/collectors");
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let names = |folder: &Path| {
         let mut names: Vec<_> =
             std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name()).collect();
         names.sort();
         names
     };
-    assert_eq!(names(&made).len(), 2 * (COLLECTORS.len() + 1));
-    let hint = "run `cargo run -- collectors --markdown docs/collectors`";
-    assert_eq!(names(&made), names(&kept), "{hint}");
-    for name in names(&made) {
-        let text = |folder: &Path| std::fs::read_to_string(folder.join(&name)).unwrap();
-        assert!(text(&made) == text(&kept), "{} has changed: {hint}", name.display());
+    let hint = "run `cargo run -- collectors --markdown docs`";
+    for folder in ["collectors", "zh-CN/collectors"] {
+        let (made, kept) = (made.join(folder), kept.join(folder));
+        assert_eq!(names(&made).len(), COLLECTORS.len() + 1);
+        assert_eq!(names(&made), names(&kept), "{hint}");
+        for name in names(&made) {
+            let text = |folder: &Path| std::fs::read_to_string(folder.join(&name)).unwrap();
+            assert!(text(&made) == text(&kept), "{folder}/{} has changed: {hint}", name.display());
+        }
     }
 }

@@ -215,6 +215,11 @@ fn nasty() -> impl Strategy<Value = String> {
 fn value() -> impl Strategy<Value = Value> {
     prop_oneof![
         any::<f64>().prop_map(Value::Float),
+        // Few decimals, as most measured numbers have, up to where no number has three.
+        (0_u64..1_000_000).prop_map(|number| Value::Float(number as f64 / 1000.0)),
+        (0_u64..1 << 60).prop_map(|number| Value::Float(number as f64 / 1000.0)),
+        (0_u64..1 << 60, -4..20)
+            .prop_map(|(number, decimals)| Value::Float(number as f64 / 10_f64.powi(decimals))),
         any::<i64>().prop_map(Value::Integer),
         any::<bool>().prop_map(Value::Boolean),
         nasty().prop_map(|value| text(&value)),
@@ -310,6 +315,32 @@ proptest! {
         // What is dropped is counted.
         let dropped = point.fields.iter().filter(|(_, value)| matches!(value, Value::Float(number) if !number.is_finite())).count();
         prop_assert!(notes.count(Change::NotFinite) <= dropped as u64);
+    }
+
+    /// Tags that are added while a point is written are those that it would have been given before.
+    #[test]
+    fn added_tags_are_the_points_own(
+        own in proptest::collection::vec(("[a-f]{1,2}", nasty()), 0..6),
+        added in proptest::collection::vec(proptest::collection::vec(("[a-f]{0,2}", nasty()), 0..6), 0..4),
+        fields in proptest::collection::vec(("[a-f]{1,2}", value()), 1..6),
+    ) {
+        let texts = |tags: &[(String, String)]| -> Vec<(Text, Text)> {
+            tags.iter().map(|(key, value)| (key.as_str().into(), value.as_str().into())).collect()
+        };
+        let mut point = point(&[], &[]);
+        point.tags = texts(&own);
+        point.fields = fields.iter().map(|(key, value)| (key.as_str().into(), value.clone())).collect();
+        let lists: Vec<Vec<(Text, Text)>> = added.iter().map(|list| texts(list)).collect();
+        let lists: Vec<&[(Text, Text)]> = lists.iter().map(Vec::as_slice).collect();
+        let (mut out, mut notes) = (b"before".to_vec(), Notes::default());
+        let result = line::encode_with(&point, &lists, &mut out, &mut notes);
+        for (key, value) in lists.iter().copied().flatten() {
+            point.add_tag(key, value);
+        }
+        let (whole, its_notes) = encode(&point);
+        prop_assert_eq!(result.map(|()| String::from_utf8(out[6..].to_vec()).unwrap()), whole);
+        prop_assert_eq!(&out[..6], b"before");
+        prop_assert_eq!(notes, its_notes);
     }
 
     /// Batches stay below DataKit's sizes, keep the order, and come back whole from the outbox.

@@ -2,12 +2,18 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "market_program/links.rs"]
+mod links;
+#[path = "market_program/paging.rs"]
+mod paging;
 mod support;
 
 use funchost_collectors::account::Cloud;
-use funchost_collectors::objects::Scope;
+use funchost_collectors::objects::{How, Scope};
 use serde_json::{Value as Json, json};
-use simcloud::{AliyunFault, AwsEstate, Fault, MarketCall, Options, ReceivedPoint, TencentEstate};
+use simcloud::{
+    AliyunFault, AwsEstate, Fault, MarketCall, MarketPaging, Options, ReceivedPoint, TencentEstate,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use support::World;
 use support::market::{Call, Part, calls, declarations, table};
@@ -76,6 +82,40 @@ impl Estate {
         classes
     }
 
+    /// The calls that a package cannot do without, by action: a list in full pages, a batch for every so many ids, one call for each object
+    /// where the cloud takes no more.
+    fn minimum(&self, name: &str, regions: usize) -> BTreeMap<String, u64> {
+        let mut calls = BTreeMap::new();
+        for (call, table) in self.tables.iter().filter(|(call, _)| call.collector.description.name == name) {
+            let places = match call.collector.scope {
+                Scope::Account { .. } | Scope::Central(_) | Scope::Everywhere(..) => 1,
+                Scope::Sites(sites) => sites.len(),
+                Scope::Region => regions,
+            };
+            let variants = call.collector.variants.map_or(1, |(_, values)| values.len());
+            let list = self.tables.iter().find(|(other, _)| {
+                std::ptr::eq(other.collector, call.collector) && matches!(other.part, Part::List)
+            });
+            let objects = list.map_or(0, |(_, list)| variants * list.count());
+            let needed = match call.part {
+                Part::Regions => 1,
+                Part::List => places * variants * pages(table),
+                Part::Detail(detail) => match &detail.how {
+                    How::Region { .. } => places,
+                    How::Item { only, .. } if !has(&list.expect("it has a list").1.item, *only) => 0,
+                    How::Batch { only, .. } if !has(&list.expect("it has a list").1.item, *only) => 0,
+                    How::Item { .. } => places * objects,
+                    How::Batch { most, .. } => places * objects.div_ceil(*most),
+                },
+            };
+            if needed > 0 {
+                let action = call.action();
+                *calls.entry(format!("{}:{}", action.service, action.action)).or_default() += needed as u64;
+            }
+        }
+        calls
+    }
+
     /// A script of all packages, and then the metrics.
     fn script(&self, prefix: &str, regions: &[&str], metrics: &str) -> String {
         let mut imports = String::from("import \"guance_integration__runner\" as integration;\n");
@@ -93,7 +133,16 @@ impl Estate {
                 .expect("declared")
                 .description;
             let takes = description.configuration.iter().any(|key| key.name == "regions");
-            let configs = if takes { "#{ regions: regions }" } else { "#{}" };
+            let products = declared
+                .iter()
+                .find(|one| one.description.package == *package && one.by_products)
+                .and_then(|one| one.variants)
+                .map(|(_, products)| format!("#{{ products: {products:?} }}"));
+            let configs = match products {
+                Some(products) => products,
+                None if takes => "#{ regions: regions }".to_owned(),
+                None => "#{}".to_owned(),
+            };
             imports.push_str(&format!("import \"{package}__main\" as {package};\n"));
             collectors.push_str(&format!("        {package}::DataCollector(account, {configs}),\n"));
         }
@@ -110,6 +159,26 @@ fn run() {{
 "
         )
     }
+}
+
+/// Pages of a list. One by numbers that does not say how many items there are ends with the first page that is not full.
+fn pages(table: &MarketCall) -> usize {
+    match &table.paging {
+        MarketPaging::Whole => 1,
+        MarketPaging::Numbers { page, total: None, .. } => table.count() / page + 1,
+        MarketPaging::Numbers { page, .. } | MarketPaging::Offsets { page, .. } => {
+            table.count().div_ceil(*page)
+        }
+        MarketPaging::Tokens { .. } => table.count().div_ceil(MarketCall::TOKENS),
+    }
+}
+
+/// Has an item this member with this value? Without a condition every item has.
+fn has(item: &Json, only: Option<(&str, &str)>) -> bool {
+    only.is_none_or(|(path, wanted)| {
+        let found = path.split('.').fold(item, |item, name| &item[name]);
+        found.as_str().map_or_else(|| found.to_string(), str::to_owned) == wanted
+    })
 }
 
 /// Rates that let a test run through.
@@ -143,14 +212,20 @@ fn run(
     unlimited(world);
     world.write("market/main.rhai", script);
     let ran = world.run(&["run", "market/main.rhai", "--output", "json"]);
+    let mut more = Vec::new();
     for name in estate.names() {
         let collector = ran.collector(name);
+        let minimum = estate.minimum(name, regions);
+        if collector["calls"] != json!(minimum) {
+            more.push(format!("{name}: {} made, {} needed", collector["calls"], json!(minimum)));
+        }
         assert_eq!(collector["status"], "collected", "{collector:#}");
         // All items, and each once.
         assert_eq!(collector["collected"], estate.count(name, regions), "{collector:#}");
         assert_eq!(collector["warnings"], json!([]), "{collector:#}");
     }
     assert_eq!(ran.code, 0, "{}", ran.stdout);
+    assert_eq!(more, [] as [String; 0], "no call more than the documents ask for");
     let points = world.clouds.datakit().points();
     let mut objects: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for point in points.iter().filter(|point| point.category == "custom_object") {
@@ -181,19 +256,26 @@ async fn every_package_of_aws() {
     let world = World::new(options).await;
     let mut estate = Estate::new(Cloud::Aws);
     estate.more("aws_rds", |item| item["DBInstanceIdentifier"] = json!("orders"));
-    estate.more("aws_elb", |item| {
-        item["LoadBalancerArn"] =
-            json!("arn:aws-cn:elasticloadbalancing:cn-north-1:1:loadbalancer/app/web/1");
-    });
+    for (tail, kind) in [("app/web/1", "application"), ("net/web/2", "network"), ("gwy/web/3", "gateway")] {
+        estate.more("aws_elb", |item| {
+            let arn = format!("arn:aws-cn:elasticloadbalancing:cn-north-1:1:loadbalancer/{tail}");
+            item["LoadBalancerArn"] = json!(arn);
+            item["Type"] = json!(kind);
+        });
+    }
     world.clouds.set_market(estate.tables(), Vec::new(), Vec::new());
     let metrics = "import \"guance_aws_cloudwatch__main\" as aws_cloudwatch;\n|        aws_cloudwatch::DataCollector(account, #{ regions: regions, targets: [
             #{ namespace: \"AWS/RDS\", metrics: \"CPUUtilization\" }, #{ namespace: \"AWS/ApplicationELB\", metrics: \"RequestCount\" } ] }),\n";
     let regions = ["cn-north-1", "us-east-1"];
     let (objects, points) = run(&world, &estate, 2, &estate.script("AWS", &regions, metrics));
     let mut wanted = estate.classes(2);
-    // What was put in beside has one name in both regions.
+    // What was put in beside has one name in both regions, and two of the balancers are of other classes.
     for class in ["aws_rds", "aws_aelb"] {
         *wanted.get_mut(class).unwrap() -= 1;
+    }
+    for class in ["aws_nelb", "aws_gelb"] {
+        *wanted.get_mut("aws_aelb").unwrap() -= 2;
+        wanted.insert(class.to_owned(), 1);
     }
     // All ECS clusters of the estate have one name: the first of a region keeps it, the others are called by their ARNs.
     *wanted.get_mut("aws_ecs").unwrap() -= 1;
@@ -206,6 +288,10 @@ async fn every_package_of_aws() {
     assert!(shown.is_none(), "{shown:?}");
     let balancer = metric(&points, "aws_AWS/ApplicationELB", "LoadBalancer", "app/web/1");
     assert_eq!(balancer.tags.get("LoadBalancerName").map(String::as_str), Some("openway"), "{balancer:?}");
+    let (objects, measured) = links::measured("cn-north-1", links::AWS, &points);
+    world.clouds.measure(&measured, "AllRequests");
+    // Lists of metrics are remembered: by then they are read again.
+    links::check(&world, 7200, "AWS", "aws_cloudwatch", "regions: [\"cn-north-1\"], ", links::AWS, &objects);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,12 +348,30 @@ async fn every_package_of_tencent_cloud() {
             metric(&points, &format!("tencentcloud_{}", object.namespace), "name", &object.tags["name"]);
         assert_eq!(point.tags.get("cloud_provider").map(String::as_str), Some("tencentcloud"));
     }
+    // Two namespaces of one class: by whether a balancer is public, and a private address by its network, too.
+    let mut balanced = BTreeSet::new();
+    for point in points.iter().filter(|point| point.measurement.starts_with("tencentcloud_QCE/LB_")) {
+        let kind = if point.measurement.ends_with("PUBLIC") { "Public" } else { "Private" };
+        assert_eq!(point.tags["LoadBalancerType"], kind, "{point:?}");
+        assert_eq!(point.tags["vip"], point.tags["Address"], "{point:?}");
+        if kind == "Private" {
+            assert_eq!(point.tags["vpcId"], point.tags["VpcId"], "{point:?}");
+        }
+        balanced.insert(point.tags["name"].clone());
+    }
+    let balancers = known.iter().filter(|object| object.class == "tencentcloud_clb");
+    assert_eq!(balanced, balancers.map(|object| object.tags["name"].clone()).collect());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_package_of_alibaba_cloud() {
     let world = World::new(Options::default()).await;
-    let estate = Estate::new(Cloud::Aliyun);
+    let mut estate = Estate::new(Cloud::Aliyun);
+    // Found by another tag than its name, which all of the sample's share.
+    estate.more("aliyun_polardbx_2", |item| {
+        item["Id"] = json!("pxc-xdb-s-linked");
+        item["DBInstanceName"] = json!("pxc-s-linked");
+    });
     world.clouds.set_market(Vec::new(), estate.tables(), Vec::new());
     let (objects, points) = run(&world, &estate, 1, &estate.script("ALIYUN", &["cn-hangzhou"], ""));
     assert_eq!(objects, estate.classes(1));
@@ -276,6 +380,15 @@ async fn every_package_of_alibaba_cloud() {
     assert!(shown.is_none(), "{shown:?}");
     let listed = points.iter().find(|point| point.measurement == "aliyun_nas").expect("a file system");
     assert!(format!("{listed:?}").contains("ClientMasterNode"), "{listed:?}");
+    let (objects, measured) = links::measured("cn-hangzhou", links::ALIYUN, &points);
+    let mut namespaces: BTreeMap<&str, Vec<&Vec<(String, String)>>> = BTreeMap::new();
+    for (namespace, dimensions) in &measured {
+        namespaces.entry(*namespace).or_default().push(dimensions);
+    }
+    for (namespace, series) in namespaces {
+        world.clouds.aliyun_measure(namespace, "AllRequests", &series);
+    }
+    links::check(&world, 0, "ALIYUN", "aliyun_monitor", "", links::ALIYUN, &objects);
 }
 
 /// A script of one package.
@@ -394,6 +507,87 @@ async fn a_product_without_regions_takes_none() {
     let ran = one(&world, "ALIYUN", "guance_aliyun_domain", ", #{ regions: [\"cn-hangzhou\"] }");
     assert_eq!(ran.code, 2);
     insta::assert_snapshot!("market_regions_refused", ran.stderr);
+}
+
+/// Of what a user names, what cannot be is refused before any call, with the nearest name.
+#[tokio::test(flavor = "multi_thread")]
+async fn sites_and_products_are_checked() {
+    let world = World::new(Options::default()).await;
+    for (package, configs, said) in [
+        (
+            "aliyun_ddoscoo",
+            "#{ regions: [\"cn-hangzhou\", \"cn-hangzhuo\"] }",
+            [
+                "`regions[1]` is `cn-hangzhuo`, where the product of aliyun_ddoscoo is not",
+                "did you mean `cn-hangzhou`?",
+            ],
+        ),
+        (
+            "aliyun_ddoscoo",
+            "#{ regions: [\"us-east-1\"] }",
+            [
+                "where the product of aliyun_ddoscoo is not",
+                "the product has these regions alone: `cn-hangzhou`, `ap-southeast-1`",
+            ],
+        ),
+        (
+            "aliyun_waf",
+            "#{ regions: [\"cn-hangzhou\"] }",
+            ["has no meaning here", "aliyun_waf takes no configuration"],
+        ),
+        (
+            "aliyun_resource_package",
+            "#{ products: [\"osbag\"] }",
+            [
+                "`products[0]` is `osbag`, which is no product of aliyun_resource_package",
+                "did you mean `ossbag`?",
+            ],
+        ),
+        (
+            "aliyun_resource_package",
+            "#{ products: [\"ossbag\", \"ossbag\"] }",
+            ["`products[1]` names `ossbag` a second time", ""],
+        ),
+        (
+            "aliyun_resource_package",
+            "#{ products: [] }",
+            ["`products` is an empty list", "known products: ossbag"],
+        ),
+        ("aliyun_resource_package", "#{}", ["`products` is missing", ""]),
+        (
+            "aliyun_resource_package",
+            "#{ regions: [\"cn-hangzhou\"] }",
+            ["has no meaning here", "aliyun_resource_package takes `products` alone"],
+        ),
+    ] {
+        world
+            .write("one/main.rhai", &single("ALIYUN", &format!("guance_{package}"), &format!(", {configs}")));
+        let ran = world.run(&["check", "one/main.rhai"]);
+        assert_eq!(ran.code, 2, "{package} {configs}: {ran:?}");
+        assert!(said.iter().all(|said| ran.stderr.contains(said)), "{package} {configs}: {}", ran.stderr);
+    }
+}
+
+/// A package of the market that is not collected says so, and where its metrics are.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_says_why() {
+    let world = World::new(Options::default()).await;
+    world
+        .write("one/main.rhai", &single("AWS", "integration_aws_lambda", ", #{ regions: [\"cn-north-1\"] }"));
+    let ran = world.run(&["check", "one/main.rhai"]);
+    assert_eq!(ran.code, 2);
+    insta::assert_snapshot!("market_left_out_import", ran.stderr);
+    for name in
+        ["guance_aws_lambda", "aws_lambda", "integration_tencentcloud_eip__main", "guance_huaweicloud_ecs"]
+    {
+        let ran = world.run(&["collectors", name]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{name}");
+        assert!(ran.stderr.contains("is not collected: "), "{name}: {}", ran.stderr);
+        let ran = world.run(&["new", "mine", "--collector", name]);
+        assert!(ran.code == 2 && ran.stderr.contains("is not collected: "), "{name}: {ran:?}");
+    }
+    let list = world.run(&["collectors"]).stdout;
+    assert!(list.contains("all of Huawei Cloud, ") && list.contains("guance_aws_lambda"), "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -38,6 +38,7 @@ fn sampled() -> Vec<(&'static ObjectCollector, Json)> {
 
 fn object(sample: &Json) -> Object {
     let mut object = Object::new(sample["item"].clone());
+    object.asked = sample["asked"].as_str().map(|asked| &*Box::leak(asked.to_owned().into_boxed_str()));
     for (name, found) in sample["details"].as_object().into_iter().flatten() {
         object.details.insert(Box::leak(name.clone().into_boxed_str()), Found::Tree(found.clone()));
     }
@@ -140,7 +141,9 @@ fn says(from: &Source, id: &str) -> bool {
         Source::Region | Source::Item | Source::Always(_) => true,
         Source::First(sources) => sources.iter().any(|from| says(from, id)),
         Source::Mapped(from, _) | Source::Behind(from, _) | Source::Epoch(from) => says(from, id),
-        Source::Detail(..) | Source::CloudTag(_) | Source::Seconds(_) | Source::Collector => false,
+        Source::Asked | Source::Detail(..) | Source::CloudTag(_) | Source::Seconds(_) | Source::Collector => {
+            false
+        }
     }
 }
 

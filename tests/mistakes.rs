@@ -43,7 +43,7 @@ fn page(chinese: bool) -> String {
     let mut page = format!(
         "# {}\n\n{}\n\n{}\n",
         pick("Likely mistakes, and what funchost says", "常见错误与提示"),
-        pick("[中文](mistakes.zh-CN.md)", "[English](mistakes.md)"),
+        pick("[中文](zh-CN/mistakes.md)", "[English](../mistakes.md)"),
         pick(
             "Every message is shown as a test proves it. `funchost doctor SCRIPT` finds out most of them alone.",
             "每条提示均由测试保证。`funchost doctor SCRIPT` 可以自动发现其中大部分问题。"
@@ -56,7 +56,12 @@ fn page(chinese: bool) -> String {
             let _ = write!(page, "\n### {}\n", text(mistake, if chinese { "zh" } else { "en" }));
             // A one-line message has no source in it: then what was written helps.
             if let Some(input) = found.input.filter(|input| !input.contains('\n') && !input.contains(';')) {
-                let _ = write!(page, "\n```console\n$ funchost {input}\n```\n");
+                // Words of a command, or a line of a script.
+                let shown = match input.contains('(') {
+                    true => format!("```rhai\n{input}\n```"),
+                    false => format!("```console\n$ funchost {input}\n```"),
+                };
+                let _ = write!(page, "\n{shown}\n");
             }
             let _ = write!(page, "\n```text\n{}\n```\n", found.message);
         }
@@ -88,7 +93,7 @@ fn at_least_thirty_are_listed_each_once_and_say_what_to_do() {
 
 #[test]
 fn the_pages_show_the_messages_as_they_are() {
-    for (name, chinese) in [("docs/mistakes.md", false), ("docs/mistakes.zh-CN.md", true)] {
+    for (name, chinese) in [("docs/mistakes.md", false), ("docs/zh-CN/mistakes.md", true)] {
         let path = root().join(name);
         let made = page(chinese);
         if std::env::var_os("UPDATE_PAGES").is_some() {

@@ -91,6 +91,98 @@ async fn every_call_is_counted_in_the_report_and_by_day() {
     assert_eq!(counted(&world).await, expected);
 }
 
+/// What is asked for again is billed again: an answer that was cut on its way, a second page, results that failed inside an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_counted_as_the_cloud_bills_them() {
+    let billed_twice = [FaultKind::CutBody, FaultKind::PartialData];
+    for kind in billed_twice {
+        let world = world().await;
+        let metrics = metrics(&world);
+        world.clouds.fault(fault("GetMetricData", 1, kind.clone()));
+        let run = world.run(RUN);
+        assert_eq!(run.code, 0, "{kind:?}: {run:?}");
+        assert_eq!(world.clouds.billed_metrics(), 2 * metrics, "{kind:?}");
+        assert_eq!(counted(&world).await[&metrics_key("monitoring:GetMetricData")], 2 * metrics, "{kind:?}");
+    }
+    // One of the results is asked for once more.
+    let world = world().await;
+    world.clouds.fault(fault("GetMetricData", 1, FaultKind::InternalErrorResult));
+    assert_eq!(world.run(RUN).code, 0);
+    let billed = world.clouds.billed_metrics();
+    assert!(billed > metrics(&world));
+    assert_eq!(counted(&world).await[&metrics_key("monitoring:GetMetricData")], billed);
+}
+
+/// What the cloud refuses costs nothing, and what never reached it neither: an outage uses up no budget.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_metrics_are_not_counted() {
+    for kind in [FaultKind::Throttle, FaultKind::Denied] {
+        let world = world().await;
+        world.clouds.fault(fault("GetMetricData", 100, kind.clone()));
+        let run = world.run(&[RUN, &["--timeout", "4"]].concat());
+        assert_ne!(run.code, 0, "{kind:?}: {run:?}");
+        assert_eq!(world.clouds.billed_metrics(), 0, "{kind:?}");
+        // A second in which a request was under way is counted at its end, refused or not.
+        let counted =
+            counted(&world).await.get(&metrics_key("monitoring:GetMetricData")).copied().unwrap_or(0);
+        assert!(counted <= metrics(&world), "{kind:?}: {counted}");
+    }
+    let mut world = world().await;
+    assert_eq!(world.run(RUN).code, 0, "the list is known from here on");
+    let before = counted(&world).await[&metrics_key("monitoring:GetMetricData")];
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.variables.insert("FUNCHOST_ENDPOINTS__AWS__MONITORING".into(), format!("http://{nobody}"));
+    world.clouds.set_clock_offset(MINUTE);
+    let out = world.run_at(MINUTE, RUN);
+    assert_eq!(out.code, 1, "{out:?}");
+    assert_eq!(counted(&world).await[&metrics_key("monitoring:GetMetricData")], before, "{out:?}");
+}
+
+/// A budget holds for what an answer turns out to cost: its pages are not begun beyond it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_that_would_break_the_budget_is_not_asked_for() {
+    let world = world().await;
+    let metrics = metrics(&world);
+    budget(&world, &format!("[budget]\ncalls = {}\n", 2 * metrics - 1));
+    world.clouds.fault(fault("GetMetricData", 1, FaultKind::PartialData));
+    let run = world.run(RUN);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert_eq!(world.clouds.billed_metrics(), metrics, "the first page alone");
+    let error = run.collector("aws_cloudwatch")["error"].to_string();
+    assert!(error.contains("budget"), "{error}");
+}
+
+/// What another process counts while this one is at work is no longer there for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_run_at_once_share_the_budget() {
+    let estate = AwsEstate { instances: 250, metrics: 1, nasty: false, ..AwsEstate::default() };
+    let mut world = World::new(Options { aws: estate, ..Options::default() }).await;
+    world.write(SCRIPT, &aws_script(&[CHINA], "[\"*cpu*\"]"));
+    let metrics = metrics(&world);
+    assert!((201..=300).contains(&metrics), "three calls: {metrics}");
+    budget(&world, &format!("[budget]\ncalls = {}\n", metrics + 50));
+    // Four seconds between two calls, so that the count of every second is in between.
+    world.variables.insert("FUNCHOST_LIMITS__AWS__MONITORING__GETMETRICDATA".into(), "0.25".into());
+    let process = world.command(RUN).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    while world.clouds.billed_metrics() == 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let others = BTreeMap::from([(metrics_key("monitoring:GetMetricData"), metrics)]);
+    state.count_calls(&day(SystemClock.now()), ACCOUNT, &others).await.unwrap();
+    state.close().await;
+    let output = process.wait_with_output().unwrap();
+    let run = support::ran(&output);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(world.clouds.billed_metrics() < metrics, "{} of {metrics}", world.clouds.billed_metrics());
+    let error = run.collector("aws_cloudwatch")["error"].to_string();
+    assert!(error.contains("the budget of"), "{error}");
+}
+
+fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
+    Fault { service: None, action: Some(action.into()), region: None, skip: 0, times, kind }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_limit_of_the_users_file_is_the_rate_that_success_returns_to() {
     let mut world = world().await;

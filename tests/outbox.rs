@@ -113,7 +113,7 @@ async fn points_that_grow_too_old_are_dropped_counted_and_said() {
     world.clouds.set_clock_offset(later);
     world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
     let sent = world.run_at(later, &["outbox", "send", "--output", "json"]);
-    assert_eq!(sent.code, 0, "{sent:?}");
+    assert_eq!(sent.code, 1, "{sent:?}");
     let document = sent.json();
     let one = &document["datakits"][0];
     let (delivered, too_old) = (one["delivered"].as_u64().unwrap(), one["too_old"].as_u64().unwrap());
@@ -153,7 +153,7 @@ async fn a_point_that_is_too_old_by_datakits_clock_alone_is_not_sent() {
     world.clouds.set_clock_offset(125 * MINUTE);
     world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
     let sent = world.run_at(105 * MINUTE, &["outbox", "send", "--output", "json"]);
-    assert_eq!(sent.code, 0, "{sent:?}");
+    assert_eq!(sent.code, 1, "what is lost is no success: {sent:?}");
     assert_eq!(sent.json()["datakits"][0]["too_old"], kept, "{sent:?}");
     assert!(world.clouds.datakit().points().is_empty());
     assert!(world.clouds.datakit().hidden().is_empty(), "{:?}", world.clouds.datakit().hidden());
@@ -257,7 +257,7 @@ async fn what_waits_can_be_listed_sent_and_dropped() {
         format!("exit {}\n{}{}", ran.code, steady(&world, &ran.stdout), steady(&world, &ran.stderr))
     };
     insta::assert_snapshot!("outbox_empty", outbox(&["list"]));
-    assert_eq!(outbox(&["send"]), "exit 0\nnothing waits: DataKit has taken everything\n");
+    assert_eq!(outbox(&["send"]), "exit 0\nnothing waits\n");
     assert_eq!(outbox(&["drop", "--all"]), "exit 0\nnothing waits: nothing was dropped\n");
 
     put(&world, &["datakit", "old", "datakit", "datakit"]).await;
@@ -312,4 +312,93 @@ async fn a_parcel_that_cannot_be_read_stops_nobody_and_is_said() {
     assert_eq!(sent.code, 1, "{sent:?}");
     let one = &sent.json()["datakits"][0];
     assert_eq!((&one["rejected"], &one["delivered"], &one["waiting"]), (&3.into(), &1.into(), &0.into()));
+}
+
+/// DataKit overwrites times that are more than two hours from its own clock. Whichever clock is wrong: nothing goes out under another time, nothing is
+/// lost, it is said, and once the clocks are right everything arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_differ_by_hours_rewrite_and_lose_nothing() {
+    for (ours, datakits) in [(0, 3), (0, -3), (3, 0), (-3, 0), (3, -3)] {
+        let name = format!("this machine {ours} h, DataKit {datakits} h");
+        let world = world().await;
+        world.clouds.datakit().set_clock_ahead(datakits * 60 * MINUTE);
+        let first = world.run_at(ours * 60 * MINUTE, RUN);
+        let hidden = world.clouds.datakit().hidden();
+        assert!(hidden.is_empty(), "{name}: {hidden:?}");
+        let report = first.json();
+        let lost = |collector: &str, key: &str| first.collector(collector)[key].as_u64().unwrap();
+        for collector in ["aws_ec2", "aws_cloudwatch"] {
+            assert_eq!(
+                (lost(collector, "too_old"), lost(collector, "rejected")),
+                (0, 0),
+                "{name}: {report:#}"
+            );
+        }
+        if datakits != 0 {
+            assert_eq!(first.code, 1, "{name}: {report:#}");
+            assert!(report["outbox"]["waiting"].as_u64() > Some(0), "{name}: {report:#}");
+        }
+        let warnings = report["warnings"].to_string();
+        assert!(
+            warnings.contains("the clock of DataKit `datakit` is 3.0 h") || ours != 0,
+            "{name}: {warnings}"
+        );
+        // Set right, five minutes later.
+        world.clouds.datakit().set_clock_ahead(0);
+        world.clouds.set_clock_offset(5 * MINUTE);
+        let second = world.run_at(5 * MINUTE, &[RUN, &["--force"]].concat());
+        assert_eq!(second.code, 0, "{name}: {second:?}");
+        let hidden = world.clouds.datakit().hidden();
+        assert!(hidden.is_empty(), "{name}: {hidden:?}");
+        assert_eq!(second.json()["outbox"]["waiting"], 0, "{name}: {second:?}");
+        let points = world.clouds.datakit().points();
+        let times: std::collections::BTreeSet<i64> = points
+            .iter()
+            .filter(|point| point.category == "metric")
+            .map(|point| point.timestamp / 1_000_000_000)
+            .collect();
+        // Ten minutes before the first run and the five until the second, without a gap.
+        let (oldest, newest) = (times.first().unwrap(), times.last().unwrap());
+        assert!(newest - oldest >= 12 * MINUTE, "{name}: {times:?}");
+        assert_eq!(times.len() as i64, (newest - oldest) / MINUTE + 1, "{name}: {times:?}");
+    }
+}
+
+/// What waits is dropped only where DataKit's clock says so as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_ahead_drops_nothing_from_the_outbox() {
+    let world = world().await;
+    let kept = keep(&world, 0);
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    let sent = world.run_at(180 * MINUTE, &["outbox", "send", "--output", "json"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    assert_eq!(sent.json()["datakits"][0]["delivered"], kept, "{sent:?}");
+    assert!(world.clouds.datakit().hidden().is_empty());
+}
+
+/// A DataKit that hangs keeps no run from collecting.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datakit_that_hangs_is_not_waited_for_with_what_is_left() {
+    let world = world().await;
+    let kept = keep(&world, 0);
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Hang);
+    world.clouds.set_clock_offset(5 * MINUTE);
+    let run = world.run_at(5 * MINUTE, &[RUN, &["--timeout", "30"]].concat());
+    assert_eq!(run.code, 1, "no deadline was met: {run:?}");
+    assert_eq!(run.collector("aws_cloudwatch")["status"], "collected", "{run:?}");
+    assert!(run.json()["outbox"]["waiting"].as_u64() > Some(kept), "{run:?}");
+    let said = run.json().to_string();
+    assert!(said.contains("did not answer within 5 s"), "{said}");
+}
+
+/// Points of a DataKit that is no longer configured are not forgotten in silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn points_of_a_datakit_that_was_taken_out_are_said() {
+    let world = world().await;
+    put(&world, &["old"]).await;
+    let run = world.run(RUN);
+    let warnings = run.json()["warnings"].to_string();
+    assert!(warnings.contains("wait in the outbox for DataKit `old`, which is not configured"), "{run:?}");
+    let doctor = world.run(&["doctor"]);
+    assert!(doctor.stdout.contains("wait in the outbox for DataKit `old`"), "{doctor:?}");
 }

@@ -324,3 +324,139 @@ async fn values_are_kept_between_runs_by_script_and_expire() {
     assert_eq!(answer(&world.run(RUN))["runs"], 3);
     assert_eq!(answer(&world.run(RUN))["runs"], 1, "it was deleted");
 }
+
+/// Two scripts may each have a collector of one name: neither keeps the other from running, and each has its own windows.
+#[tokio::test(flavor = "multi_thread")]
+async fn collectors_of_one_name_in_two_scripts_are_two() {
+    let body = |value: u32| {
+        format!(
+            r##"Runner([ Collector("my_metric", account, #{{ kind: "metrics", interval: 60 }}, |ctx| [ #{{ tags: #{{ id: "a" }}, fields: #{{ v: {value} }} }} ]) ]).run()"##
+        )
+    };
+    let world = world(0, &body(1)).await;
+    let first = world.run(RUN);
+    assert_eq!(first.collector("my_metric")["status"], "collected", "{first:?}");
+    world.write("other/main.rhai", &format!("{HEAD}    {}\n}}\n", body(2)));
+    let other = world.run(&["run", "other/main.rhai", "--output", "json"]);
+    assert_eq!(other.collector("my_metric")["status"], "collected", "{other:?}");
+    assert_eq!(world.run(RUN).collector("my_metric")["status"], "skipped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_knows_of_an_own_collector_what_its_last_run_called() {
+    let world = world(45, &format!("Runner([ {RDS} ]).run()")).await;
+    let before = world.run(&["plan", "my/main.rhai", "--every", "15m"]);
+    assert_eq!(before.code, 0, "{before:?}");
+    insta::assert_snapshot!("plan_of_own_collector_before", before.stdout);
+    assert_eq!(world.run(RUN).code, 0);
+    world.clouds.reset_calls();
+    let after = world.run(&["plan", "my/main.rhai", "--every", "15m"]);
+    assert_eq!(after.code, 0, "{after:?}");
+    insta::assert_snapshot!("plan_of_own_collector_after", after.stdout);
+    assert!(world.clouds.calls().is_empty(), "a plan calls nothing");
+    // Less was there: the plan follows.
+    let fewer = RDS.replace("MaxRecords: 20", "MaxRecords: 100");
+    write(&world, &format!("Runner([ {fewer} ]).run()"));
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 0);
+    let plan = world.run(&["plan", "my/main.rhai", "--every", "15m", "--output", "json"]).json();
+    assert_eq!(plan["collectors"][0]["calls"][0]["calls"], 1, "{plan:#}");
+    assert_eq!(plan["collectors"][0]["exact"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_reads_what_a_script_keeps_and_writes_nothing() {
+    let body = format!(
+        r##"let runs = DFF.STORE.incr("runs");
+    if runs > 2 {{ throw `${{runs}}`; }}
+    DFF.CACHE.set("seen", runs, #{{ expires: 60 }});
+    if DFF.CACHE.get("seen") != runs || DFF.STORE.keys("r*") != ["runs"] {{ throw "what was kept is not there"; }}
+    DFF.CONN("datakit").write_metric("own", #{{ a: "b" }}, #{{ n: runs }});
+    DFF.CONN("datakit").write_metric_many([
+        #{{ measurement: "own", fields: #{{ n: 1 }} }}, #{{ measurement: "own", fields: #{{ n: 2 }} }},
+    ]);
+    if runs == 2 {{ Runner([ {RDS} ]).run(); }}"##
+    );
+    let world = world(3, &body).await;
+    // The first time there is no state at all, and none is made.
+    let plan = world.run(&["plan", "my/main.rhai"]);
+    assert_eq!(plan.code, 0, "{plan:?}");
+    assert!(
+        plan.stdout.contains("The script itself would write 3 points to the DataKit `datakit`.\n"),
+        "{plan:?}"
+    );
+    assert!(plan.stdout.contains("No collector would run"), "{plan:?}");
+    assert!(!world.folder.path().join("state").exists());
+    assert_eq!(world.run(RUN).code, 0);
+    let written = world.clouds.datakit().take_points().len();
+    assert_eq!(written, 3);
+    // What the run has kept is what the plan goes on from, as often as it is made.
+    for _ in 0..3 {
+        let plan = world.run(&["plan", "my/main.rhai", "--output", "json"]);
+        assert_eq!(plan.code, 0, "{plan:?}");
+        assert_eq!(plan.json()["collectors"][0]["name"], "my_rds", "{plan:?}");
+        assert_eq!(plan.json()["own_points"], serde_json::json!({ "datakit": 3 }));
+    }
+    assert!(world.clouds.datakit().take_points().is_empty());
+    assert!(world.clouds.calls().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_ends_the_metered_calls_of_an_own_collector() {
+    let mut world = world(0, "").await;
+    world.write(
+        "my/main.rhai",
+        r##"import "guance_integration__runner" as integration;
+import "guance_integration__aliyun" as aliyun;
+let account = #{ ak_id: DFF.ENV("ALIYUN_AK_ID"), ak_secret: DFF.ENV("ALIYUN_AK_SECRET") };
+@DFF.API("own")
+fn run() {
+    let cpu = Collector("my_cpu", account, #{ kind: "metrics" }, |ctx| {
+        let client = aliyun::client(ctx.account);
+        for n in 0..5 {
+            client.request("cms", "DescribeMetricList", #{ Namespace: "acs_ecs_dashboard", MetricName: "CPUUtilization", Period: 60 }, #{ region: "cn-hangzhou" });
+        }
+        []
+    });
+    Runner([cpu]).run();
+}
+"##,
+    );
+    world.variables.insert("FUNCHOST_BUDGET__CALLS".into(), "3".into());
+    let ran = world.run(&["run", "my/main.rhai"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(world.clouds.aliyun_calls()["cms:DescribeMetricList"], 3, "not one more");
+    let words =
+        "was not made: budget: this run used 3 of the 3 calls that it found left; the budget of aliyun/";
+    assert!(ran.stdout.contains(words), "{ran:?}");
+    assert!(ran.stdout.contains("3 of 3 calls used, 0 left"), "{ran:?}");
+    assert!(ran.stdout.contains("raise the budget under [budget]"), "{ran:?}");
+    // The next run begins none.
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 1);
+    assert_eq!(world.clouds.aliyun_calls()["cms:DescribeMetricList"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_that_an_own_collector_asks_for_count_as_aws_bills_them() {
+    let body = r##"let data = Collector("my_data", account, #{ kind: "metrics", regions: ["cn-north-1"] }, |ctx| {
+        let queries = [];
+        for stat in ["Average", "Maximum", "Minimum"] {
+            for name in ["CPUUtilization", "NetworkIn"] {
+                queries.push(#{ Id: `q${queries.len()}`, MetricStat: #{ Metric: #{ Namespace: "AWS/EC2", MetricName: name }, Period: 60, Stat: stat } });
+            }
+        }
+        let end = ctx.window.end_ms / 1000;
+        aws::client(ctx.account).request("monitoring", "GetMetricData", #{ MetricDataQueries: queries, StartTime: end - 300, EndTime: end });
+        []
+    });
+    Runner([data]).run();"##;
+    let mut world = world(0, body).await;
+    world.variables.insert("FUNCHOST_BUDGET__CALLS".into(), "3".into());
+    let ran = world.run(&["run", "my/main.rhai"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // Six queries, three statistics of two metrics each.
+    assert_eq!(world.clouds.billed_metrics(), 2, "{ran:?}");
+    assert!(ran.stdout.contains("2 of 3 metrics used, 1 left"), "{ran:?}");
+    let ran = world.run(&["run", "my/main.rhai", "--force"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert_eq!(world.clouds.billed_metrics(), 2, "not one more: {ran:?}");
+}

@@ -252,7 +252,18 @@ async fn every_namespace_works_as_soon_as_its_objects_are_remembered() {
     for region in [SHANGHAI, "ap-beijing"] {
         remember(&world, &keys.secret_id, region, &world.clouds.tencent_objects(region)).await;
     }
-    let namespaces = ["QCE/CDB", "QCE/COS", "QCE/LB_PUBLIC", "QCE/LB_PRIVATE", "QCE/REDIS_MEM", "QCE/CMONGO"];
+    let namespaces = [
+        "QCE/CDB",
+        "QCE/COS",
+        "QCE/LB_PUBLIC",
+        "QCE/LB_PRIVATE",
+        "QCE/REDIS_MEM",
+        "QCE/CMONGO",
+        "QCE/MARIADB",
+        "QCE/SQLSERVER",
+        "QCE/CKAFKA",
+        "QCE/MEMCACHED",
+    ];
     let targets: Vec<String> =
         namespaces.iter().map(|name| format!("#{{ namespace: {name:?}, metrics: \"ALL\" }}")).collect();
     world.write("my_tencent/main.rhai", &monitor(&[SHANGHAI, "ap-beijing"], &targets.join(", ")));
@@ -272,6 +283,9 @@ async fn every_namespace_works_as_soon_as_its_objects_are_remembered() {
                 "QCE/COS" => &[("BucketName", "name")],
                 "QCE/LB_PUBLIC" => &[("vip", "Address")],
                 "QCE/LB_PRIVATE" => &[("vip", "Address"), ("vpcId", "VpcId")],
+                "QCE/SQLSERVER" => &[("resourceId", "name")],
+                "QCE/CKAFKA" => &[("instanceId", "name")],
+                "QCE/MEMCACHED" => &[("instanceid", "name")],
                 _ => &[("InstanceId", "name")],
             };
             for (tag, of) in reported {

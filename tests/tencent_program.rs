@@ -295,6 +295,57 @@ async fn a_released_instance_is_left_out_and_the_others_are_read() {
     );
 }
 
+/// Nobody lists the objects again: the search for what was released is not made anew by every run.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_run_found_out_spares_the_next_ones_the_search() {
+    let world = world(plain(40), "[\"CPUUsage\", \"MemUsage\"]").await;
+    let offset = aligned();
+    world.clouds.set_clock_offset(offset);
+    hurry(&world);
+    assert_eq!(world.run_at(offset, RUN).code, 0);
+    let mut ids: Vec<String> =
+        world.clouds.tencent_instances(SHANGHAI).into_iter().map(|instance| instance.id).collect();
+    ids.sort();
+    world.clouds.tencent_release(SHANGHAI, &ids[17], true);
+    let later = |minutes: i64| {
+        world.clouds.set_clock_offset(offset + minutes * MINUTE);
+        let ran = world.run_at(offset + minutes * MINUTE, RUN);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let report = ran.collector("tencentcloud_monitor");
+        let told = report["warnings"].to_string().contains("released since their objects were listed");
+        (report["calls"]["monitor:GetMonitorData"].as_u64().unwrap(), told)
+    };
+    let (calls, told) = later(1);
+    assert!(calls > 8 && told, "{calls}");
+    for minutes in 2..5 {
+        assert_eq!(later(minutes), (2, false), "one call for each metric");
+    }
+    // A quarter of an hour later the objects have been listed anew, and still have it: whether it is there again is found out anew.
+    let (calls, told) = later(17);
+    assert!(calls > 8 && told, "{calls}");
+}
+
+/// An answer may call instances by another name, and hold what nobody asked for: the first are taken, the second are counted and said.
+#[tokio::test(flavor = "multi_thread")]
+async fn series_of_other_dimensions_are_counted() {
+    let world = world(plain(3), "\"CPUUsage\"").await;
+    let offset = aligned();
+    world.clouds.set_clock_offset(offset);
+    world.clouds.fault(fault("GetMonitorData", 1, FaultKind::OtherDimensions));
+    let ran = world.run_at(offset, RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let report = ran.collector("tencentcloud_monitor");
+    assert_eq!(
+        report["warnings"],
+        json!([
+            "ap-shanghai: QCE/CVM: 1 series of the answers are of no instance that was asked for and were left out, such as that of vm_uuid=ins-foreign"
+        ])
+    );
+    let chosen = metrics(&world, |name| name == "CPUUsage");
+    let arrived = fields(&world.clouds.datakit().points());
+    assert_eq!(arrived, expected(&world, SHANGHAI, &chosen, now(offset), 600));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_metric_found_out_spares_the_others_the_search() {
     let world = world(plain(40), "\"ALL\"").await;
@@ -622,6 +673,34 @@ async fn temporary_keys_and_roles_work() {
     let ran = world.run_at(3 * MINUTE, &["run", "my_tencent/main.rhai", "--force"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("tencent_role_denied", steady(&ran.stdout));
+}
+
+/// A role is assumed in a region, too: one that does not exist fails alone, wherever it stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_misspelt_region_keeps_no_other_from_using_a_role() {
+    for regions in [["ap-shangai", SHANGHAI, "ap-beijing"], [SHANGHAI, "ap-beijing", "ap-shangai"]] {
+        let world = world(plain(2), "\"CPUUsage\"").await;
+        let keys = world.clouds.tencent_keys();
+        let role = format!("role_arn: {:?}, external_id: {:?},", keys.role_arn, keys.external_id);
+        let text = script(&regions, "\"CPUUsage\"");
+        world
+            .write("my_tencent/main.rhai", &text.replace("extra_tags:", &format!("{role}\n    extra_tags:")));
+        let ran = world.run(RUN);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        let report = ran.collector("tencentcloud_cvm");
+        let wanted = json!({ "ap-beijing": "ok", "ap-shangai": "failed", "ap-shanghai": "ok" });
+        assert_eq!(report["regions"], wanted, "{report:#}");
+        assert_eq!(report["collected"], 4, "{report:#}");
+        let error = report["error"].as_str().unwrap_or_default();
+        assert!(error.contains("did you mean `ap-shanghai`?"), "{error}");
+        let points = world.clouds.datakit().points();
+        let measured: BTreeSet<&str> = points
+            .iter()
+            .filter(|point| point.category == "metric")
+            .map(|point| point.tags["RegionId"].as_str())
+            .collect();
+        assert_eq!(measured, BTreeSet::from(["ap-beijing", SHANGHAI]));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

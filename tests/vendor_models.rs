@@ -5,21 +5,56 @@
 
 mod support;
 
+use funchost_collectors::account::Cloud;
 use funchost_collectors::objects::{Paging, Wire};
+use funchost_collectors::request::{How, Style, known};
 use serde_json::{Value as Json, json};
-use std::io::Write as _;
+use simcloud::{Bound, PAGE_BOUNDS};
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use support::market::{Call, calls, declarations};
 use support::python::environment;
 
-/// What no package describes: the stores of Alibaba Cloud and Tencent Cloud have clients without models; EC2's shape is a table of its own, held
-/// against botocore when it was made; and one published key of PolarDB-X 2.0 that the API's description does not have.
+/// What no package describes: the stores of Alibaba Cloud and Tencent Cloud have clients without models; one published key of PolarDB-X 2.0 is none
+/// of the API's description; the products whose resource plans can be asked for stand in the manual of the package alone, and the engine of DocumentDB
+/// in the documents of RDS; and how large a page may be where neither the model nor its text says so. There the size is
+/// - the default, where at least that is said: certificates, Memcached instances and serverless caches;
+/// - 50 for Lindorm and PolarDB-X 2.0, as the vendor's own Terraform provider asks for (`PageSizeLarge`); the text of the latter ends before its values;
+/// - 50 for PolarDB-X 1.0 and for domains, whose references give no bound either;
+/// - 100 for API Gateway and 50 for MemoryDB, whose pages are gone on from by a token, however short they are;
+/// - 1,000 for EC2, as its reference says (`DescribeInstances`, `MaxResults`) and its model does not.
+///
+/// Should one of them answer with shorter pages than that, its list is read to the end all the same.
 const NOT_DESCRIBED: &[&str] = &[
+    "aliyun_cas ListUserCertificateOrder: ShowSize: only a default of 50 is said",
+    "aliyun_domain QueryDomainList: PageSize: nothing says how large a page may be, 50 is asked for",
+    "aliyun_lindorm GetLindormInstanceList: PageSize: nothing says how large a page may be, 50 is asked for",
     "aliyun_oss GetBucketInfo: no package describes it",
     "aliyun_oss ListBuckets: no package describes it",
+    "aliyun_polardbx_1 DescribeDrdsInstances: PageSize: nothing says how large a page may be, 50 is asked for",
+    "aliyun_polardbx_2 DescribeDBInstances: PageSize: nothing says how large a page may be, 50 is asked for",
     "aliyun_polardbx_2 DescribeDBInstances: no member ClassCode",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes CDN",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes cdi",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes cdnflowbag",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes dcdn",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes flowbag",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes hbr",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes hdr",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes live",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes ossbag",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes ots",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes sls",
+    "aliyun_resource_package QueryResourcePackageInstances: ProductCode: nothing says that it takes vod",
+    "aws_documentdb DescribeDBInstances: Filters.Filter.1.Values.Value.1: nothing says that it takes docdb",
+    "aws_ec2 DescribeInstances: MaxResults: nothing says how large a page may be, 1000 is asked for",
+    "aws_elasticache_serverless DescribeServerlessCaches: MaxResults: only a default of 50 is said",
+    "aws_gateway GetApis: maxResults: nothing says how large a page may be, 100 is asked for",
+    "aws_memorydb DescribeClusters: MaxResults: nothing says how large a page may be, 50 is asked for",
     "tencentcloud_cos GetService: no package describes it",
+    "tencentcloud_memcached DescribeInstances: Limit: only a default of 100 is said",
 ];
 
 /// Names that sound like secrets and are none: where a secret lies, whether one is needed, and passwords that the cloud writes as `****`.
@@ -58,6 +93,19 @@ fn python(environment: &Path, script: &str, arguments: &[&Path], input: &Json) -
     String::from_utf8(output.stdout).expect("a text")
 }
 
+/// What simcloud takes for the size of a page: it has that from the documents, too.
+fn bound(call: &Call, parameter: &str) -> Json {
+    let service = if call.action().service == "memory-db" { "memorydb" } else { call.action().service };
+    let bound = PAGE_BOUNDS
+        .iter()
+        .find(|(of, action, name, _)| (*of, *action, *name) == (service, call.action().action, parameter));
+    match bound {
+        Some((_, _, _, Bound::One(sizes))) => json!(sizes),
+        Some((_, _, _, bound)) => json!(bound.most()),
+        None => Json::Null,
+    }
+}
+
 /// A call as the script reads it; none where its protocol is its own.
 fn described(call: &Call) -> Option<Json> {
     let wire = match call.wire() {
@@ -71,8 +119,13 @@ fn described(call: &Call) -> Option<Json> {
             json!({ "version": version, "method": method, "path": path, "model": model, "protocol": "rest-json" })
         }
         Wire::Store { .. } => json!({ "protocol": "rest-xml" }),
+        Wire::Own if call.action().service == "ec2" => {
+            json!({ "version": "2016-11-15", "model": "ec2", "protocol": "ec2" })
+        }
         Wire::Own => return None,
     };
+    // Its own API takes the reservations off.
+    let items = if matches!(call.wire(), Wire::Own) { "Reservations.0.Instances" } else { call.list.items };
     let (size, paths) = match call.list.paging {
         Paging::Whole => (None, Vec::new()),
         Paging::Numbers { size, most, total, .. } => {
@@ -83,14 +136,14 @@ fn described(call: &Call) -> Option<Json> {
         }
         Paging::Tokens { next, size, .. } => (size, vec![(next, "text")]),
     };
-    // A total in a header is text, where an API writes it so.
-    let paths: Vec<(&str, &str)> = paths
-        .into_iter()
-        .map(|(path, kind)| (path, if path.starts_with("Headers.") { "any" } else { kind }))
-        .collect();
+    // A total in a header is text, and that of resource plans is, too.
+    let is_text = |path: &str| path.starts_with("Headers.") || path == "Data.TotalCount";
+    let paths: Vec<(&str, &str)> =
+        paths.into_iter().map(|(path, kind)| (path, if is_text(path) { "any" } else { kind })).collect();
     Some(json!({
         "who": call.collector.description.name, "cloud": call.cloud().key(), "wire": wire, "service": call.action().service,
-        "action": call.action().action, "parameters": call.parameters, "size": size, "paths": paths, "items": call.list.items,
+        "action": call.action().action, "parameters": call.parameters, "size": size, "paths": paths, "items": items,
+        "values": call.values, "bound": size.map(|(name, _)| bound(call, name)),
         "id": call.list.id, "members": call.members, "hide": call.collector.hide,
     }))
 }
@@ -104,7 +157,8 @@ fn every_call_is_as_the_vendors_describe_it() {
     let input: Vec<Json> =
         declarations().into_iter().flat_map(calls).filter_map(|call| described(&call)).collect();
     assert!(input.len() > 60, "{}", input.len());
-    let wrong = python(&others, "check.py", &[&site(&aws), &site(&others)], &json!(input));
+    let given = json!({ "calls": input, "ec2": funchost_collectors::measured::ec2_shapes() });
+    let wrong = python(&others, "check.py", &[&site(&aws), &site(&others)], &given);
     let wrong: Vec<String> = serde_json::from_str(&wrong).expect("JSON");
     let harmless =
         |text: &str| NO_SECRETS.iter().any(|name| text.ends_with(&format!(": {name} may be seen")));
@@ -134,4 +188,82 @@ fn the_shapes_are_those_of_the_service_models() {
         "make collectors/src/aws/shapes.json anew: tests/vendor/shapes.py with {}",
         json!(wanted)
     );
+}
+
+/// What the service models of AWS say of themselves, by the host's name: they begin with it.
+fn aws_models(site: &Path) -> BTreeMap<String, Vec<Json>> {
+    let mut models: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    let folders = |path: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("an entry").path());
+        entries.filter(|path| path.is_dir()).collect()
+    };
+    for version in folders(&site.join("botocore/data")).iter().flat_map(|service| folders(service)) {
+        let Ok(file) = std::fs::File::open(version.join("service-2.json.gz")) else { continue };
+        let mut head = vec![0; 8192];
+        let mut read = 0;
+        let mut unpacked = flate2::read::GzDecoder::new(file);
+        while read < head.len() {
+            match unpacked.read(&mut head[read..]).expect("a model can be unpacked") {
+                0 => break,
+                count => read += count,
+            }
+        }
+        let text = String::from_utf8_lossy(&head[..read]).into_owned();
+        let (_, after) = text.split_once("\"metadata\":").expect("a model says what it is");
+        let metadata = serde_json::Deserializer::from_str(after).into_iter::<Json>().next();
+        let metadata = metadata.expect("metadata").expect("JSON");
+        let host = metadata["endpointPrefix"].as_str().expect("a host").to_owned();
+        models.entry(host).or_default().push(metadata);
+    }
+    models
+}
+
+/// What scripts can call without further words has the version, protocol and target that the vendors' SDKs have.
+#[test]
+fn the_services_that_scripts_name_are_as_the_vendors_have_them() {
+    let (aws, others) = (
+        site(&environment("moto", "tests/moto/requirements.txt")),
+        site(&environment("vendor", "tests/vendor/requirements.txt")),
+    );
+    let models = aws_models(&aws);
+    assert!(models.len() > 300, "{}", models.len());
+    let mut wrong = Vec::new();
+    let all = known();
+    assert!(all.len() > 60, "{}", all.len());
+    for (cloud, service, how) in &all {
+        let of_model =
+            |fits: &dyn Fn(&Json) -> bool| models.get(*service).is_some_and(|models| models.iter().any(fits));
+        let speaks = |model: &Json, protocol: &str| {
+            model["protocol"] == protocol
+                || model["protocols"].as_array().is_some_and(|all| all.iter().any(|one| one == protocol))
+        };
+        let right = match (cloud, how) {
+            (Cloud::Aliyun, How::Rpc { version }) => {
+                // Two hosts have another name than their product.
+                let product = match *service {
+                    "metrics" => "cms",
+                    "mongodb" => "dds",
+                    product => product,
+                };
+                let package =
+                    format!("alibabacloud_{}{}", product.replace('-', "_"), version.replace('-', ""));
+                others.join(package).is_dir()
+            }
+            (Cloud::Tencent, How::Json3 { version }) => {
+                others.join(format!("tencentcloud/{service}/v{}", version.replace('-', ""))).is_dir()
+            }
+            (Cloud::Aws, How::Query { version, style }) => of_model(&|model| {
+                let protocol = if *style == Style::Plain { "ec2" } else { "query" };
+                model["apiVersion"] == *version && speaks(model, protocol)
+            }),
+            (Cloud::Aws, How::Json { target, version }) => of_model(&|model| {
+                model["targetPrefix"] == *target && model["jsonVersion"] == *version && speaks(model, "json")
+            }),
+            _ => false,
+        };
+        if !right {
+            wrong.push(format!("{} {service}: {how:?}", cloud.key()));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }

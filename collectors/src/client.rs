@@ -46,6 +46,8 @@ pub(crate) struct Request<'call, T> {
     pub(crate) region: &'call str,
     /// What.
     pub(crate) action: &'static Action,
+    /// How many metrics it asks for, where the cloud bills by them; else 0.
+    pub(crate) metrics: u64,
     /// How it is asked.
     pub(crate) make: &'call Make<'call>,
     /// How the answer is read.
@@ -101,6 +103,7 @@ pub(crate) async fn send<T>(
         account: &account.identity(),
         region: request.region,
         action: request.action,
+        metrics: request.metrics,
         counts: &run.counts,
         request: &make,
         read: &read,

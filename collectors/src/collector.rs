@@ -54,13 +54,10 @@ pub struct Description {
 }
 
 impl Description {
-    /// The other spellings of the package's id: newer manuals say `integration` for `guance`, and some of them `alibabacloud` for `aliyun`.
+    /// The other spellings of the package's id.
     #[must_use]
     pub fn aliases(&self) -> Vec<String> {
-        let Some(rest) = self.package.strip_prefix("guance_") else { return Vec::new() };
-        let mut aliases = vec![format!("integration_{rest}")];
-        aliases.extend(rest.strip_prefix("aliyun_").map(|rest| format!("integration_alibabacloud_{rest}")));
-        aliases
+        aliases(self.package)
     }
 
     /// Is this one of the spellings of the package's id?
@@ -74,6 +71,15 @@ impl Description {
     pub fn shelf(&self, region: &str) -> String {
         if self.name == self.measurement { region.to_owned() } else { format!("{region}\n{}", self.name) }
     }
+}
+
+/// The other spellings of a package's id: newer manuals say `integration` for `guance`, and some of them `alibabacloud` for `aliyun`.
+#[must_use]
+pub fn aliases(package: &str) -> Vec<String> {
+    let Some(rest) = package.strip_prefix("guance_") else { return Vec::new() };
+    let mut aliases = vec![format!("integration_{rest}")];
+    aliases.extend(rest.strip_prefix("aliyun_").map(|rest| format!("integration_alibabacloud_{rest}")));
+    aliases
 }
 
 /// One API call of a collector.
@@ -182,6 +188,8 @@ pub enum Source {
     Mapped(&'static Source, &'static [(&'static str, &'static str)]),
     /// The region that was asked.
     Region,
+    /// The value of the parameter by which the list was asked for several times.
+    Asked,
     /// The whole item.
     Item,
     /// The collector's own code, as its page says.

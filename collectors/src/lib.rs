@@ -11,6 +11,7 @@ pub mod clock;
 pub mod collector;
 mod digest;
 pub mod estimate;
+pub mod left_out;
 mod link;
 #[doc(hidden)]
 pub mod measured;
@@ -60,6 +61,7 @@ pub static COLLECTORS: &[&dyn Collector] = &[
     &aliyun::market::lindorm::LINDORM,
     &aliyun::market::polardbx_1::POLARDBX_1,
     &aliyun::market::polardbx_2::POLARDBX_2,
+    &aliyun::market::resource_package::RESOURCE_PACKAGE,
     &aws::ec2::EC2,
     &aws::cloudwatch::CLOUDWATCH,
     &aws::market::rds::RDS,
@@ -94,4 +96,14 @@ pub static COLLECTORS: &[&dyn Collector] = &[
 pub fn collector(script_id: &str) -> Option<&'static dyn Collector> {
     let package = script_id.strip_suffix("__main")?;
     COLLECTORS.iter().copied().find(|collector| collector.description().is_package(package))
+}
+
+/// What to say about a region that its cloud is not known to have; none where it is a known one.
+#[must_use]
+pub fn region_hint(cloud: account::Cloud, region: &str) -> Option<String> {
+    match cloud {
+        account::Cloud::Aliyun => aliyun::endpoint::region_hint(region),
+        account::Cloud::Aws => aws::endpoint::region_hint(region),
+        account::Cloud::Tencent => tencentcloud::endpoint::region_hint(region),
+    }
 }

@@ -1,4 +1,4 @@
-//! What the benches measure: answers of each cloud as they come, and their reading without a call. For nobody else.
+//! What the benches measure: answers of each cloud as they come, and their reading without a call; and a table that a test compares. For nobody else.
 
 use crate::aliyun;
 use crate::aws::{cloudwatch, ec2};
@@ -54,6 +54,12 @@ pub fn aliyun_data(instances: usize, minutes: i64) -> Reading {
 pub fn tencent_data(instances: usize, minutes: i64) -> Reading {
     let (answer, count, read) = tencentcloud::monitor::measured::data(instances, minutes);
     (answer, count, Box::new(read))
+}
+
+/// The table by which EC2's answers are read, for those who compare it with the service model: by structure and wire name, the SDKs' name and type.
+#[must_use]
+pub fn ec2_shapes() -> serde_json::Value {
+    ec2::shapes()
 }
 
 /// `DescribeInstances`.

@@ -6,7 +6,7 @@
 mod how;
 mod paging;
 
-pub use how::{How, Style};
+pub use how::{How, Style, known};
 pub use paging::{Pages, WrittenPaging};
 
 use crate::account::Cloud;
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 /// Calls a second of an action that no collector declares: well below what any of the clouds allows.
-const RATE: f64 = 5.0;
+pub const RATE: f64 = 5.0;
 
 /// What may be said beside a call's parameters.
 #[derive(Clone, Debug, Default, Deserialize)]

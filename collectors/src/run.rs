@@ -68,6 +68,12 @@ pub struct Run {
 }
 
 impl Run {
+    /// When the run started, nanoseconds, by the cloud's clock as its answers told it: the time of objects. This machine's clock may be hours off.
+    #[must_use]
+    pub fn time(&self) -> i64 {
+        self.started.saturating_add(self.calls.offset(self.account.cloud))
+    }
+
     /// Hands something over. The host that no longer listens is ending the run: what is sent then is lost on purpose.
     pub async fn send(&self, output: Output) {
         drop(self.output.send(output).await);

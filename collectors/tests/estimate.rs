@@ -146,6 +146,13 @@ async fn every_collector_says_the_least_before_anything_is_known() {
             "tencentcloud_monitor" => {
                 json!({ "regions": ["ap-shanghai"], "targets": [{ "namespace": "QCE/CVM", "metrics": "ALL" }] })
             }
+            _ if collector.declaration().is_some_and(|declared| declared.by_products) => {
+                json!({ "products": ["ossbag"] })
+            }
+            // A product that is in a few places is asked for in one of them.
+            _ if collector.declaration().is_some_and(|declared| !declared.sites.is_empty()) => {
+                json!({ "regions": collector.declaration().map(|declared| &declared.sites[..1]) })
+            }
             // A product without regions takes none.
             _ if !description.configuration.iter().any(|key| key.name == "regions") => json!({}),
             _ => json!({ "regions": ["cn-north-1"] }),

@@ -23,7 +23,12 @@ impl Clock {
 
     /// As a `Date` header.
     pub(crate) fn date(&self) -> String {
-        time(self.now()).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        self.date_ahead(0)
+    }
+
+    /// The same of a clock that is so many seconds ahead.
+    pub(crate) fn date_ahead(&self, seconds: i64) -> String {
+        time(self.now() + seconds).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     }
 }
 

@@ -58,6 +58,8 @@ pub enum FaultKind {
     TopLevelMessage,
     /// The answer's page token is the request's again.
     RepeatedToken,
+    /// `GetMonitorData`: instances are called `vm_uuid`, and there is a series more, of one that nobody asked for.
+    OtherDimensions,
 }
 
 /// The faults that wait.

@@ -16,7 +16,8 @@ pub use aliyun::{AliyunEstate, AliyunFault, AliyunKeys, AliyunObject, AliyunProd
 pub use aws::{AwsEstate, DatabaseTruth, InstanceTruth, Keys, MetricTruth, Statistics};
 pub use datakit::{DataKit, DataKitBehaviour, FieldValue, ReceivedPoint, WriteRequest};
 pub use faults::{Fault, FaultKind};
-pub use market::{MarketCall, MarketItems, MarketPaging};
+pub use market::bounds::{BOUNDS as PAGE_BOUNDS, Bound};
+pub use market::{MarketCall, MarketCut, MarketItems, MarketPaging};
 pub use tencent::{TencentEstate, TencentInstance, TencentKeys, TencentMetric, TencentObject};
 
 use aliyun::Aliyun;
@@ -216,6 +217,13 @@ impl Simcloud {
     #[must_use]
     pub fn metrics(&self, region: &str) -> Vec<MetricTruth> {
         self.aws.estate().metrics(region).to_vec()
+    }
+
+    /// CloudWatch has this metric of these series in every region, beside its own: namespaces and dimensions.
+    pub fn measure(&self, measured: &[(&str, Vec<(String, String)>)], metric: &str) {
+        let owned =
+            |(namespace, dimensions): &(&str, Vec<(String, String)>)| series(namespace, metric, dimensions);
+        self.aws.estate().measure(measured.iter().map(owned).collect());
     }
 
     /// A datapoint as it is now; `timestamp` in seconds.

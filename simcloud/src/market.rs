@@ -3,6 +3,8 @@
 //!
 //! Owns the answers. Who may call, and how an answer is written, the clouds know. A parameter that the table does not have is refused.
 
+pub(crate) mod bounds;
+
 use crate::server::Asked;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -43,6 +45,30 @@ pub struct MarketCall {
     pub more: Vec<Value>,
     /// Are members written small on the wire.
     pub small: bool,
+    /// Pages are shorter than the documents say.
+    pub cut: Option<MarketCut>,
+    /// The count says so many items more than there are.
+    pub hidden: usize,
+}
+
+/// How a server answers with shorter pages than it was asked for, which it does without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarketCut {
+    /// A page's place is reckoned by the size that was asked for, and only so many of its items are shown.
+    Shows(usize),
+    /// The size that was asked for is replaced by this one, in a page's place too.
+    Counts(usize),
+}
+
+impl MarketCut {
+    /// The size for a page's place, and how many items it shows.
+    fn of(cut: Option<Self>, asked: usize) -> (usize, usize) {
+        match cut {
+            None => (asked, asked),
+            Some(Self::Shows(most)) => (asked, asked.min(most)),
+            Some(Self::Counts(most)) => (asked.min(most), asked.min(most)),
+        }
+    }
 }
 
 /// Which items a call answers with.
@@ -69,8 +95,8 @@ pub enum MarketPaging {
         number: String,
         /// The parameter of the size.
         size: String,
-        /// The largest.
-        most: usize,
+        /// By which the estate is made: two pages of it and one item more.
+        page: usize,
         /// Where the count stands.
         total: Option<String>,
         /// The first page's.
@@ -82,8 +108,8 @@ pub enum MarketPaging {
         offset: String,
         /// The parameter of the size.
         limit: String,
-        /// The largest.
-        most: usize,
+        /// By which the estate is made: two pages of it and one item more.
+        page: usize,
         /// Where the count stands.
         total: String,
     },
@@ -93,13 +119,12 @@ pub enum MarketPaging {
         token: String,
         /// Where an answer has it.
         next: String,
-        /// The parameter of the size, and the largest.
-        size: Option<(String, usize)>,
+        /// The parameter of the size.
+        size: Option<String>,
     },
 }
 
-/// What pages by tokens hold at most.
-const PAGE: usize = 2;
+const PAGE: usize = MarketCall::TOKENS;
 
 /// Tables that can be replaced while the double runs.
 #[derive(Debug, Default)]
@@ -162,6 +187,9 @@ fn in_path(known: &str, path: &str) -> Option<BTreeMap<String, Value>> {
 }
 
 impl MarketCall {
+    /// What pages by tokens hold at most.
+    pub const TOKENS: usize = 2;
+
     /// How many items there are for a region, and for each variant.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -172,8 +200,8 @@ impl MarketCall {
         match (&self.of, &self.paging) {
             (MarketItems::Many, MarketPaging::Whole) => 3,
             (MarketItems::Many, MarketPaging::Tokens { .. }) => 2 * PAGE + 1,
-            (MarketItems::Many, MarketPaging::Numbers { most, .. } | MarketPaging::Offsets { most, .. }) => {
-                2 * most + 1
+            (MarketItems::Many, MarketPaging::Numbers { page, .. } | MarketPaging::Offsets { page, .. }) => {
+                2 * page + 1
             }
             _ => 1,
         }
@@ -253,27 +281,36 @@ impl MarketCall {
             let value = value.ok_or_else(|| format!("{name} is missing"))?;
             text(&value).parse::<usize>().map_err(|_| format!("{name} is {value}"))
         };
-        let sized = |name: &str, value: Option<Value>, most: usize| match number(name, value)? {
-            size if (1..=most).contains(&size) => Ok(size),
-            size => Err(format!("{name} is {size}, 1 to {most} are allowed")),
+        let sized = |name: &str, value: Option<Value>| {
+            let size = number(name, value)?;
+            let bound = bounds::of(&self.service, &self.action, name)
+                .ok_or_else(|| format!("no document is known that says how large {name} may be"))?;
+            bound.takes(size).then_some(size).ok_or_else(|| format!("{name} is {size}: {bound}"))
         };
         let count = all.len();
+        let says = json!(count + self.hidden);
         let (start, size, mut more) = match &self.paging {
             MarketPaging::Whole => (0, count, Vec::new()),
-            MarketPaging::Numbers { number: name, size, most, total, first } => {
+            MarketPaging::Numbers { number: name, size, total, first, .. } => {
                 let page = number(name, take(name))?
                     .checked_sub(*first)
                     .ok_or(format!("{name} begins with {first}"))?;
-                let size = sized(size, take(size), *most)?;
-                (page * size, size, total.iter().map(|total| (total.as_str(), json!(count))).collect())
+                let (place, shown) = MarketCut::of(self.cut, sized(size, take(size))?);
+                (page * place, shown, total.iter().map(|total| (total.as_str(), says.clone())).collect())
             }
-            MarketPaging::Offsets { offset, limit, most, total } => {
+            MarketPaging::Offsets { offset, limit, total, .. } => {
                 let start = number(offset, take(offset))?;
-                (start, sized(limit, take(limit), *most)?, vec![(total.as_str(), json!(count))])
+                let asked = sized(limit, take(limit))?;
+                if bounds::WHOLE_PAGES.contains(&(self.service.as_str(), self.action.as_str()))
+                    && start % asked != 0
+                {
+                    return Err(format!("{offset} is {start}: a multiple of {limit} is wanted"));
+                }
+                (start, MarketCut::of(self.cut, asked).1, vec![(total.as_str(), says)])
             }
             MarketPaging::Tokens { token, next, size } => {
-                if let Some((name, most)) = size {
-                    sized(name, take(name), *most)?;
+                if let Some(name) = size {
+                    sized(name, take(name))?;
                 }
                 let start = match take(token) {
                     None => 0,

@@ -5,6 +5,7 @@ use super::table::Table;
 use clap::Args;
 use funchost_collectors::COLLECTORS;
 use funchost_collectors::collector::{Description, Reported};
+use funchost_collectors::left_out::{LEFT_OUT, left_out};
 use funchost_collectors::mistake::nearest;
 use funchost_collectors::point::Category;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 pub(super) struct CollectorsArguments {
     /// One collector, by name or package id: `aws_ec2`, `guance_aws_ec2`
     name: Option<String>,
-    /// Write a page for each collector into this folder, in English and in Chinese
+    /// Write a page for each collector into this folder: collectors/ in English, zh-CN/collectors/ in Chinese
     #[arg(long, value_name = "DIR", conflicts_with = "name")]
     markdown: Option<PathBuf>,
 }
@@ -31,6 +32,11 @@ pub(super) fn main(surroundings: &Surroundings, arguments: &CollectorsArguments)
     let found =
         descriptions().find(|description| description.name == wanted || description.is_package(wanted));
     let Some(description) = found else {
+        if let Some(left_out) = left_out(wanted) {
+            surroundings
+                .say(&format!("error: {}\nhint: `funchost collectors` lists what is", left_out.message()));
+            return 2;
+        }
         let names = || descriptions().flat_map(|description| [description.name, description.package]);
         let hint = match nearest(wanted, names()) {
             Some(name) => format!("did you mean `{name}`?"),
@@ -59,8 +65,11 @@ pub(super) fn list() -> String {
             format!("{} min", description.interval.as_secs() / 60),
         ]);
     }
+    let mut others: Vec<&str> = LEFT_OUT.iter().map(|row| row.package).collect();
+    others.retain(|package| !package.starts_with("guance_huaweicloud_"));
     format!(
-        "{table}\n`funchost collectors NAME` shows the configuration, the permissions, and every tag and field.\n"
+        "{table}\nNot collected, of the market's packages (`funchost collectors PACKAGE` says why): all of Huawei Cloud, {}.\n`funchost collectors NAME` shows the configuration, the permissions, and every tag and field.\n",
+        others.join(", ")
     )
 }
 

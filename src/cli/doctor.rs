@@ -14,8 +14,8 @@ use clap::Args;
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::call::{Answered, Asked, CallError, CallPath, Counts, Fault, Options, Tap};
 use funchost_collectors::clock::{Clock, SECOND};
-use funchost_collectors::collector::{Failure, MarkId, MarkKey, Window};
-use funchost_collectors::point::Text;
+use funchost_collectors::collector::{Failure, MarkId, MarkKey, Output, Window};
+use funchost_collectors::point::{Point, Text};
 use funchost_collectors::request::{Named, Options as RequestOptions};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
 use funchost_collectors::{aliyun, aws, tencentcloud};
@@ -152,16 +152,20 @@ async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &Docto
     };
     for (id, datakit) in &config.datakits {
         let what = format!("DataKit `{id}`");
-        match DataKit::new(id, datakit.url.expose(), calls.http().clone()) {
+        match DataKit::new(id, datakit.url.expose(), calls.http_for(datakit.url.expose())) {
             Err(error) => findings.wrong(&what, &error.to_string(), ""),
-            Ok(datakit) => match datakit.check().await {
-                Ok(()) => findings.well(&what, "takes points (a dry write, nothing was stored)"),
-                Err(why) => findings.wrong(
-                    &what,
-                    &why,
-                    &format!("start DataKit there, or set `[datakits.{id}]` url in {FILE_NAME}"),
-                ),
-            },
+            Ok(datakit) => {
+                let datakit = datakit.with_clock(surroundings.clock.clone());
+                match datakit.check().await {
+                    Ok(()) => findings.well(&what, "takes points (a dry write, nothing was stored)"),
+                    Err(why) => findings.wrong(
+                        &what,
+                        &why,
+                        &format!("start DataKit there, or set `[datakits.{id}]` url in {FILE_NAME}"),
+                    ),
+                }
+                datakit_clock(findings, &what, datakit.ahead());
+            }
         }
     }
     let Some(script) = &arguments.script else {
@@ -181,7 +185,14 @@ async fn state(findings: &mut Findings<'_>, config: &Config) {
     let shown =
         config.database.as_ref().map_or_else(|| config.state.display().to_string(), ToString::to_string);
     match super::open_state(findings.surroundings, config).await {
-        Ok(_) => findings.well("state", &shown),
+        Ok(state) => {
+            findings.well("state", &shown);
+            for (id, _, points, _) in state.store.outbox_sizes().await.unwrap_or_default() {
+                if !config.datakits.contains_key(&id) {
+                    findings.doubtful("outbox", &crate::runner::stranger(&id, points), "");
+                }
+            }
+        }
         Err(refusal) => {
             findings.wrong("state", &refusal.message, "");
             return;
@@ -222,7 +233,7 @@ fn size(bytes: u64) -> String {
     if bytes >= 1 << 30 { format!("{} GiB", bytes >> 30) } else { format!("{} MiB", bytes >> 20) }
 }
 
-/// Is a proxy in the way?
+/// Is a proxy in the way? Never of a DataKit on this machine.
 fn proxy(findings: &mut Findings<'_>) -> bool {
     let variables = &findings.surroundings.variables;
     let set = |name: &str| {
@@ -236,16 +247,8 @@ fn proxy(findings: &mut Findings<'_>) -> bool {
         findings.well("proxy", "none");
         return false;
     }
-    let words = format!("{} is set: requests go through it", names.join(", "));
-    if set("NO_PROXY") {
-        findings.well("proxy", &format!("{words}, but for the hosts in NO_PROXY"));
-    } else {
-        findings.doubtful(
-            "proxy",
-            &words,
-            "put DataKit's host into NO_PROXY: export NO_PROXY=localhost,127.0.0.1",
-        );
-    }
+    let except = if set("NO_PROXY") { "this machine and the hosts in NO_PROXY" } else { "this machine" };
+    findings.well("proxy", &format!("{} is set: requests go through it, but for {except}", names.join(", ")));
     true
 }
 
@@ -457,9 +460,27 @@ impl Tap for Once {
     }
 }
 
-/// Remembers nothing: every collector begins as if it had never run.
+/// Objects by account, class and region.
+type Found = BTreeMap<(String, String, String), Vec<Arc<BTreeMap<Text, Text>>>>;
+
+/// Remembers nothing but the objects that this examination itself has seen: every collector begins as if it had never run, and metrics
+/// are asked for by the objects before them.
 struct Blank {
     clock: Arc<dyn Clock>,
+    account: String,
+    found: Arc<Mutex<Found>>,
+}
+
+impl Blank {
+    fn keep(found: &Mutex<Found>, one: &Prepared, region: &Text, points: Vec<Point>) {
+        let description = one.collector.description();
+        let mut found = lock(found);
+        for point in points {
+            let shelf = description.shelf(region);
+            let key = (one.account.identity(), description.measurement.to_owned(), shelf.to_string());
+            found.entry(key).or_default().push(Arc::new(point.tags.into_iter().collect()));
+        }
+    }
 }
 
 #[async_trait::async_trait]
@@ -482,8 +503,9 @@ impl Memory for Blank {
         Ok(windows.collect())
     }
 
-    async fn objects(&self, _: &str, _: &str) -> Result<Vec<Arc<BTreeMap<Text, Text>>>, Failure> {
-        Ok(Vec::new())
+    async fn objects(&self, class: &str, region: &str) -> Result<Vec<Arc<BTreeMap<Text, Text>>>, Failure> {
+        let key = (self.account.clone(), class.to_owned(), region.to_owned());
+        Ok(lock(&self.found).get(&key).cloned().unwrap_or_default())
     }
 }
 
@@ -533,6 +555,7 @@ async fn clouds(
         findings.doubtful("keys and permissions", "not examined: no call was made", hint);
         return;
     }
+    let found: Arc<Mutex<Found>> = Arc::default();
     for (identity, ones) in &accounts {
         tap.begin(identity);
         let account = &ones[0].account;
@@ -541,7 +564,7 @@ async fn clouds(
         }
         clock(findings, calls, account.cloud);
         for one in ones {
-            permissions(findings, calls, tap, one).await;
+            permissions(findings, calls, tap, one, &found).await;
         }
     }
 }
@@ -561,7 +584,8 @@ fn run(
     one: &Prepared,
     calls: &Arc<CallPath>,
     clock: &Arc<dyn Clock>,
-    output: tokio::sync::mpsc::Sender<funchost_collectors::collector::Output>,
+    found: &Arc<Mutex<Found>>,
+    output: tokio::sync::mpsc::Sender<Output>,
 ) -> Run {
     Run {
         account: one.account.clone(),
@@ -569,7 +593,11 @@ fn run(
         started: clock.now(),
         calls: calls.clone(),
         counts: Arc::new(Counts::default()),
-        memory: Arc::new(Blank { clock: clock.clone() }),
+        memory: Arc::new(Blank {
+            clock: clock.clone(),
+            account: one.account.identity(),
+            found: found.clone(),
+        }),
         filter: None,
         output,
     }
@@ -599,7 +627,7 @@ async fn who(findings: &mut Findings<'_>, calls: &Arc<CallPath>, ones: &[&Prepar
         }
     };
     let (output, _) = tokio::sync::mpsc::channel(1);
-    let run = run(ones[0], calls, &findings.surroundings.clock, output);
+    let run = run(ones[0], calls, &findings.surroundings.clock, &Arc::default(), output);
     match named.ask(&run, &region, &[]).await {
         Ok(answer) => {
             let member = |name: &str| answer.get(name).and_then(funchost_collectors::objects::text);
@@ -614,6 +642,22 @@ async fn who(findings: &mut Findings<'_>, calls: &Arc<CallPath>, ones: &[&Prepar
             findings.wrong(&what, &error.to_string(), &hint);
             false
         }
+    }
+}
+
+/// How far DataKit's clock is from this one, where that is worth a word.
+fn datakit_clock(findings: &mut Findings<'_>, what: &str, ahead: Option<i64>) {
+    let seconds = ahead.unwrap_or_default() / SECOND;
+    let words = format!(
+        "this machine is {} s {}; DataKit overwrites times that are more than two hours off",
+        seconds.abs(),
+        if seconds > 0 { "behind" } else { "ahead" }
+    );
+    let what = format!("clock against {what}");
+    match seconds.abs() {
+        0..60 => {}
+        60..3600 => findings.doubtful(&what, &words, "set both clocks (NTP)"),
+        _ => findings.wrong(&what, &words, "set both clocks (NTP)"),
     }
 }
 
@@ -637,7 +681,13 @@ fn clock(findings: &mut Findings<'_>, calls: &CallPath, cloud: Cloud) {
 }
 
 /// Tries a collector, each of its actions once, and says how each went.
-async fn permissions(findings: &mut Findings<'_>, calls: &Arc<CallPath>, tap: &Arc<Once>, one: &Prepared) {
+async fn permissions(
+    findings: &mut Findings<'_>,
+    calls: &Arc<CallPath>,
+    tap: &Arc<Once>,
+    one: &Prepared,
+    found: &Arc<Mutex<Found>>,
+) {
     let description = one.collector.description();
     let regions = one.spec.regions();
     let actions: Vec<_> = description.actions.iter().filter(|action| action.service != "sts").collect();
@@ -651,12 +701,18 @@ async fn permissions(findings: &mut Findings<'_>, calls: &Arc<CallPath>, tap: &A
     }
     if let Some(region) = regions.first() {
         let (output, mut pages) = tokio::sync::mpsc::channel(4);
-        let run = run(one, calls, &findings.surroundings.clock, output);
+        let run = run(one, calls, &findings.surroundings.clock, found, output);
         let spec = one.spec.clone();
         let region = region.clone();
         let work = tokio::time::timeout(TRIAL, async move { spec.collect(&run, &[region]).await });
-        // What is found goes nowhere.
-        let drain = async { while pages.recv().await.is_some() {} };
+        // What is found goes no further than to the collectors that follow.
+        let drain = async {
+            while let Some(page) = pages.recv().await {
+                if let Output::Objects { region, points } = page {
+                    Blank::keep(found, one, &region, points);
+                }
+            }
+        };
         let _ = tokio::join!(work, drain);
     }
     let mut well = Vec::new();

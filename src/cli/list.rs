@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 #[derive(Args)]
 pub(super) struct ListArguments {
-    /// The scripts; without any, all of the library: `scripts` in funchost.toml, else the folder `scripts`
+    /// The scripts; without any, all of the library: `scripts` in funchost.toml, else the folder `scripts`, else the current folder
     scripts: Vec<PathBuf>,
 }
 
@@ -20,7 +20,7 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Lis
             return 2;
         }
     };
-    let library = config.scripts.clone().unwrap_or_else(|| surroundings.directory.join("scripts"));
+    let library = super::library(surroundings, &config);
     let paths = if arguments.scripts.is_empty() {
         match scripts_of(&library) {
             Ok(paths) => paths,
@@ -68,14 +68,14 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Lis
     if failed { 2 } else { 0 }
 }
 
-/// `<library>/<set>/<script>.rhai`, sorted.
-fn scripts_of(library: &Path) -> std::io::Result<Vec<PathBuf>> {
+/// `<library>/<set>/<script>.rhai`, sorted. Folders that cannot be read hold none.
+pub(super) fn scripts_of(library: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut scripts = Vec::new();
     for set in std::fs::read_dir(library)? {
         let set = set?.path();
         if set.is_dir() {
-            for script in std::fs::read_dir(set)? {
-                let script = script?.path();
+            for script in std::fs::read_dir(set).into_iter().flatten().flatten() {
+                let script = script.path();
                 if script.extension().is_some_and(|ending| ending == "rhai") {
                     scripts.push(script);
                 }

@@ -31,6 +31,7 @@ use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::call::{SharedRates, Tap};
 use funchost_collectors::clock::{Clock, SystemClock};
+use secrecy::ExposeSecret as _;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,7 +65,7 @@ enum Command {
     Plan(plan::PlanArguments),
     /// Check scripts without calling a cloud
     Check(check::CheckArguments),
-    /// Run scripts by their crontabs, answer calls and show what happens, until it is stopped
+    /// Run scripts by their crontabs, answer calls and show them, until it is stopped
     Serve(serve::ServeArguments),
     /// What ran, what did not, and why: the list, or one run
     Runs(runs::RunsArguments),
@@ -72,7 +73,7 @@ enum Command {
     Logs(runs::LogsArguments),
     /// List the functions that scripts register with DFF.API
     List(list::ListArguments),
-    /// Find out what is wrong: configuration, DataKit, clocks, keys, permissions, endpoints, disk
+    /// Find out what is wrong: configuration, DataKit, clocks, keys, permissions, disk
     Doctor(doctor::DoctorArguments),
     /// Run a script's own tests, without a cloud
     Test(test::TestArguments),
@@ -127,7 +128,9 @@ impl Surroundings {
         let variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty());
+        // https://no-color.org; and a terminal that knows no escapes.
+        let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || variables.get("TERM").is_some_and(|term| term == "dumb");
         Self {
             arguments: std::env::args_os().skip(1).collect(),
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
@@ -173,7 +176,22 @@ impl Surroundings {
         }
         let request =
             LoadRequest { explicit: common.config.clone(), directory: self.directory.clone(), environment };
-        crate::config::load(&request)
+        let config = crate::config::load(&request)?;
+        self.learn(&config);
+        Ok(config)
+    }
+
+    /// Every secret of a configuration, before anything uses it: what is said must not depend on whether a script has read it already.
+    fn learn(&self, config: &Config) {
+        for value in config.env.values().filter(|value| value.secret) {
+            self.masker.learn(value.value.expose_secret());
+        }
+        if let Some(token) = &config.service.token {
+            self.masker.learn(token.expose_secret());
+        }
+        for secret in config.triggers.iter().flat_map(|trigger| crate::hiding::secrets(&trigger.kwargs)) {
+            self.masker.learn(&secret);
+        }
     }
 }
 
@@ -356,6 +374,17 @@ fn tools(
         overlap: run::overlaps(config),
         outbox_limit: config.outbox_limit,
         budgets: config.budgets.clone(),
+    })
+}
+
+/// The library of scripts: the configured one, else the folder `scripts`, else the current folder where script sets lie in it, as
+/// `funchost new` puts them.
+fn library(surroundings: &Surroundings, config: &Config) -> PathBuf {
+    let named = || surroundings.directory.join("scripts");
+    config.scripts.clone().unwrap_or_else(|| {
+        let here = &surroundings.directory;
+        let found = !named().is_dir() && list::scripts_of(here).is_ok_and(|scripts| !scripts.is_empty());
+        if found { here.clone() } else { named() }
     })
 }
 

@@ -5,11 +5,12 @@
 use super::{Common, Surroundings, script_settings};
 use crate::script::{self, Severity};
 use clap::{Args, ValueEnum};
+use funchost_collectors::COLLECTORS;
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::collector::{Collector, Description};
+use funchost_collectors::left_out::left_out;
 use funchost_collectors::mistake::nearest;
 use funchost_collectors::point::Category;
-use funchost_collectors::{COLLECTORS, aliyun, aws, tencentcloud};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -110,7 +111,10 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
         {
             return Err(wrong(format!("`{region}` is not a region's id such as `cn-hangzhou`")));
         }
-        let known = clouds.iter().filter_map(|cloud| unknown(*cloud, region)).collect::<Vec<_>>();
+        let known = clouds
+            .iter()
+            .filter_map(|cloud| funchost_collectors::region_hint(*cloud, region))
+            .collect::<Vec<_>>();
         if known.len() == clouds.len()
             && let Some(words) = known.first()
         {
@@ -169,6 +173,12 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Collector>, String> {
             description.name == wanted || description.is_package(wanted)
         });
         let Some(found) = found else {
+            if let Some(left_out) = left_out(wanted) {
+                return Err(format!(
+                    "{}\nhint: `funchost new --list` shows what there is",
+                    left_out.message()
+                ));
+            }
             let hint = nearest(wanted, descriptions().map(|description| description.name)).map_or_else(
                 || "`funchost new --list` shows what there is".to_owned(),
                 |near| format!("did you mean `{near}`?"),
@@ -182,15 +192,6 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Collector>, String> {
     // Metrics take the names of the objects before them.
     chosen.sort_by_key(|one| one.description().category == Category::Metric);
     Ok(chosen)
-}
-
-/// What to say about a region that a cloud is not known to have.
-fn unknown(cloud: Cloud, region: &str) -> Option<String> {
-    match cloud {
-        Cloud::Aliyun => aliyun::endpoint::region_hint(region),
-        Cloud::Aws => aws::endpoint::region_hint(region),
-        Cloud::Tencent => tencentcloud::endpoint::region_hint(region),
-    }
 }
 
 /// How variables and comments call a cloud.
@@ -343,7 +344,7 @@ fn write(
         }
         let own: Vec<String> = regions
             .iter()
-            .filter(|region| one || unknown(*cloud, region).is_none())
+            .filter(|region| one || funchost_collectors::region_hint(*cloud, region).is_none())
             .map(|region| format!("\"{region}\""))
             .collect();
         let (list, comment) = if own.is_empty() {
@@ -395,7 +396,21 @@ fn constructor(
     for key in description.configuration {
         match key.name {
             "regions" => {
-                let _ = writeln!(text, "            regions: {regions},");
+                // Some products are in a few places alone.
+                let sites = collector.declaration().map_or(&[][..], |declared| declared.sites);
+                let _ = match sites {
+                    [] => writeln!(text, "            regions: {regions},"),
+                    sites => writeln!(
+                        text,
+                        "            regions: {sites:?},    // {}",
+                        pick("the product is nowhere else", "该产品仅有这些地域")
+                    ),
+                };
+            }
+            "products" => {
+                let variants = collector.declaration().and_then(|declared| declared.variants);
+                let products = variants.map_or(&[][..], |(_, products)| products);
+                let _ = writeln!(text, "            products: {products:?},");
             }
             "targets[].namespace" => {
                 text.push_str(pick(

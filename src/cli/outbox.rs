@@ -177,7 +177,7 @@ async fn list(config: &Config, state: &dyn State, arguments: &ListArguments) -> 
         "parcels": parcels.iter().map(|parcel| entry(parcel)).collect::<Vec<_>>(),
     }));
     if parcels.is_empty() {
-        return Ok((0, "nothing waits: DataKit has taken everything\n".into(), document));
+        return Ok((0, "nothing waits\n".into(), document));
     }
     let mut text = String::new();
     let mut table = Table::new(&["datakit", "parcels", "points", "size", ""]);
@@ -211,9 +211,14 @@ async fn list(config: &Config, state: &dyn State, arguments: &ListArguments) -> 
     }
     let all: u64 = state.outbox_sizes().await?.iter().map(|(.., bytes)| bytes).sum();
     text.push_str(&format!(
-        "\n{} of {} are used; the next run sends these points first\n",
+        "\n{} of {} are used{}\n",
         size(all),
-        size(config.outbox_limit)
+        size(config.outbox_limit),
+        if sums.keys().any(|id| config.datakits.contains_key(*id)) {
+            "; the next run that writes to a DataKit sends what waits for it first"
+        } else {
+            ""
+        }
     ));
     Ok((0, text, document))
 }
@@ -238,9 +243,7 @@ async fn send(
     for (id, sum) in sums(&waiting) {
         let (report, why) = match datakits.get(id) {
             Some(datakit) => {
-                let clock = surroundings.clock.as_ref();
-                send_outbox(state.clone(), (id, datakit.clone()), clock, config.outbox_limit, stop.clone())
-                    .await?
+                send_outbox(state.clone(), (id, datakit.clone()), config.outbox_limit, stop.clone()).await?
             }
             None => {
                 let why = format!(
@@ -250,7 +253,7 @@ async fn send(
             }
         };
         let why = why.filter(|_| report.waiting > 0);
-        if report.waiting > 0 || report.rejected > 0 {
+        if report.waiting > 0 || report.rejected > 0 || report.too_old > 0 || report.evicted > 0 {
             code = 1;
         }
         text.push_str(&format!("{id}: {}\n", said(&report)));
@@ -268,7 +271,7 @@ async fn send(
         code = 130;
     }
     if entries.is_empty() {
-        text.push_str("nothing waits: DataKit has taken everything\n");
+        text.push_str("nothing waits\n");
     }
     Ok((code, text, json(&json!({ "datakits": entries }))))
 }

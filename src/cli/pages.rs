@@ -1,4 +1,5 @@
-//! `funchost collectors --markdown DIR`: a page for each collector, in English and in Chinese, made from the registry.
+//! `funchost collectors --markdown DIR`: a page for each collector, in English below `collectors/` and in Chinese below `zh-CN/collectors/`, made
+//! from the registry.
 //!
 //! Owns the words around what the registry says. Nothing of a page is written by hand, so that none grows old.
 
@@ -6,10 +7,13 @@ use super::Surroundings;
 use funchost_collectors::COLLECTORS;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::collector::{Description, Reported, Type};
+use funchost_collectors::left_out::LEFT_OUT;
 use funchost_collectors::point::Category;
 use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// A language of pages.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,16 +32,52 @@ impl Language {
         }
     }
 
-    /// The end of a page's file name.
-    fn ending(self) -> &'static str {
-        self.pick(".md", ".zh-CN.md")
+    /// A text of the registry, where there is one of it in this language.
+    fn said(self, text: &str) -> String {
+        if self == English {
+            return text.to_owned();
+        }
+        if let Some(known) = MEANINGS.get(text) {
+            return known.clone();
+        }
+        // What is mostly code reads alike.
+        match (text.strip_prefix("such as "), text.strip_suffix(" and so on")) {
+            (Some(rest), _) if is_code(rest) => format!("如 {}", rest.replace(", ", "、")),
+            (_, Some(rest)) if is_code(rest) => format!("{} 等", rest.replace(", ", "、")),
+            _ if is_code(text) => text.replace(", ", "、"),
+            _ => text.to_owned(),
+        }
     }
+
+    /// Where the language's pages lie below the folder of the documentation.
+    fn folder(self) -> &'static str {
+        self.pick("collectors", "zh-CN/collectors")
+    }
+
+    /// The same page in the other language.
+    fn other(self, name: &str) -> String {
+        match self {
+            English => format!("[中文](../zh-CN/collectors/{name}.md)"),
+            Chinese => format!("[English](../../collectors/{name}.md)"),
+        }
+    }
+}
+
+/// Texts of the registry in Chinese. The table is part of the program; a test proves that it can be read.
+static MEANINGS: LazyLock<BTreeMap<String, String>> =
+    LazyLock::new(|| toml::from_str(include_str!("meanings.zh.toml")).unwrap_or_default());
+
+/// Is a text nothing but words in code, with commas between them?
+fn is_code(text: &str) -> bool {
+    text.split(", ").all(|part| part.len() > 2 && part.starts_with('`') && part.ends_with('`'))
 }
 
 pub(super) fn main(surroundings: &Surroundings, folder: &Path) -> u8 {
     let path = surroundings.directory.join(folder);
     let files = files();
-    let written = std::fs::create_dir_all(&path)
+    let written = [English, Chinese]
+        .iter()
+        .try_for_each(|language| std::fs::create_dir_all(path.join(language.folder())))
         .and_then(|()| files.iter().try_for_each(|(name, text)| std::fs::write(path.join(name), text)));
     if let Err(error) = written {
         surroundings.say(&format!("error: {} cannot be written: {error}", path.display()));
@@ -51,10 +91,11 @@ pub(super) fn main(surroundings: &Surroundings, folder: &Path) -> u8 {
 fn files() -> Vec<(String, String)> {
     let mut files = Vec::new();
     for language in [English, Chinese] {
-        files.push((format!("README{}", language.ending()), list(language)));
+        let folder = language.folder();
+        files.push((format!("{folder}/README.md"), list(language)));
         for collector in COLLECTORS {
             let description = collector.description();
-            files.push((format!("{}{}", description.name, language.ending()), page(description, language)));
+            files.push((format!("{folder}/{}.md", description.name), page(description, language)));
         }
     }
     files
@@ -91,14 +132,11 @@ fn code(text: &str) -> String {
 
 fn list(language: Language) -> String {
     let pick = |english: &'static str, chinese: &'static str| language.pick(english, chinese);
-    let other = match language {
-        English => "[中文](README.zh-CN.md)",
-        Chinese => "[English](README.md)",
-    };
+    let other = language.other("README");
     let rows = COLLECTORS.iter().map(|collector| {
         let description = collector.description();
         vec![
-            format!("[`{}`]({}{})", description.name, description.name, language.ending()),
+            format!("[`{}`]({}.md)", description.name, description.name),
             title(description, language).to_owned(),
             kind(description, language).to_owned(),
             code(description.measurement),
@@ -108,8 +146,31 @@ fn list(language: Language) -> String {
             },
         ]
     });
+    let left_out = LEFT_OUT.iter().map(|row| {
+        let why = match language {
+            English => row.why.english(),
+            Chinese => row.why.chinese(),
+        };
+        let metrics = match row.metrics {
+            None => String::new(),
+            Some((collector, "")) => format!("[`{collector}`]({collector}.md)"),
+            Some((collector, namespace)) => {
+                format!("[`{collector}`]({collector}.md) `{namespace}`")
+            }
+        };
+        vec![code(row.package), why.to_owned(), metrics]
+    });
+    let left_out = format!(
+        "## {}\n\n{}\n\n{}",
+        pick("Not collected", "未采集的包"),
+        pick(
+            "Packages of the script market that have no collector here, and where their metrics are all the same.",
+            "脚本市场中尚无对应采集器的包，以及仍可采集其指标的采集器。"
+        ),
+        table(&[pick("Package", "包"), pick("Why", "原因"), pick("Its metrics", "指标")], left_out)
+    );
     format!(
-        "# {}\n\n{other}\n\n{}\n\n{}",
+        "# {}\n\n{other}\n\n{}\n\n{}\n{left_out}",
         pick("Collectors", "采集器"),
         pick(
             "Made by `funchost collectors --markdown` from the program itself.",
@@ -131,10 +192,7 @@ fn list(language: Language) -> String {
 fn page(description: &Description, language: Language) -> String {
     let pick = |english: &'static str, chinese: &'static str| language.pick(english, chinese);
     let Description { name, package, measurement, .. } = description;
-    let other = match language {
-        English => format!("[中文]({name}.zh-CN.md)"),
-        Chinese => format!("[English]({name}.md)"),
-    };
+    let other = language.other(name);
     let mut text = format!("# {}\n\n{other}\n\n", title(description, language));
     let _ = write!(text, "```rhai\nimport \"{package}__main\" as {name};\n```\n\n");
     let every = minutes(description);
@@ -160,7 +218,7 @@ fn page(description: &Description, language: Language) -> String {
         &[pick("Key", "键"), pick("Type", "类型"), pick("Required", "必填"), pick("Meaning", "含义")],
         description.configuration.iter().map(|key| {
             let required = if key.required { pick("yes", "是") } else { pick("no", "否") };
-            vec![code(key.name), key.kind.to_owned(), required.to_owned(), key.meaning.to_owned()]
+            vec![code(key.name), language.said(key.kind), required.to_owned(), language.said(key.meaning)]
         }),
     ));
 
@@ -177,7 +235,7 @@ fn page(description: &Description, language: Language) -> String {
                 code(&format!("{}:{}", action.service, action.action)),
                 code(action.permission),
                 action.rate.to_string(),
-                action.when.to_owned(),
+                language.said(action.when),
             ]
         }),
     ));
@@ -195,7 +253,7 @@ fn page(description: &Description, language: Language) -> String {
         text.push_str(&table(
             &[pick("Key", "键"), pick("Type", "类型"), pick("Meaning", "含义")],
             reported.iter().map(|item| {
-                vec![code(item.key), type_name(item.kind, language).to_owned(), item.meaning.to_owned()]
+                vec![code(item.key), type_name(item.kind, language).to_owned(), language.said(item.meaning)]
             }),
         ));
     }
@@ -212,7 +270,7 @@ fn page(description: &Description, language: Language) -> String {
     if !description.notes.is_empty() {
         let _ = write!(text, "\n## {}\n\n", pick("Notes", "注意事项"));
         for note in description.notes {
-            let _ = writeln!(text, "- {note}");
+            let _ = writeln!(text, "- {}", language.said(note));
         }
     }
     text
@@ -274,4 +332,47 @@ fn sample(description: &Description) -> Json {
     let mut tags = map(description.tags);
     tags.insert("cloud_provider".into(), description.cloud.provider().into());
     json!({ "measurement": description.measurement, "tags": tags, "fields": map(description.fields) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The packages that the manual names, and the metrics of each cloud.
+    const FIRST: [&str; 9] = [
+        "aws_ec2",
+        "aws_cloudwatch",
+        "aliyun_ecs",
+        "aliyun_rds",
+        "aliyun_slb",
+        "aliyun_oss",
+        "aliyun_monitor",
+        "tencentcloud_cvm",
+        "tencentcloud_monitor",
+    ];
+
+    #[test]
+    fn all_that_the_pages_of_the_first_collectors_say_is_chinese() {
+        assert!(MEANINGS.len() > 100, "{}", MEANINGS.len());
+        let mut missing = Vec::new();
+        let mut seen = 0;
+        let all = COLLECTORS.iter().map(|collector| collector.description());
+        for description in all.filter(|description| FIRST.contains(&description.name)) {
+            let texts = description
+                .configuration
+                .iter()
+                .flat_map(|key| [key.kind, key.meaning])
+                .chain(description.actions.iter().map(|action| action.when))
+                .chain(description.tags.iter().chain(description.fields).map(|item| item.meaning))
+                .chain(description.notes.iter().copied());
+            for text in texts {
+                seen += 1;
+                if !MEANINGS.contains_key(text) && Chinese.said(text) == text && !is_code(text) {
+                    missing.push(format!("{}: {text}", description.name));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:#?}");
+        assert!(seen > 100, "{seen}");
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::Surroundings;
 use crate::runner::Lines;
-use funchost_collectors::call::{Answered, Asked, CallError, Tap};
+use funchost_collectors::call::{Answered, Asked, CallError, Fault, Tap};
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -55,7 +55,8 @@ impl Tap for Progress {
     fn ended(&self, service: &str, action: &str, result: Result<(), &CallError>) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.calls += 1;
-        counted.failed += u64::from(result.is_err());
+        // That something does not exist, or does not have what was asked for, is an answer: the report says where it matters.
+        counted.failed += u64::from(result.is_err_and(|error| error.fault != Fault::Refused));
         counted.last = format!("{service}:{action}");
     }
 }
@@ -166,6 +167,25 @@ mod tests {
         progress.ended("ec2", "DescribeInstances", Ok(()));
         progress.ended("monitoring", "GetMetricData", Ok(()));
         assert_eq!(progress.line(Duration::from_secs(7)), "7 s: 2 calls  monitoring:GetMetricData");
+        let ended = |fault| {
+            let error = CallError {
+                cloud: funchost_collectors::account::Cloud::Aliyun,
+                service: "rds".into(),
+                action: "DescribeDBInstanceSSL".into(),
+                region: "cn-hangzhou".into(),
+                fault,
+                code: "x".into(),
+                message: "x".into(),
+                request_id: None,
+                attempts: 1,
+                hint: None,
+            };
+            progress.ended("rds", "DescribeDBInstanceSSL", Err(&error));
+        };
+        ended(Fault::Refused);
+        assert!(progress.line(Duration::from_secs(8)).starts_with("8 s: 3 calls  rds:"));
+        ended(Fault::Throttled);
+        assert!(progress.line(Duration::from_secs(9)).starts_with("9 s: 4 calls, 1 failed  rds:"));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn main(surroundings: &Surroundings, config: &Config, request: &Reque
             url if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
             _ => return Err(failure(2, "--remote takes a URL, such as --remote=http://127.0.0.1:8088")),
         };
-        let remote = Remote { http: calls.http().clone(), base, config };
+        let remote = Remote { http: calls.http_for(&base), base, config };
         let code = runtime.block_on(async {
             let stop = CancellationToken::new();
             let interrupted = tokio::spawn(super::run::interrupts(stop.clone()));

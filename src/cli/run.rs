@@ -3,12 +3,15 @@
 use super::{Common, Format, MaskedLines, Refusal, Surroundings, config_entries, script_settings};
 use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
+use crate::schedule::end_of;
 use crate::script::{self, Ended, Fault, RunOptions, RunOutcome};
 use crate::sink::datakit::{BadUrl, DataKit};
+use crate::state::runs::{End, NewRun, Origin, Status, Store};
 use crate::state::{State, Time};
 use clap::Args;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Options, SharedRates, Tap};
+use funchost_collectors::clock::SECOND;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -134,8 +137,8 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
         }
     };
     let tap = counting.map(|counting| counting as Arc<dyn Tap>);
-    let runner = match runtime.block_on(runner(surroundings, config, arguments, tap)) {
-        Ok(runner) => runner,
+    let (runner, store) = match runtime.block_on(runner(surroundings, config, arguments, tap)) {
+        Ok(made) => made,
         Err(Refusal { message, code }) => {
             if code == 2 {
                 let entry = serde_json::json!({
@@ -163,9 +166,52 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
     let outcome = runtime.block_on(script::run(&opened, options, Arc::new(runner.clone()), stop));
     interrupted.abort();
     drop(shown);
+    let record = recorded(surroundings, &runner, &outcome);
     let ran = finish(surroundings, arguments, &runner, outcome);
+    if let Some((run, end)) = record
+        && ran.code != 2
+    {
+        runtime.block_on(keep(surroundings, config, store.as_ref(), &run, &end));
+    }
     runtime.shutdown_timeout(std::time::Duration::from_millis(200));
     ran
+}
+
+/// The record of a run, as the service keeps one; none in debug mode, in which nothing is written, and where no function was found.
+fn recorded(surroundings: &Surroundings, runner: &Runner, outcome: &RunOutcome) -> Option<(NewRun, End)> {
+    let func = outcome.function.clone().filter(|_| !runner.debugged())?;
+    let end = end_of(runner, outcome, &func, "interrupted", &surroundings.masker);
+    let started = runner.started();
+    let run = NewRun {
+        func,
+        origin: Origin::Command,
+        trigger: None,
+        tick: None,
+        delay: 0,
+        ticks: 1,
+        kwargs: "{}".into(),
+        status: Status::Running,
+        reason: None,
+        created: started,
+        due: started,
+        expires: started,
+        timeout: None,
+    };
+    Some((run, end))
+}
+
+/// Keeps a record, and no more of them than the service would.
+async fn keep(surroundings: &Surroundings, config: &Config, store: &dyn Store, run: &NewRun, end: &End) {
+    let now = surroundings.clock.now();
+    let service = &config.service;
+    let before = now.saturating_sub(i64::from(service.keep_days).saturating_mul(86_400 * SECOND));
+    let kept = match store.record(run, run.created, end, now).await {
+        Ok(_) => store.forget_runs(i64::from(service.keep_runs), before).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = kept {
+        surroundings.say(&format!("warning: this run could not be recorded for `funchost runs`: {error}"));
+    }
 }
 
 /// Says what came of it.
@@ -223,12 +269,13 @@ async fn runner(
     config: &Config,
     arguments: &RunArguments,
     tap: Option<Arc<dyn Tap>>,
-) -> Result<Runner, Refusal> {
+) -> Result<(Runner, Arc<dyn Store>), Refusal> {
     let opened = super::open_state(surroundings, config).await?;
-    let state: Arc<dyn State> = opened.store;
+    let store = opened.store;
+    let state: Arc<dyn State> = store.clone();
     let tools = super::tools(surroundings, config, opened.rates, tap)?;
     let stderr = surroundings.clone();
-    Ok(Runner::new(Settings {
+    let runner = Runner::new(Settings {
         state,
         calls: tools.calls,
         clock: surroundings.clock.clone(),
@@ -244,7 +291,8 @@ async fn runner(
         })),
         span: tracing::Span::none(),
         progress: Arc::new(move |text| stderr.say(text)),
-    }))
+    });
+    Ok((runner, store))
 }
 
 /// The one path to the clouds.
@@ -281,7 +329,7 @@ pub(super) fn datakits(
     calls: &CallPath,
 ) -> Result<BTreeMap<String, Arc<DataKit>>, BadUrl> {
     let datakit = |(id, datakit): (&String, &DataKitConfig)| {
-        let made = DataKit::new(id, datakit.url.expose(), calls.http().clone())?;
+        let made = DataKit::new(id, datakit.url.expose(), calls.http_for(datakit.url.expose()))?;
         Ok((id.clone(), Arc::new(made.with_clock(surroundings.clock.clone()))))
     };
     config.datakits.iter().map(datakit).collect()

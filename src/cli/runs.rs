@@ -1,4 +1,4 @@
-//! `funchost runs [ID]` and `funchost logs ID`: what the service did, from its state.
+//! `funchost runs [ID]` and `funchost logs ID`: what the service and the command line did, from the state.
 
 use super::table::Table;
 use super::{Common, Format, Surroundings, zone};
@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::runner::RunReport;
 use crate::schedule::prefix;
 use crate::state::Time;
-use crate::state::runs::{Detail, Filter, Record, Store};
+use crate::state::runs::{Detail, Filter, Origin, Record, Store};
 use chrono::DateTime;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
@@ -127,7 +127,8 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Run
                 surroundings.out(&super::run::json(&serde_json::json!({ "total": total, "runs": list })));
             }
             Format::Text if records.is_empty() => {
-                surroundings.say("no run is recorded: `funchost serve` runs functions and records them");
+                surroundings
+                    .say("no run is recorded: `funchost run` and `funchost serve` record what they run");
             }
             Format::Text => {
                 surroundings.out(&list(&records, zone));
@@ -159,7 +160,12 @@ pub(super) fn logs(surroundings: &Surroundings, common: &Common, arguments: &Log
                 }
             }
             if !arguments.follow || record.status.is_final() {
-                if after == 0 {
+                if after == 0 && record.origin == Origin::Command {
+                    surroundings.say(&format!(
+                        "run {} was started on a command line: what it said went there; `funchost runs {}` shows its report",
+                        record.id, record.id
+                    ));
+                } else if after == 0 {
                     surroundings.say(&format!("run {} said nothing: {}", record.id, record.status.as_str()));
                 }
                 return Ok(());

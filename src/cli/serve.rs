@@ -11,9 +11,7 @@ use crate::state::runs::{Node, Store};
 use clap::{Args, ValueEnum};
 use funchost_collectors::call::SharedRates;
 use funchost_collectors::clock::SECOND;
-use secrecy::ExposeSecret;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -110,11 +108,6 @@ fn refuse(code: u8, message: impl Into<String>) -> Refusal {
     Refusal { message: message.into(), code }
 }
 
-/// The folder of the scripts.
-fn scripts(surroundings: &Surroundings, config: &Config) -> PathBuf {
-    config.scripts.clone().unwrap_or_else(|| surroundings.directory.join("scripts"))
-}
-
 /// A service that others can reach must know who calls.
 fn check_listening(config: &Config, listen: SocketAddr) -> Result<(), Refusal> {
     if listen.ip().is_loopback() || config.service.token.is_some() {
@@ -149,7 +142,7 @@ async fn serve(
     if has(Role::Web) {
         check_listening(&config, listen)?;
     }
-    let root = scripts(surroundings, &config);
+    let root = super::library(surroundings, &config);
     if !root.is_dir() {
         return Err(refuse(
             2,
@@ -208,13 +201,11 @@ async fn serve(
         started,
         forecast: console::Forecast::default(),
     });
-    if let Some(token) = &config.service.token {
-        surroundings.masker.learn(token.expose_secret());
-    }
     let service = Arc::new(Service {
         surroundings: surroundings.clone(),
         common: common.clone(),
-        scheduler: Scheduler::new(store.clone(), clock.clone(), late),
+        scheduler: Scheduler::new(store.clone(), clock.clone(), late)
+            .with_masker(surroundings.masker.clone()),
         store: store.clone(),
         library,
         engine: engine.clone(),
@@ -369,7 +360,10 @@ impl Service {
         }
         for (name, same) in [
             ("state", (&config.state, &config.database) == (&before.state, &before.database)),
-            ("scripts", scripts(&self.surroundings, &config) == scripts(&self.surroundings, &before)),
+            (
+                "scripts",
+                super::library(&self.surroundings, &config) == super::library(&self.surroundings, &before),
+            ),
             ("service.listen", config.service.listen == before.service.listen),
             ("service.workers", config.service.workers == before.service.workers),
             ("service.lease", config.service.lease == before.service.lease),
@@ -378,9 +372,6 @@ impl Service {
             if !same {
                 tracing::warn!(key = name, "counts after a restart only");
             }
-        }
-        if let Some(token) = &config.service.token {
-            self.surroundings.masker.learn(token.expose_secret());
         }
         self.engine.set(tools);
         *self.console.token.write().unwrap_or_else(PoisonError::into_inner) = config.service.token.clone();

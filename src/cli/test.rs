@@ -15,7 +15,8 @@ use clap::Args;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Options, Tap};
 use funchost_collectors::clock::{Clock, ShiftedClock, SystemClock};
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,15 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Tes
             code
         }
     }
+}
+
+/// Writes a file that was not there, for its owner alone: names and tags stand in it.
+fn write_new(path: &Path, text: &str) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
 }
 
 /// What stands between the script and the network.
@@ -145,7 +155,7 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
     if let (Calls::Recorded(recorder), Some(file)) = (&calls, &arguments.record) {
         let (text, count) = recorder.text().map_err(|found| error(found.to_string(), 1))?;
         let path = surroundings.directory.join(file);
-        std::fs::write(&path, text)
+        write_new(&path, &text)
             .map_err(|found| error(format!("{} cannot be written: {found}", file.display()), 1))?;
         surroundings.say(&format!(
             "{count} answers in {}: secrets and ids are hidden, names and tags of your resources are not: look before you share it",
@@ -184,8 +194,8 @@ impl TestBackend {
             .datakits
             .iter()
             .map(|(id, datakit)| {
-                DataKit::new(id, datakit.url.expose(), path.http().clone())
-                    .map(|datakit| (id.clone(), Arc::new(datakit)))
+                DataKit::new(id, datakit.url.expose(), path.http_for(datakit.url.expose()))
+                    .map(|datakit| (id.clone(), Arc::new(datakit.with_clock(clock.clone()))))
             })
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?;

@@ -42,6 +42,40 @@ const TOP: [&str; 11] = [
     "triggers",
 ];
 
+const OUTBOX: [&str; 1] = ["limit"];
+const DATAKIT: [&str; 1] = ["url"];
+const BUDGET: [&str; 2] = ["calls", "money"];
+const ENV: [&str; 2] = ["value", "secret"];
+
+/// Every key that a file can have; `<…>` stands for a name that the user chooses.
+pub(super) fn keys() -> Vec<String> {
+    let mut keys = Vec::new();
+    for name in TOP {
+        let mut members = |path: &str, members: &[&str]| {
+            keys.extend(members.iter().map(|member| format!("{path}.{member}")));
+        };
+        match name {
+            "budget" => {
+                members("budget", &BUDGET);
+                members("budget.accounts.<account>", &BUDGET);
+            }
+            "datakits" => members("datakits.<id>", &DATAKIT),
+            "endpoints" => members("endpoints", &["<cloud>", "<cloud>.<service>"]),
+            "env" => {
+                members("env", &["<NAME>"]);
+                members("env.<NAME>", &ENV);
+            }
+            "limits" => members("limits", &["<cloud>.<service>.<Action>"]),
+            "outbox" => members("outbox", &OUTBOX),
+            "overlap" => members("overlap", &CLOUDS),
+            "service" => members("service", &SERVICE),
+            "triggers" => members("triggers", &service::TRIGGER),
+            plain => keys.push(plain.to_owned()),
+        }
+    }
+    keys
+}
+
 /// A key that has a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
@@ -182,7 +216,7 @@ impl<'r> Reader<'r> {
                     for spot in self.members("outbox", value) {
                         match spot.path.as_str() {
                             "outbox.limit" => self.leaf(Key::OutboxLimit, spot),
-                            _ => self.unknown(&spot, &["limit"]),
+                            _ => self.unknown(&spot, &OUTBOX),
                         }
                     }
                 }
@@ -214,7 +248,7 @@ impl<'r> Reader<'r> {
             for spot in self.members(&datakit.path, datakit.value) {
                 match spot.path.rsplit_once('.') {
                     Some((_, "url")) => self.leaf(Key::DataKit(id.clone()), spot),
-                    _ => self.unknown(&spot, &["url"]),
+                    _ => self.unknown(&spot, &DATAKIT),
                 }
             }
         }
@@ -230,7 +264,7 @@ impl<'r> Reader<'r> {
                 let id = account.path["budget.accounts.".len()..].to_owned();
                 self.budgets.accounts.entry(id.clone()).or_default();
                 for member in self.members(&account.path, account.value) {
-                    self.budget_leaf(Some(id.clone()), member, &["calls", "money"]);
+                    self.budget_leaf(Some(id.clone()), member, &BUDGET);
                 }
                 if self.budgets.accounts.get(&id) == Some(&Budget::default()) && self.problems.is_empty() {
                     let wrong = Wrong::new("allows nothing and forbids nothing")
@@ -273,7 +307,7 @@ impl<'r> Reader<'r> {
                     _ => {
                         // Said once is enough: what is missing may be what is misspelt.
                         self.env.entry(name.clone()).or_default().at = None;
-                        self.unknown(&member, &["value", "secret"]);
+                        self.unknown(&member, &ENV);
                     }
                 }
             }

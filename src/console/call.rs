@@ -66,6 +66,19 @@ struct FuncOptions {
     delay: Option<u64>,
 }
 
+/// What is wrong with some JSON, without the value that is wrong: it may be a secret that was put into the wrong place.
+fn unquoted(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let wrong = ["invalid type: ", "invalid value: "].into_iter().find_map(|start| text.strip_prefix(start));
+    match wrong.and_then(|rest| rest.rsplit_once(", expected ")) {
+        Some((found, expected)) => {
+            let kind = found.split([' ', '"', '`']).next().unwrap_or_default();
+            format!("found {kind}, expected {expected}")
+        }
+        None => text,
+    }
+}
+
 /// `GET /api/v1/func/{func}`.
 pub(super) async fn describe(
     State(console): State<Arc<Console>>,
@@ -91,7 +104,7 @@ pub(super) async fn func(
         FuncBody::default()
     } else {
         serde_json::from_slice(&body).map_err(|error| {
-            Refused::bad(format!("the body is no call: {error}; write {{\"kwargs\": {{…}}}}"))
+            Refused::bad(format!("the body is no call: {}; write {{\"kwargs\": {{…}}}}", unquoted(&error)))
         })?
     };
     if body.options.timeout.is_some_and(|seconds| !(1..=3600).contains(&seconds)) {
@@ -238,7 +251,7 @@ async fn ask(console: &Console, function: &ApiFunction, call: Call) -> Result<i6
         tick: None,
         delay: nanoseconds(call.delay),
         ticks: 1,
-        kwargs: Value::Object(call.kwargs).to_string(),
+        kwargs: crate::hiding::arguments(&call.kwargs, console.engine.masker()),
         status: Status::Queued,
         reason: None,
         created: now,
@@ -328,7 +341,7 @@ pub(super) async fn cron(
         tick: None,
         delay: 0,
         ticks: 1,
-        kwargs: Value::Object(found.kwargs.clone()).to_string(),
+        kwargs: crate::hiding::arguments(&found.kwargs, console.engine.masker()),
         status: Status::Queued,
         reason: None,
         created: now,

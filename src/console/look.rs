@@ -116,7 +116,13 @@ pub(super) async fn functions(
             let mut shown = view::function(function, script, last.get(&function.id));
             let own = plan.triggers.iter().filter(|trigger| trigger.func == function.id);
             shown["triggers"] = own
-                .map(|trigger| view::trigger(&standings.of(&console, trigger), Some(&function.title)))
+                .map(|trigger| {
+                    view::trigger(
+                        &standings.of(&console, trigger),
+                        Some(&function.title),
+                        console.engine.masker(),
+                    )
+                })
                 .collect::<Vec<_>>()
                 .into();
             shown
@@ -196,7 +202,7 @@ pub(super) async fn triggers(
         .map(|found| match found {
             Ok(trigger) => {
                 let title = titles.get(trigger.func.as_str()).copied();
-                view::trigger(&standings.of(&console, trigger), title)
+                view::trigger(&standings.of(&console, trigger), title, console.engine.masker())
             }
             Err(idle) => json!({
                 "id": idle.id,
@@ -231,7 +237,9 @@ pub(super) async fn runs(
     });
     let origin = query.get("origin").map(|word| {
         Origin::read(word).ok_or_else(|| {
-            Refused::bad(format!("there is no origin `{word}`, there are: cron, manual, sync, async"))
+            Refused::bad(format!(
+                "there is no origin `{word}`, there are: cron, manual, sync, async, command"
+            ))
         })
     });
     let filter = Filter {

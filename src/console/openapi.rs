@@ -66,7 +66,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             ("funcId", "Of this function."),
             ("triggerId", "Of this trigger."),
             ("status", "queued, running, success, failure, timeout, skip, missed, expired or interrupted."),
-            ("origin", "cron, manual, sync or async."),
+            ("origin", "cron, manual, sync, async or command (`funchost run`)."),
             ("since", "Asked for at or after (RFC 3339)."),
             ("until", "Asked for before."),
             PAGES[0],

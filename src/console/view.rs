@@ -4,7 +4,7 @@
 
 use super::standing::Standing;
 use crate::schedule::{PublishedScript, prefix};
-use crate::script::ApiFunction;
+use crate::script::{ApiFunction, Masker};
 use crate::state::Time;
 use crate::state::runs::{Detail, LogLine, Record};
 use chrono::{DateTime, SecondsFormat};
@@ -98,7 +98,7 @@ pub(super) fn function(function: &ApiFunction, script: &PublishedScript, last: O
 }
 
 /// A trigger, and how it stands.
-pub(super) fn trigger(standing: &Standing<'_>, title: Option<&str>) -> Value {
+pub(super) fn trigger(standing: &Standing<'_>, title: Option<&str>, masker: &Masker) -> Value {
     let trigger = standing.trigger;
     json!({
         "id": trigger.id,
@@ -107,7 +107,7 @@ pub(super) fn trigger(standing: &Standing<'_>, title: Option<&str>) -> Value {
         "crontab": trigger.crontab.text(),
         "isFixed": trigger.fixed,
         "timezone": trigger.crontab.zone().name(),
-        "kwargs": trigger.kwargs,
+        "kwargs": crate::hiding::shown(&trigger.kwargs, masker),
         "delays": trigger.delays,
         "catchUp": match trigger.catch_up {
             crate::config::CatchUp::Last => "last",

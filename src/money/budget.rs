@@ -130,7 +130,10 @@ impl Watch {
         regions: &[Text],
         now: Time,
     ) -> Result<Option<Self>, BudgetError> {
-        let partition = partition(account, regions.first().map_or("", |region| region));
+        // A collector without regions of its own works where its account does.
+        let region = regions.first().filter(|region| !region.is_empty());
+        let partition =
+            partition(account, region.map_or(account.region.as_deref().unwrap_or_default(), |region| region));
         let Some(price) = metered(partition).filter(|price| calls(&price.action)) else { return Ok(None) };
         Self::of_identity(budgets, state, &account.identity(), price, now).await
     }
@@ -196,6 +199,21 @@ impl Watch {
     pub fn judge(&self, needs: u64) -> Result<(), String> {
         let allowance = self.allowance();
         if needs > allowance.left { Err(allowance.refusal(needs)) } else { Ok(()) }
+    }
+
+    /// What a collector may use in all, which has counted so much of it in the state: others may have used of the same budget since it began.
+    ///
+    /// # Errors
+    /// The state cannot be read.
+    pub async fn left(
+        &self,
+        state: &dyn State,
+        counted: &BTreeMap<String, u64>,
+        now: Time,
+    ) -> Result<u64, StateError> {
+        let own = counted.get(&super::key(self.price)).copied().unwrap_or(0);
+        let others = used(state, &self.account, self.price, now).await?.saturating_sub(own);
+        Ok(self.limit.saturating_sub(others))
     }
 
     /// What is used and left after a collector that used these counts.

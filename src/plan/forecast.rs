@@ -41,6 +41,9 @@ pub struct Forecast {
     pub discovered: BTreeMap<String, u64>,
     /// In the order they run.
     pub collectors: Vec<CollectorForecast>,
+    /// Points that the script writes itself, by DataKit: counted for the plan, and not written.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub own_points: BTreeMap<String, u64>,
     /// What is billed or has a quota, by account.
     pub pools: Vec<Pool>,
     /// The longest that a run takes at the configured rates: all lists are asked for.
@@ -230,6 +233,7 @@ impl Planner {
             every_from,
             discovered: discovered.calls,
             collectors,
+            own_points: self.written(),
             pools,
             longest_path_seconds: (longest * 10.0).round() / 10.0,
             suggested_timeout_seconds: suggested,

@@ -2,6 +2,7 @@
 //!
 //! Owns the stand-in for the Runner that notes what a script's function hands over (so loops and conditions are the script's own), and the way from
 //! each collector's estimate to a month. Nothing is called and nothing is written, unless the lists are asked for with [`Planner::discover`].
+//! Values that the script keeps are read as they stand; what it keeps meanwhile is held here, and its own points are counted.
 //! Knows no cloud: collectors say themselves what they would call.
 
 mod forecast;
@@ -14,8 +15,8 @@ pub use rhythm::{Rhythm, every, of_crontab};
 
 use crate::link::Linker;
 use crate::money::budget::Budgets;
-use crate::runner::{CollectorReport, CollectorStatus};
-use crate::script::{Backend, BackendError, Prepared, Request};
+use crate::runner::{CollectorReport, CollectorStatus, read_keys, read_value};
+use crate::script::{Backend, BackendError, Kept, Prepared, Request, WriteRequest, Written};
 use crate::state::{ObjectScope, State, Time};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
@@ -23,7 +24,7 @@ use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::Output;
 use funchost_collectors::run::Run;
 use memory::{Overlay, PlanMemory};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,10 @@ struct Inner {
     linker: Arc<Linker>,
     overlay: Arc<Overlay>,
     requests: Mutex<Vec<Request>>,
+    /// What the script keeps while it is planned; none for a value that it removed.
+    kept: Mutex<BTreeMap<String, Option<Kept>>>,
+    /// Its own points, by DataKit.
+    written: Mutex<BTreeMap<String, u64>>,
 }
 
 /// What was asked for beforehand.
@@ -70,7 +75,23 @@ impl Planner {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let linker = Arc::new(Linker::new(settings.state.clone()));
-        Self(Arc::new(Inner { settings, linker, overlay: Arc::default(), requests: Mutex::default() }))
+        Self(Arc::new(Inner {
+            settings,
+            linker,
+            overlay: Arc::default(),
+            requests: Mutex::default(),
+            kept: Mutex::default(),
+            written: Mutex::default(),
+        }))
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Option<Kept>>> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Points that the script would write itself, by DataKit.
+    fn written(&self) -> BTreeMap<String, u64> {
+        self.0.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every collector of every Runner that was noted, in order, each with the DataKit that its points would go to.
@@ -171,5 +192,43 @@ impl Backend for Planner {
             .collect();
         self.0.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
         Ok(serde_json::json!({ "status": "ok", "reason": null, "collectors": reports }))
+    }
+
+    async fn write(&self, request: WriteRequest, _: CancellationToken) -> Result<Written, BackendError> {
+        let points = request.points.len() as u64;
+        let mut written = self.0.written.lock().unwrap_or_else(PoisonError::into_inner);
+        *written.entry(request.datakit_id).or_default() += points;
+        Ok(Written { delivered: points, ..Written::default() })
+    }
+
+    async fn value(&self, key: &str) -> Result<Option<Kept>, BackendError> {
+        if let Some(kept) = self.kept().get(key) {
+            return Ok(kept.clone());
+        }
+        let settings = &self.0.settings;
+        read_value(settings.state.as_ref(), key, settings.clock.now()).await
+    }
+
+    async fn swap_value(
+        &self,
+        key: &str,
+        _: Option<Vec<u8>>,
+        new: Option<Kept>,
+    ) -> Result<bool, BackendError> {
+        self.kept().insert(key.to_owned(), new);
+        Ok(true)
+    }
+
+    async fn value_keys(&self, prefix: &str) -> Result<Vec<String>, BackendError> {
+        let settings = &self.0.settings;
+        let found = read_keys(settings.state.as_ref(), prefix, settings.clock.now()).await?;
+        let kept = self.kept();
+        let mut keys: BTreeSet<String> = found.into_iter().filter(|key| !kept.contains_key(key)).collect();
+        keys.extend(
+            kept.iter()
+                .filter(|(key, kept)| key.starts_with(prefix) && kept.is_some())
+                .map(|(key, _)| key.clone()),
+        );
+        Ok(keys.into_iter().collect())
     }
 }

@@ -27,6 +27,14 @@ impl Forecast {
                 self.discovered.iter().map(|(call, count)| format!("{} {call}", grouped(*count))).collect();
             let _ = writeln!(text, "Called for this plan: {}.", calls.join(", "));
         }
+        for (datakit, points) in &self.own_points {
+            let plural = if *points == 1 { "" } else { "s" };
+            let _ = writeln!(
+                text,
+                "The script itself would write {} point{plural} to the DataKit `{datakit}`.",
+                grouped(*points)
+            );
+        }
         if self.collectors.is_empty() {
             text.push_str("\nNo collector would run: the function calls no Runner(…).run().\n");
             return text;

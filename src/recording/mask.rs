@@ -3,26 +3,21 @@
 //!
 //! Owns what looks like an id. Errs on the side of hiding: a stand-in has the form of what it stands for.
 
+use crate::hiding::Hiding;
 use serde_json::{Map, Value as Json};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Members that hold secrets, in small letters.
-const SECRET: &[&str] = &[
-    "secretaccesskey",
-    "sessiontoken",
-    "accesskeysecret",
-    "securitytoken",
-    "tmpsecretkey",
-    "token",
-    "password",
-];
-
 /// Parts of a member's name that say that its value is an account's, in small letters.
 const ACCOUNT: &[&str] = &["owner", "account", "uin", "appid", "userid", "uid", "principal"];
 
-/// Stands where a secret was.
-const STAND_IN: &str = "recorded-secret";
+/// What is secret by its name.
+const HIDING: Hiding = Hiding::of_answers("recorded-secret");
+
+/// The data without what is secret by its name: also of a request that looks for its answer.
+pub(super) fn without_secrets(name: &str, value: &Json) -> Json {
+    HIDING.json(name, value, &mut Vec::new())
+}
 
 /// Hides ids, each always in the same way.
 pub(super) struct Mask {
@@ -58,9 +53,13 @@ impl Mask {
 
     /// The text without secrets and ids.
     pub(super) fn text(&mut self, text: &str) -> String {
-        let text = secret_elements(&(self.hide)(text));
+        let text = (self.hide)(&HIDING.text(text, &mut Vec::new()));
+        self.ids(&text)
+    }
+
+    fn ids(&mut self, text: &str) -> String {
         let mut masked = String::with_capacity(text.len());
-        for piece in pieces(&text) {
+        for piece in pieces(text) {
             match kind(piece) {
                 Some(kind) => masked.push_str(&self.stand_in(kind, piece)),
                 None => masked.push_str(piece),
@@ -69,25 +68,28 @@ impl Mask {
         masked
     }
 
-    /// The same of everything in some data; `name` is the member that it is the value of.
-    pub(super) fn json(&mut self, name: &str, value: &Json) -> Json {
+    /// The same of everything in some data.
+    pub(super) fn json(&mut self, value: &Json) -> Json {
+        self.member("", &without_secrets("", value))
+    }
+
+    /// Ids in data that has no secrets any more; `name` is the member that it is the value of.
+    fn member(&mut self, name: &str, value: &Json) -> Json {
         let lower = name.to_lowercase();
         match value {
-            Json::String(_) if SECRET.contains(&lower.as_str()) => Json::from(STAND_IN),
             Json::String(text) if is_account(&lower) && is_number(text) => {
                 Json::from(self.stand_in(Kind::Account, text))
             }
-            // Many parameters are JSON inside of a text.
-            Json::String(text) => Json::from(self.text(text)),
+            Json::String(text) => Json::from(self.ids((self.hide)(text).as_str())),
             Json::Number(number) if is_account(&lower) && is_number(&number.to_string()) => {
                 let stand_in = self.stand_in(Kind::Account, &number.to_string());
                 stand_in.parse::<i64>().map_or_else(|_| Json::from(stand_in), Json::from)
             }
-            Json::Array(items) => items.iter().map(|item| self.json(name, item)).collect(),
+            Json::Array(items) => items.iter().map(|item| self.member(name, item)).collect(),
             Json::Object(members) => Json::Object(
                 members
                     .iter()
-                    .map(|(name, item)| (name.clone(), self.json(name, item)))
+                    .map(|(name, item)| (name.clone(), self.member(name, item)))
                     .collect::<Map<_, _>>(),
             ),
             other => other.clone(),
@@ -199,21 +201,6 @@ fn kind(word: &str) -> Option<Kind> {
     (named && is_id).then_some(Kind::Resource)
 }
 
-/// Secrets in an answer of XML.
-fn secret_elements(text: &str) -> String {
-    let mut masked = text.to_owned();
-    for name in ["SecretAccessKey", "SessionToken", "AccessKeySecret", "SecurityToken"] {
-        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-        let mut from = 0;
-        while let Some(start) = masked[from..].find(&open).map(|at| from + at + open.len()) {
-            let Some(end) = masked[start..].find(&close).map(|at| start + at) else { break };
-            masked.replace_range(start..end, STAND_IN);
-            from = start + STAND_IN.len();
-        }
-    }
-    masked
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,10 +241,13 @@ mod tests {
             "OwnerId": 1_234_567_890_123_456_i64, "Time": 1_700_000_000_000_i64, "Size": 40,
             "Credentials": { "SecurityToken": "abc", "AccessKeySecret": "def" }, "List": ["i-0123456789abcdef0"],
         });
-        let hidden = mask.json("", &answer);
+        let hidden = mask.json(&answer);
         assert_eq!(hidden["List"][0], "i-00000000000000001");
         assert_eq!((&hidden["Time"], &hidden["Size"]), (&answer["Time"], &answer["Size"]));
-        assert_eq!(hidden["Credentials"], json!({ "SecurityToken": STAND_IN, "AccessKeySecret": STAND_IN }));
+        assert_eq!(
+            hidden["Credentials"],
+            json!({ "SecurityToken": HIDING.stand_in, "AccessKeySecret": HIDING.stand_in })
+        );
         assert_ne!(hidden["OwnerId"], answer["OwnerId"]);
         assert_eq!(hidden["OwnerId"].to_string().len(), 16);
     }

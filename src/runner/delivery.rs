@@ -5,12 +5,11 @@
 
 use super::marks::{Marks, Verdict};
 use super::{GRACE, Lines, OutboxReport};
-use crate::link::{Linker, ObjectTags, enrich};
+use crate::link::{self, Linker, ObjectTags, added};
 use crate::script::Prepared;
 use crate::sink::batch::Batch;
 use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
-use crate::sink::line::{self, Notes};
-use crate::sink::oldest_writable;
+use crate::sink::line::{self, Added, Notes};
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::CallPath;
@@ -31,6 +30,9 @@ const SAMPLES: usize = 20;
 /// How long one batch may take, with all of its retries.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// The same of what an earlier run left: a DataKit that does not take it soon shall not keep the run from collecting.
+const OUTBOX_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// Parcels of the outbox that are in memory at once: each is a batch of at most 1 MiB.
 const PARCELS: u32 = 4;
 
@@ -50,7 +52,30 @@ struct Written {
     limit: u64,
     /// Why DataKit takes nothing now. Then everything is kept, so that order holds.
     down: Option<String>,
+    /// Why points were not sent although it takes others.
+    held: Option<String>,
     evicted: u64,
+}
+
+impl Written {
+    /// What of a batch must be kept after this answer.
+    fn left(&mut self, answer: Answer) -> Option<Batch> {
+        let mut left = match answer.outcome {
+            Outcome::Done => None,
+            Outcome::Kept { why, rest } => {
+                self.down = Some(why);
+                Some(rest)
+            }
+        };
+        if let Some(held) = answer.held {
+            self.held = Some(held.why);
+            match &mut left {
+                Some(left) => left.append(&held.batch),
+                None => left = Some(held.batch),
+            }
+        }
+        left
+    }
 }
 
 impl Target {
@@ -59,7 +84,15 @@ impl Target {
     }
 
     pub(super) fn datakit(id: String, datakit: Arc<DataKit>, state: Arc<dyn State>, limit: u64) -> Self {
-        Self(Kind::DataKit(Box::new(Written { id, datakit, state, limit, down: None, evicted: 0 })))
+        Self(Kind::DataKit(Box::new(Written {
+            id,
+            datakit,
+            state,
+            limit,
+            down: None,
+            held: None,
+            evicted: 0,
+        })))
     }
 
     /// Points that the full outbox pushed out.
@@ -70,11 +103,24 @@ impl Target {
         }
     }
 
-    /// Why DataKit takes nothing, if it does not.
+    /// Why DataKit takes nothing, or not everything.
     pub(super) fn down(&self) -> Option<&str> {
         match &self.0 {
             Kind::Lines(_) => None,
-            Kind::DataKit(written) => written.down.as_deref(),
+            Kind::DataKit(written) => written.down.as_deref().or(written.held.as_deref()),
+        }
+    }
+
+    /// Is it a DataKit?
+    pub(super) fn is_datakit(&self) -> bool {
+        matches!(self.0, Kind::DataKit(_))
+    }
+
+    /// What to say of DataKit's clock.
+    pub(super) fn clock_note(&self) -> Option<String> {
+        match &self.0 {
+            Kind::Lines(_) => None,
+            Kind::DataKit(written) => written.datakit.clock_note(),
         }
     }
 }
@@ -107,11 +153,12 @@ impl Ending {
     }
 
     /// Writes a batch, as long as there is time.
-    async fn write(&self, datakit: &DataKit, batch: &Batch) -> Answer {
+    async fn write(&self, datakit: &DataKit, batch: &Batch, patience: std::time::Duration) -> Answer {
         let kept = || Answer {
             delivered: 0,
             rejected: Vec::new(),
             too_old: 0,
+            held: None,
             outcome: Outcome::Kept {
                 why: "the run ended before DataKit had taken them".into(),
                 rest: batch.clone(),
@@ -120,17 +167,13 @@ impl Ending {
         tokio::select! {
             biased;
             () = self.end.cancelled() => kept(),
-            answer = datakit.write(batch, Instant::now() + PATIENCE) => answer,
+            answer = datakit.write(batch, Instant::now() + patience) => answer,
         }
     }
 }
 
 /// Sends what earlier runs left, in order, until DataKit takes no more.
-pub(super) async fn send_outbox(
-    target: &mut Target,
-    clock: &dyn Clock,
-    ending: &Ending,
-) -> Result<OutboxReport, StateError> {
+pub(super) async fn send_outbox(target: &mut Target, ending: &Ending) -> Result<OutboxReport, StateError> {
     let mut report = OutboxReport::default();
     let Kind::DataKit(written) = &mut target.0 else { return Ok(report) };
     let mut after = 0;
@@ -148,24 +191,19 @@ pub(super) async fn send_outbox(
                     tracing::error!(parcel = parcel.id, points = parcel.points, %error, "dropped from the outbox");
                     report.rejected += parcel.points;
                 }
-                Ok(mut batch) => {
-                    report.too_old += batch.drop_older_than(oldest_writable(clock.now()));
-                    if !batch.is_empty() {
-                        let answer = ending.write(&written.datakit, &batch).await;
-                        report.delivered += answer.delivered;
-                        report.rejected += answer.rejected.len() as u64;
-                        report.too_old += answer.too_old;
-                        if let Outcome::Kept { why, rest } = answer.outcome {
-                            written.down = Some(why);
-                            // What was delivered of it must not go again; what was rejected or dropped must not stay, or it is counted twice.
-                            if rest.len() as u64 != parcel.points {
-                                // In its old place: what was kept after it goes after it.
-                                let rest = parcel_of(&rest, &parcel.datakit, parcel.created);
-                                removed.kept.push(Parcel { id: parcel.id, ..rest });
-                            } else {
-                                removed.removed.clear();
-                            }
-                        }
+                Ok(batch) => {
+                    let answer = ending.write(&written.datakit, &batch, OUTBOX_PATIENCE).await;
+                    report.delivered += answer.delivered;
+                    report.rejected += answer.rejected.len() as u64;
+                    report.too_old += answer.too_old;
+                    let left = written.left(answer);
+                    // What was delivered of it must not go again; what was rejected or dropped must not stay, or it is counted twice.
+                    if left.as_ref().is_some_and(|left| left.len() as u64 == parcel.points) {
+                        removed.removed.clear();
+                    } else if let Some(left) = left {
+                        // In its old place: what was kept after it goes after it.
+                        let left = parcel_of(&left, &parcel.datakit, parcel.created);
+                        removed.kept.push(Parcel { id: parcel.id, ..left });
                     }
                 }
             }
@@ -208,43 +246,51 @@ fn sample(collector: &str, point: &Point) -> serde_json::Value {
 }
 
 impl Target {
-    /// Writes a batch of points that belong to no mark; what DataKit does not take is kept. Answers with the points delivered and
-    /// kept, and the lines refused.
+    /// Writes a batch of points that belong to no mark; what DataKit does not take is kept.
     pub(super) async fn write(
         &mut self,
         batch: Batch,
         ending: &Ending,
         now: Time,
-    ) -> Result<(u64, u64, Vec<String>), StateError> {
+    ) -> Result<TargetWritten, StateError> {
         let written = match &mut self.0 {
             Kind::Lines(lines) => {
                 let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
                 // A reader that has gone away (`| head`) has seen what it wanted.
                 let written = lines.write_all(batch.body());
-                return Ok((if written.is_ok() { batch.len() as u64 } else { 0 }, 0, Vec::new()));
+                let delivered = if written.is_ok() { batch.len() as u64 } else { 0 };
+                return Ok(TargetWritten { delivered, ..TargetWritten::default() });
             }
             Kind::DataKit(written) => written,
         };
-        let (mut delivered, mut refused, mut rest) = (0, Vec::new(), None);
-        if written.down.is_some() {
-            rest = Some(batch);
+        let mut result = TargetWritten::default();
+        let rest = if written.down.is_some() {
+            Some(batch)
         } else {
-            let answer = ending.write(&written.datakit, &batch).await;
-            delivered = answer.delivered;
-            refused = answer.rejected.iter().map(ToString::to_string).collect();
-            if let Outcome::Kept { why, rest: unsent } = answer.outcome {
-                written.down = Some(why);
-                rest = Some(unsent);
-            }
-        }
-        let kept = rest.as_ref().map_or(0, Batch::len) as u64;
+            let answer = ending.write(&written.datakit, &batch, PATIENCE).await;
+            result.delivered = answer.delivered;
+            result.too_old = answer.too_old;
+            result.refused = answer.rejected.iter().map(ToString::to_string).collect();
+            written.left(answer)
+        };
+        result.kept = rest.as_ref().map_or(0, Batch::len) as u64;
         if let Some(rest) = rest {
             let parcel = parcel_of(&rest, &written.id, now);
             let commit = Commit { kept: vec![parcel], ..Commit::default() };
             written.evicted += written.state.commit(commit, written.limit).await?.points;
         }
-        Ok((delivered, kept, refused))
+        Ok(result)
     }
+}
+
+/// What became of points that belong to no mark.
+#[derive(Default)]
+pub(super) struct TargetWritten {
+    pub(super) delivered: u64,
+    pub(super) kept: u64,
+    pub(super) too_old: u64,
+    /// The lines that DataKit refused, with its causes.
+    pub(super) refused: Vec<String>,
 }
 
 fn parcel_of(batch: &Batch, datakit: &str, created: Time) -> Parcel {
@@ -285,8 +331,8 @@ pub(super) struct Delivered {
 pub(super) struct Delivery<'run> {
     account: String,
     collector: &'static dyn Collector,
-    provider: (Text, Text),
-    extra_tags: Vec<(Text, Text)>,
+    /// The fixed tag, then the account's own.
+    common: Arc<[(Text, Text)]>,
     linker: &'run Linker,
     marks: Arc<Marks>,
     target: &'run mut Target,
@@ -300,7 +346,7 @@ pub(super) struct Delivery<'run> {
     moved: Vec<(String, Time, Time)>,
     buffer: Vec<u8>,
     /// The object that was found last: the points of one resource come one after the other.
-    last: Option<(Link, Option<ObjectTags>)>,
+    last: Option<(Text, Link, Option<ObjectTags>)>,
     notes: Notes,
     shadowed: BTreeSet<Text>,
     causes: Vec<String>,
@@ -321,8 +367,9 @@ impl<'run> Delivery<'run> {
         Self {
             account: account.identity(),
             collector: prepared.collector,
-            provider: ("cloud_provider".into(), account.cloud.provider().into()),
-            extra_tags: account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
+            common: std::iter::once(("cloud_provider".into(), account.cloud.provider().into()))
+                .chain(account.extra_tags.iter().map(|(key, value)| (key.clone(), value.clone())))
+                .collect(),
             linker,
             marks,
             target,
@@ -347,7 +394,7 @@ impl<'run> Delivery<'run> {
         while let Some(output) = pages.recv().await {
             let outcome = match output {
                 Output::Objects { region, points } => self.objects(region, points, ending).await,
-                Output::Metrics { points, .. } => self.metrics(points, ending).await,
+                Output::Metrics { region, points } => self.metrics(&region, points, ending).await,
                 Output::Advance { mark, until } => {
                     self.moved.extend(self.marks.advance(mark, until, self.calls.now(self.cloud)));
                     Ok(())
@@ -424,20 +471,25 @@ impl<'run> Delivery<'run> {
             points.extend(own);
         }
         let seen = self.result.seen.entry(region).or_default();
-        seen.extend(points.iter().filter_map(|point| point.tag("name").map(Text::from)));
+        seen.extend(points.iter().filter_map(link::name).cloned());
         for point in &mut points {
             self.tag(point);
         }
         self.result.collected += points.len() as u64;
         for point in &points {
-            self.write(point, &[], ending).await?;
+            self.write(point, &[], &[], ending).await?;
         }
         kept
     }
 
-    async fn metrics(&mut self, points: Vec<MetricPoint>, ending: &Ending) -> Result<(), StateError> {
-        for mut metric in points {
-            let memory = match self.marks.judge(&metric, self.clock.now()) {
+    async fn metrics(
+        &mut self,
+        region: &Text,
+        points: Vec<MetricPoint>,
+        ending: &Ending,
+    ) -> Result<(), StateError> {
+        for metric in points {
+            let memory = match self.marks.judge(&metric, self.calls.now(self.cloud)) {
                 Verdict::Known => {
                     self.result.already_sent += 1;
                     continue;
@@ -450,36 +502,47 @@ impl<'run> Delivery<'run> {
                 Verdict::News(memory) => memory,
             };
             self.result.collected += 1;
-            let object = self.object_of(&metric).await?;
-            self.tag(&mut metric.point);
-            if let (Some(object), Some(link)) = (object, &metric.link) {
-                self.result.linked += 1;
-                enrich(&mut metric.point, &object, link.with_name);
+            let object = self.object_of(region, &metric).await?;
+            for (key, value) in self.common.iter().skip(1) {
+                // The same word as `tag` has.
+                if value.is_empty() || *key == self.common[0].0 || metric.point.tag(key).is_some() {
+                    self.shadowed.insert(key.clone());
+                }
             }
-            self.write(&metric.point, &memory, ending).await?;
+            let common = self.common.clone();
+            if let (Some(object), Some(link)) = (&object, &metric.link) {
+                self.result.linked += 1;
+                let [before, after] = added(object, link.with_name);
+                self.write(&metric.point, &[&common, before, after], &memory, ending).await?;
+            } else {
+                self.write(&metric.point, &[&common], &memory, ending).await?;
+            }
         }
         Ok(())
     }
 
-    async fn object_of(&mut self, metric: &MetricPoint) -> Result<Option<ObjectTags>, StateError> {
+    async fn object_of(
+        &mut self,
+        region: &Text,
+        metric: &MetricPoint,
+    ) -> Result<Option<ObjectTags>, StateError> {
         let Some(link) = &metric.link else { return Ok(None) };
-        if let Some((last, object)) = &self.last
+        if let Some((place, last, object)) = &self.last
             && last == link
+            && place == region
         {
             return Ok(object.clone());
         }
         self.linker.load(&self.account, &link.class).await?;
-        let object = self.linker.find(&self.account, link);
-        self.last = Some((link.clone(), object.clone()));
+        let object = self.linker.find(&self.account, region, link);
+        self.last = Some((region.clone(), link.clone(), object.clone()));
         Ok(object)
     }
 
     /// The fixed tag and the account's own. What the cloud says wins.
     fn tag(&mut self, point: &mut Point) {
-        let (key, value) = &self.provider;
-        point.add_tag(key, value);
-        for (key, value) in &self.extra_tags {
-            if !point.add_tag(key, value) {
+        for (index, (key, value)) in self.common.iter().enumerate() {
+            if !point.add_tag(key, value) && index > 0 {
                 self.shadowed.insert(key.clone());
             }
         }
@@ -488,17 +551,18 @@ impl<'run> Delivery<'run> {
     async fn write(
         &mut self,
         point: &Point,
+        added: Added<'_>,
         memory: &[(MarkId, Sent)],
         ending: &Ending,
     ) -> Result<(), StateError> {
         self.buffer.clear();
-        if let Err(refused) = line::encode(point, &mut self.buffer, &mut self.notes) {
+        if let Err(refused) = line::encode_with(point, added, &mut self.buffer, &mut self.notes) {
             self.result.rejected += 1;
             self.cause(refused.to_string());
             return Ok(());
         }
         if self.result.samples.len() < SAMPLES {
-            self.result.samples.push(sample(self.collector.description().name, point));
+            self.result.samples.push(sample(self.collector.description().name, &line::with(point, added)));
         }
         if let Kind::Lines(lines) = &self.target.0 {
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -556,15 +620,11 @@ impl<'run> Delivery<'run> {
             if written.down.is_some() {
                 rest = Some(batch);
             } else {
-                let Answer { delivered, rejected: refused, too_old, outcome } =
-                    ending.write(&written.datakit, &batch).await;
-                self.result.delivered += delivered;
-                self.result.too_old += too_old;
-                rejected = refused;
-                if let Outcome::Kept { why, rest: unsent } = outcome {
-                    written.down = Some(why);
-                    rest = Some(unsent);
-                }
+                let mut answer = ending.write(&written.datakit, &batch, PATIENCE).await;
+                self.result.delivered += answer.delivered;
+                self.result.too_old += answer.too_old;
+                rejected = std::mem::take(&mut answer.rejected);
+                rest = written.left(answer);
             }
         }
         let kept = rest.as_ref().map_or(0, Batch::len);

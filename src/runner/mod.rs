@@ -91,17 +91,25 @@ pub struct Settings {
 pub async fn send_outbox(
     state: Arc<dyn State>,
     (id, datakit): (&str, Arc<DataKit>),
-    clock: &dyn Clock,
     limit: u64,
     stop: CancellationToken,
 ) -> Result<(OutboxReport, Option<String>), StateError> {
     let mut target = Target::datakit(id.to_owned(), datakit, state.clone(), limit);
     let ending = Ending::after(stop);
     let _ended = ending.end.clone().drop_guard();
-    let mut report = delivery::send_outbox(&mut target, clock, &ending).await?;
+    let mut report = delivery::send_outbox(&mut target, &ending).await?;
     report.evicted = target.evicted();
     report.waiting = waiting(state.as_ref(), id).await?;
     Ok((report, target.down().map(str::to_owned)))
+}
+
+/// What to say of points that wait for a DataKit that is not configured.
+#[must_use]
+pub fn stranger(id: &str, points: u64) -> String {
+    format!(
+        "{} wait in the outbox for DataKit `{id}`, which is not configured, and are not sent: add `[datakits.{id}]` to funchost.toml, or give them up with `funchost outbox drop --datakit {id}`",
+        report::counted(points, "point")
+    )
 }
 
 /// Points that wait for a DataKit.
@@ -128,6 +136,9 @@ struct Inner {
 struct Done {
     collectors: Vec<CollectorReport>,
     outbox: OutboxReport,
+    /// Points that wait for each DataKit that was written to, and for each that is not configured.
+    waiting: BTreeMap<String, u64>,
+    strangers: BTreeMap<String, u64>,
     warnings: Vec<String>,
     samples: Vec<serde_json::Value>,
     /// By account.
@@ -179,8 +190,16 @@ impl Runner {
     #[must_use]
     pub fn report(&self, function: &str) -> RunReport {
         let done = self.0.lock();
-        let (status, reason) = RunReport::judge(&done.collectors, &done.outbox);
+        let outbox = OutboxReport { waiting: done.waiting.values().sum(), ..done.outbox };
+        let (status, reason) = RunReport::judge(&done.collectors, &outbox);
         let mut warnings = done.warnings.clone();
+        if outbox.evicted > 0 {
+            warnings.push(format!(
+                "{} points are LOST: the outbox is full ({} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`",
+                outbox.evicted, self.0.settings.outbox_limit
+            ));
+        }
+        warnings.extend(done.strangers.iter().map(|(id, points)| stranger(id, *points)));
         warnings.extend(done.budget.values().filter_map(BudgetReport::warning));
         warnings.extend(self.0.settings.calls.notes());
         RunReport {
@@ -189,7 +208,7 @@ impl Runner {
             function: function.to_owned(),
             seconds: seconds(self.0.settings.clock.now() - self.0.begun),
             collectors: done.collectors.clone(),
-            outbox: done.outbox,
+            outbox,
             budget: done.budget.values().cloned().collect(),
             warnings,
             errors: Vec::new(),
@@ -224,8 +243,7 @@ impl Backend for Runner {
 
     async fn value(&self, key: &str) -> Result<Option<Kept>, BackendError> {
         let settings = &self.0.settings;
-        let found = settings.state.value(&own(key), settings.clock.now()).await.map_err(unusable)?;
-        Ok(found.map(|(value, expires)| Kept { value, expires }))
+        read_value(settings.state.as_ref(), key, settings.clock.now()).await
     }
 
     async fn swap_value(
@@ -241,10 +259,29 @@ impl Backend for Runner {
 
     async fn value_keys(&self, prefix: &str) -> Result<Vec<String>, BackendError> {
         let settings = &self.0.settings;
-        let found = settings.state.keys(&own(prefix), settings.clock.now()).await.map_err(unusable)?;
-        let before = own("").len();
-        Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
+        read_keys(settings.state.as_ref(), prefix, settings.clock.now()).await
     }
+}
+
+/// A value that a script keeps, as it stands in the state.
+pub(crate) async fn read_value(
+    state: &dyn State,
+    key: &str,
+    now: Time,
+) -> Result<Option<Kept>, BackendError> {
+    let found = state.value(&own(key), now).await.map_err(unusable)?;
+    Ok(found.map(|(value, expires)| Kept { value, expires }))
+}
+
+/// The keys of such values that begin so.
+pub(crate) async fn read_keys(
+    state: &dyn State,
+    prefix: &str,
+    now: Time,
+) -> Result<Vec<String>, BackendError> {
+    let found = state.keys(&own(prefix), now).await.map_err(unusable)?;
+    let before = own("").len();
+    Ok(found.iter().filter_map(|key| key.get(before..)).map(str::to_owned).collect())
 }
 
 /// A script's key in the state: no collector's key begins so.
@@ -283,7 +320,7 @@ impl Inner {
         // However this run ends, the task behind `ending` ends with it.
         let _ended = ending.end.clone().drop_guard();
         if !debug {
-            let sent = delivery::send_outbox(&mut target, self.settings.clock.as_ref(), &ending).await;
+            let sent = delivery::send_outbox(&mut target, &ending).await;
             match sent {
                 Ok(outbox) => self.lock().outbox.add(outbox),
                 Err(error) => {
@@ -301,30 +338,50 @@ impl Inner {
             self.lock().collectors.push(report.clone());
             reports.push(report);
         }
-        let mut waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
-        if !debug && let Ok(points) = self::waiting(self.settings.state.as_ref(), &request.datakit_id).await {
-            waiting.waiting = points;
-        }
-        let (status, reason) = RunReport::judge(&reports, &waiting);
-        if target.evicted() > 0 {
-            let (points, limit) = (target.evicted(), self.settings.outbox_limit);
-            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
-            self.lock().warnings.push(format!(
-                "{points} points are LOST: the outbox is full ({limit} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`"
-            ));
-        }
+        let outbox = self.written(&request.datakit_id, &target).await;
+        let (status, reason) = RunReport::judge(&reports, &outbox);
         if let Some(why) = target.down()
             && reports.iter().all(|report| report.kept == 0)
         {
             self.lock().warnings.push(why.to_owned());
         }
-        self.lock().outbox.add(waiting);
         serde_json::to_value(serde_json::json!({ "status": status, "reason": reason, "collectors": reports }))
             .map_err(|error| BackendError {
                 message: format!("the report cannot be shown: {error}"),
                 hint: None,
                 input: false,
             })
+    }
+
+    /// Notes what writing to a DataKit left behind; answers with what it was.
+    async fn written(&self, id: &str, target: &Target) -> OutboxReport {
+        let mut outbox = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
+        if outbox.evicted > 0 {
+            let (points, limit) = (outbox.evicted, self.settings.outbox_limit);
+            tracing::error!(points, limit, "the outbox is full: its oldest points are lost");
+        }
+        if !target.is_datakit() {
+            return outbox;
+        }
+        let sizes = self.settings.state.outbox_sizes().await.unwrap_or_default();
+        let mut done = self.lock();
+        done.outbox.add(outbox);
+        done.waiting.insert(id.to_owned(), 0);
+        done.strangers.clear();
+        for (datakit, _, points, _) in sizes {
+            if datakit == id {
+                *done.waiting.entry(datakit).or_default() += points;
+            } else if !self.settings.datakits.contains_key(&datakit) {
+                *done.strangers.entry(datakit).or_default() += points;
+            }
+        }
+        outbox.waiting = done.waiting.get(id).copied().unwrap_or(0);
+        if let Some(note) = target.clock_note()
+            && !done.warnings.contains(&note)
+        {
+            done.warnings.push(note);
+        }
+        outbox
     }
 
     fn datakit(&self, id: &str) -> Result<Arc<DataKit>, BackendError> {
@@ -363,7 +420,7 @@ impl Inner {
         let mut report = CollectorReport::new(description.name, CollectorStatus::Skipped);
         let regions = prepared.spec.regions();
         let gate = if debug {
-            Ok(Gate { busy: Vec::new(), due: regions.clone(), claims: HashMap::new(), next: None })
+            Ok(Gate { due: regions.clone(), ..Gate::default() })
         } else {
             self.gate(prepared, datakit_id, &regions).await
         };
@@ -378,8 +435,13 @@ impl Inner {
         for region in &regions {
             report.regions.insert(region_name(region), "skipped".into());
         }
-        let busy = (!gate.busy.is_empty())
-            .then(|| format!("another process is collecting {} now", gate.busy.join(", ")));
+        let busy = (!gate.busy.is_empty()).then(|| {
+            format!(
+                "another process is collecting {} now; if it was killed, the claim that it left ends at {} by itself",
+                gate.busy.join(", "),
+                rfc3339(gate.busy_until)
+            )
+        });
         if gate.due.is_empty() {
             report.next_due = gate.next.map(rfc3339);
             let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
@@ -452,7 +514,7 @@ impl Inner {
         let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
         let collected = CancellationToken::new();
-        let mut counting = Counting::new(&self.settings, &identity, &counts);
+        let mut counting = Counting::new(&self.settings, &identity, &counts, watch.as_ref());
         let work = async {
             let both = tokio::join!(collecting, delivery.drain(pages, ending));
             collected.cancel();
@@ -558,8 +620,10 @@ impl Inner {
     ) -> Result<Option<Watch>, String> {
         let account = &prepared.account;
         let actions = prepared.collector.description().actions;
+        // A collector that a script writes declares no action: it may call any.
         let calls = |metered: &str| {
-            actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
+            actions.is_empty()
+                || actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
         };
         let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
         let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;
@@ -601,7 +665,7 @@ impl Inner {
                 force: self.settings.force,
             })
             .collect();
-        let mut gate = Gate { busy: Vec::new(), due: Vec::new(), claims: HashMap::new(), next: None };
+        let mut gate = Gate::default();
         for ((region, claim), claimed) in
             regions.iter().zip(&claims).zip(self.settings.state.claim(&claims).await?)
         {
@@ -612,7 +676,10 @@ impl Inner {
                 }
                 Claimed::NotDue { due } => gate.next = Some(gate.next.map_or(due, |next| next.min(due))),
                 // When it ends its collection says when the next is due; this claim's own end says nothing.
-                Claimed::Busy { .. } => gate.busy.push(region_name(region)),
+                Claimed::Busy { until } => {
+                    gate.busy.push(region_name(region));
+                    gate.busy_until = gate.busy_until.max(until);
+                }
             }
         }
         Ok(gate)
@@ -690,12 +757,18 @@ struct Counting<'run> {
     settings: &'run Settings,
     account: &'run str,
     counts: &'run Counts,
+    watch: Option<&'run Watch>,
     counted: BTreeMap<String, u64>,
 }
 
 impl<'run> Counting<'run> {
-    fn new(settings: &'run Settings, account: &'run str, counts: &'run Counts) -> Self {
-        Self { settings, account, counts, counted: BTreeMap::new() }
+    fn new(
+        settings: &'run Settings,
+        account: &'run str,
+        counts: &'run Counts,
+        watch: Option<&'run Watch>,
+    ) -> Self {
+        Self { settings, account, counts, watch, counted: BTreeMap::new() }
     }
 
     /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
@@ -714,8 +787,7 @@ impl<'run> Counting<'run> {
 
     /// Adds what was called since; what could not be added is, the next time.
     async fn add(&mut self) -> Result<(), StateError> {
-        let made = money::counted(self.counts);
-        let mut new = made.clone();
+        let mut new = money::counted(self.counts);
         for (action, count) in &mut new {
             *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
         }
@@ -723,7 +795,14 @@ impl<'run> Counting<'run> {
         if !new.is_empty() {
             let day = money::day(self.settings.clock.now());
             self.settings.state.count_calls(&day, self.account, &new).await?;
-            self.counted = made;
+            for (action, count) in new {
+                *self.counted.entry(action).or_default() += count;
+            }
+        }
+        // Another process may be using the same budget: what it has counted is no longer there for this one.
+        if let Some(watch) = self.watch {
+            let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
+            self.counts.set_left(watch.left(state, &self.counted, now).await?);
         }
         Ok(())
     }
@@ -773,9 +852,12 @@ impl Memory for HostMemory {
 }
 
 /// What may be collected now.
+#[derive(Default)]
 struct Gate {
     /// The regions that another process is collecting.
     busy: Vec<String>,
+    /// When the last of their claims ends, unless that process renews it.
+    busy_until: Time,
     due: Vec<Text>,
     claims: HashMap<Text, (String, i64)>,
     next: Option<Time>,

@@ -108,13 +108,12 @@ pub struct RunReport {
 }
 
 impl OutboxReport {
-    /// Adds what another Runner of the same run did.
+    /// Adds what another Runner of the same run did; what waits is the state's to say.
     pub(super) fn add(&mut self, other: Self) {
         self.delivered += other.delivered;
         self.too_old += other.too_old;
         self.rejected += other.rejected;
         self.evicted += other.evicted;
-        self.waiting = other.waiting;
     }
 }
 
@@ -163,6 +162,21 @@ impl RunReport {
         if outbox.waiting > 0 {
             let reason = format!("{} points of earlier runs still wait in the outbox", outbox.waiting);
             return (RunStatus::Partial, Some(reason));
+        }
+        let lost: Vec<String> = [
+            (outbox.too_old, "grew too old in the outbox"),
+            (outbox.rejected, "were rejected"),
+            (outbox.evicted, "were pushed out of the full outbox"),
+        ]
+        .into_iter()
+        .filter(|(points, _)| *points > 0)
+        .map(|(points, how)| format!("{points} {how}"))
+        .collect();
+        if !lost.is_empty() {
+            return (
+                RunStatus::Partial,
+                Some(format!("points of earlier runs are lost: {}", lost.join(", "))),
+            );
         }
         (RunStatus::Ok, None)
     }

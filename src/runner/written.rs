@@ -3,7 +3,7 @@
 //! Owns their share of the report: one entry for each DataKit, named as the script names it.
 
 use super::delivery::{Ending, Target, send_outbox};
-use super::report::{CollectorReport, CollectorStatus, OutboxReport};
+use super::report::{CollectorReport, CollectorStatus};
 use super::{Inner, unusable};
 use crate::script::{BackendError, WriteRequest, Written};
 use crate::sink::batch::Batch;
@@ -38,7 +38,7 @@ impl Inner {
         let now = self.settings.clock.now();
         if !debug {
             // What waits goes first, so that order holds.
-            let sent = send_outbox(&mut target, self.settings.clock.as_ref(), &ending).await;
+            let sent = send_outbox(&mut target, &ending).await;
             let sent = sent.map_err(unusable)?;
             self.lock().outbox.add(sent);
         }
@@ -71,17 +71,9 @@ impl Inner {
                 written.too_old
             ));
         }
-        if written.kept > 0
-            && let Some(why) = target.down()
-        {
-            warnings.push(format!("{} points are kept in the outbox: {why}", written.kept));
-        }
-        let waiting = OutboxReport { evicted: target.evicted(), ..OutboxReport::default() };
-        let mut done = self.lock();
-        let waits = done.outbox.waiting + written.kept;
-        done.outbox.add(OutboxReport { waiting: waits, ..waiting });
-        drop(done);
-        self.report_written(&request, &written, warnings, began.elapsed().as_secs_f64());
+        self.written(&request.datakit_id, &target).await;
+        let why = target.down().filter(|_| written.kept > 0);
+        self.report_written(&request, &written, (warnings, why), began.elapsed().as_secs_f64());
         Ok(written)
     }
 
@@ -92,17 +84,23 @@ impl Inner {
         ending: &Ending,
         written: &mut Written,
     ) -> Result<(), BackendError> {
-        let (delivered, kept, refused) =
-            target.write(batch, ending, self.settings.clock.now()).await.map_err(unusable)?;
-        written.delivered += delivered;
-        written.kept += kept;
-        written.rejected += refused.len() as u64;
-        written.causes.extend(refused);
+        let done = target.write(batch, ending, self.settings.clock.now()).await.map_err(unusable)?;
+        written.delivered += done.delivered;
+        written.kept += done.kept;
+        written.too_old += done.too_old;
+        written.rejected += done.refused.len() as u64;
+        written.causes.extend(done.refused);
         Ok(())
     }
 
     /// Adds what was written to the entry of this DataKit.
-    fn report_written(&self, request: &WriteRequest, written: &Written, warnings: Vec<String>, seconds: f64) {
+    fn report_written(
+        &self,
+        request: &WriteRequest,
+        written: &Written,
+        (warnings, why): (Vec<String>, Option<&str>),
+        seconds: f64,
+    ) {
         let name = format!("DFF.CONN({})", request.datakit_id);
         let mut done = self.lock();
         let index = match done.collectors.iter().position(|report| report.name == name) {
@@ -119,6 +117,12 @@ impl Inner {
         report.rejected += written.rejected;
         report.too_old += written.too_old;
         report.seconds = ((report.seconds + seconds) * 1000.0).round() / 1000.0;
+        if let Some(why) = why {
+            // One line for all that was kept, however often the script wrote.
+            const KEPT: &str = " points are kept in the outbox: ";
+            report.warnings.retain(|warning| !warning.contains(KEPT));
+            report.warnings.push(format!("{}{KEPT}{why}", report.kept));
+        }
         for warning in warnings {
             if !report.warnings.contains(&warning) {
                 report.warnings.push(warning);

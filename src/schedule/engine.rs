@@ -132,6 +132,12 @@ impl Engine {
         &self.library
     }
 
+    /// What this process knows of secrets.
+    #[must_use]
+    pub(crate) fn masker(&self) -> &Arc<Masker> {
+        &self.settings.masker
+    }
+
     /// The name of this worker.
     #[must_use]
     pub fn worker(&self) -> &str {
@@ -285,8 +291,14 @@ impl Engine {
             let (log, store) = (log.clone(), self.store.clone());
             tokio::spawn(async move { log.keep(store.as_ref(), run, fence).await })
         };
-        let runner = self.runner(record.due, (run, fence), &log, &span);
-        let arguments = serde_json::from_str(&kwargs).unwrap_or_default();
+        let arguments: serde_json::Map<_, _> = serde_json::from_str(&kwargs).unwrap_or_default();
+        drop(kwargs);
+        let masker = Arc::new(Masker::of_run(&self.settings.masker));
+        for secret in crate::hiding::secrets(&arguments) {
+            masker.learn_here(&secret);
+        }
+        let runner = self.runner(record.due, (run, fence), &log, (&masker, &span));
+        let given = arguments.clone();
         let options = RunOptions {
             function: Some(function.name.clone()),
             timeout: record.timeout.and_then(|seconds| u64::try_from(seconds).ok()),
@@ -294,7 +306,7 @@ impl Engine {
             arguments,
             ..RunOptions::default()
         };
-        let script = script.with_output(log.clone());
+        let script = script.with_output(log.clone()).with_masker(masker.clone());
         let outcome = script::run(&script, options, Arc::new(runner.clone()), stop).await;
         let why = self.lock().get(&run).and_then(|going| going.why);
         if outcome.ended == Ended::Stopped && why == Some(Stopped::Ending) && record.origin != Origin::Sync {
@@ -305,13 +317,20 @@ impl Engine {
             self.give_back(run, fence).await;
             return;
         }
-        let end = end_of(&runner, &outcome, func, why, &self.settings.masker);
+        let stopped = match why {
+            Some(Stopped::ByHand) => "stopped by hand",
+            Some(Stopped::Lost) => "another worker has it",
+            _ => "the service ended",
+        };
+        let mut end = end_of(&runner, &outcome, func, stopped, &masker);
         span.record("status", end.status.as_str()).record("points", end.points).record("calls", end.calls);
         if end.status != Status::Success {
             span.record("otel.status_code", "ERROR");
             // It was masked with all that is recorded.
             span.record("otel.status_description", end.reason.as_deref());
         }
+        // By now more may be known to be secret than when the run was asked for.
+        end.detail.kwargs = crate::hiding::arguments(&given, &masker).shown().to_owned();
         log.close();
         drop(keeping.await);
         if self.finish(run, fence, &end).await {
@@ -332,9 +351,15 @@ impl Engine {
         }
     }
 
-    fn runner(&self, due: Time, (run, fence): (i64, i64), log: &Arc<RunLog>, span: &tracing::Span) -> Runner {
+    fn runner(
+        &self,
+        due: Time,
+        (run, fence): (i64, i64),
+        log: &Arc<RunLog>,
+        (masker, span): (&Arc<Masker>, &tracing::Span),
+    ) -> Runner {
         let tools = self.tools();
-        let (told, masker) = (log.clone(), self.settings.masker.clone());
+        let (told, masker) = (log.clone(), masker.clone());
         let settings = Settings {
             state: self.store.fenced(run, fence),
             calls: tools.calls.clone(),
@@ -456,8 +481,9 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// What a run leaves.
-fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, why: Option<Stopped>, masker: &Masker) -> End {
+/// What a run leaves; `stopped` says why it was stopped, where it was.
+#[must_use]
+pub fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, stopped: &str, masker: &Masker) -> End {
     let mask = |text: String| masker.mask(&text).into_owned();
     let mut report = runner.report(func);
     let (status, reason) = match (&outcome.ended, &outcome.result) {
@@ -467,12 +493,7 @@ fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, why: Option<Stopped
         }
         (Ended::Stopped, _) => {
             report.fail("interrupted");
-            let words = match why {
-                Some(Stopped::ByHand) => "stopped by hand",
-                Some(Stopped::Lost) => "another worker has it",
-                _ => "the service ended",
-            };
-            (Status::Interrupted, Some(words.to_owned()))
+            (Status::Interrupted, Some(stopped.to_owned()))
         }
         (Ended::Finished, Err(error)) => {
             report.fail(&error.headline());

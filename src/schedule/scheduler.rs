@@ -6,6 +6,7 @@
 use super::trigger::Trigger;
 use crate::config::CatchUp;
 use crate::runner::rfc3339;
+use crate::script::Masker;
 use crate::state::runs::{NewRun, Origin, Status, Store, TriggerRow};
 use crate::state::{StateError, Time};
 use funchost_collectors::clock::{Clock, SECOND};
@@ -39,6 +40,8 @@ pub struct Scheduler {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     late: i64,
+    /// Knows what is not to be shown of arguments.
+    masker: Arc<Masker>,
     /// By trigger.
     next: Mutex<HashMap<String, Next>>,
 }
@@ -58,7 +61,13 @@ impl Scheduler {
     #[must_use]
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, late: Duration) -> Self {
         let late = i64::try_from(late.as_nanos()).unwrap_or(i64::MAX);
-        Self { store, clock, late, next: Mutex::default() }
+        Self { store, clock, late, masker: Arc::default(), next: Mutex::default() }
+    }
+
+    /// The same, with what the process knows of secrets.
+    #[must_use]
+    pub fn with_masker(self, masker: Arc<Masker>) -> Self {
+        Self { masker, ..self }
     }
 
     /// Tells the state which triggers there are. One that is new counts from now on.
@@ -67,7 +76,7 @@ impl Scheduler {
     /// The state cannot be used.
     pub async fn announce(&self, triggers: &[Trigger]) -> Result<(), StateError> {
         let now = self.clock.now();
-        let rows: Vec<TriggerRow> = triggers.iter().map(|trigger| trigger.row(now)).collect();
+        let rows: Vec<TriggerRow> = triggers.iter().map(|trigger| trigger.row(now, &self.masker)).collect();
         self.store.announce(&rows, now).await
     }
 
@@ -153,7 +162,7 @@ impl Scheduler {
             _ => None,
         };
         let mut runs = Vec::new();
-        let kwargs = serde_json::Value::Object(trigger.kwargs.clone()).to_string();
+        let kwargs = crate::hiding::arguments(&trigger.kwargs, &self.masker);
         let run = |tick: Time, delay: i64| NewRun {
             func: trigger.func.clone(),
             origin: Origin::Cron,

@@ -4,7 +4,7 @@
 
 use super::cron::Crontab;
 use crate::config::{CatchUp, TriggerConfig};
-use crate::script::ApiFunction;
+use crate::script::{ApiFunction, Masker};
 use crate::state::Time;
 use crate::state::runs::TriggerRow;
 use chrono_tz::Tz;
@@ -49,16 +49,16 @@ pub struct Idle {
 }
 
 impl Trigger {
-    /// As other machines and the console see it.
+    /// As other machines and the console see it: without what `masker`, or its name, says is secret.
     #[must_use]
-    pub fn row(&self, now: Time) -> TriggerRow {
+    pub fn row(&self, now: Time, masker: &Masker) -> TriggerRow {
         TriggerRow {
             id: self.id.clone(),
             func: self.func.clone(),
             cron: self.crontab.text().to_owned(),
             zone: self.crontab.zone().name().to_owned(),
             definition: json!({
-                "kwargs": self.kwargs,
+                "kwargs": crate::hiding::shown(&self.kwargs, masker),
                 "enabled": self.enabled,
                 "fixed": self.fixed,
                 "delays": self.delays,

@@ -268,7 +268,8 @@ fn read(
 fn failed(context: &NativeCallContext, failure: &Failure) -> Box<rhai::EvalAltResult> {
     let mut problem = Problem::run_time(failure.to_string()).label("called here");
     if let Failure::Call(error) = failure {
-        problem = problem.hint_if(error.hint.clone());
+        let budget = (error.code == "budget").then(|| crate::money::budget::WAY_OUT.to_owned());
+        problem = problem.hint_if(error.hint.clone().or(budget));
         problem.code.clone_from(&error.code);
     }
     problem.thrown(context.call_position())

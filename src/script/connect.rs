@@ -290,6 +290,15 @@ impl<'v> Values<'v> {
         Ok(format!("{}{text}", self.prefix))
     }
 
+    /// The same of a value that is to be kept.
+    fn new_key(&self, key: &Dynamic) -> Result<String> {
+        let name = self.key(key)?;
+        if self.host.settings.masker.knows(&name[self.prefix.len()..]) {
+            return Err(self.refuse_secret(0, String::new(), "the key"));
+        }
+        Ok(name)
+    }
+
     /// Asks the backend; none where there is none.
     fn ask<T: Send + 'static>(
         &self,
@@ -328,6 +337,15 @@ impl<'v> Values<'v> {
             .thrown(self.context.call_position()))
     }
 
+    /// What is kept stands in the state, where masks do not reach.
+    fn refuse_secret(&self, index: usize, path: String, what: &str) -> Box<rhai::EvalAltResult> {
+        Problem::input(format!("{what} holds a secret, and the state, which keeps it, is not encrypted"))
+            .label("holds a secret")
+            .hint("keep it out of here, and read it with `DFF.ENV` each time it is needed")
+            .argument(index, path, false, "kept here")
+            .thrown(self.context.call_position())
+    }
+
     fn encode(&self, value: &Dynamic) -> Result<Vec<u8>> {
         let data = to_json(value).map_err(|NotData { path, message }| {
             let place = if path.is_empty() { "the value".to_owned() } else { format!("`{path}`") };
@@ -335,6 +353,10 @@ impl<'v> Values<'v> {
                 .argument(1, path, false, "kept here")
                 .thrown(self.context.call_position())
         })?;
+        if let Some(path) = self.host.settings.masker.find_in(&data) {
+            let what = if path.is_empty() { "the value".to_owned() } else { format!("`{path}`") };
+            return Err(self.refuse_secret(1, path, &what));
+        }
         let bytes = data.to_string().into_bytes();
         if bytes.len() > MOST_VALUE {
             return Err(self
@@ -351,7 +373,7 @@ impl<'v> Values<'v> {
     }
 
     fn set(&self, key: &Dynamic, value: &Dynamic, seconds: Option<i64>, not_exists: bool) -> Result<bool> {
-        let (key, bytes) = (self.key(key)?, self.encode(value)?);
+        let (key, bytes) = (self.new_key(key)?, self.encode(value)?);
         let expires = self.expires(seconds);
         self.change(&key, |known| {
             if not_exists && known.is_some() {
@@ -485,7 +507,7 @@ fn keeping<T: rhai::Variant + Clone>(
 }
 
 fn increase(values: &Values<'_>, key: &Dynamic, step: i64) -> Result<i64> {
-    let key = values.key(key)?;
+    let key = values.new_key(key)?;
     values.change(&key, |known| {
         let before = match known {
             None => 0,

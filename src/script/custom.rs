@@ -16,13 +16,16 @@ use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{
     Collector, Description, Failure, MarkId, MarkKey, MetricPoint, Output, Part, Spec, Window,
 };
+use funchost_collectors::estimate::{Ahead, Estimate, Expected};
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
+use funchost_collectors::request::RATE;
 use funchost_collectors::run::{Run, WindowRequest};
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext, Position};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -35,6 +38,9 @@ const FORM: &str = "write `Collector(\"my_product\", account, #{ regions: [\"cn-
 
 /// Points that wait in the context until they are handed over.
 const BATCH: usize = 500;
+
+/// How long it is remembered what a collector called.
+const NOTED: Duration = Duration::from_secs(7 * 86_400);
 
 /// Different collectors of scripts that a process keeps.
 const MOST: usize = 10_000;
@@ -119,6 +125,8 @@ fn kept(
 pub(super) struct ScriptSpec {
     regions: Vec<Text>,
     name: &'static str,
+    /// Whose: two scripts may each have a collector of this name.
+    script: Arc<str>,
     category: Category,
     /// Seconds of a window's step; metrics only.
     period: i64,
@@ -142,6 +150,24 @@ impl ScriptSpec {
         Arc::new(Self { thread: Some((collector, thread.clone())), ..self.clone() })
     }
 
+    /// Under what its calls of a region are remembered, for the next plan.
+    fn memory(&self, region: &Text) -> String {
+        format!("calls of a script's collector\n{}\n{}\n{region}", self.script, self.name)
+    }
+
+    /// What was called for a region, with the metrics that were asked for, of both since `before`.
+    async fn note(&self, run: &Run, region: &Text, before: &Made) -> std::result::Result<(), Failure> {
+        let made = Made::of(run);
+        let since = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
+            let left = now.iter().map(|(key, count)| (key.clone(), count - before.get(key).unwrap_or(&0)));
+            left.filter(|(_, count)| *count > 0).collect()
+        };
+        let made =
+            Made { calls: since(&made.calls, &before.calls), metrics: since(&made.metrics, &before.metrics) };
+        let bytes = serde_json::to_vec(&made).map_err(|error| Failure::State(error.to_string()))?;
+        run.memory.remember(&self.memory(region), &bytes, NOTED).await
+    }
+
     async fn region(&self, run: &Run, region: &Text) -> std::result::Result<(), Failure> {
         let gone = || Failure::Script("the script has ended".into());
         let Some((collector, thread)) = &self.thread else { return Err(gone()) };
@@ -150,7 +176,7 @@ impl ScriptSpec {
             let now = run.calls.now(run.account.cloud) / SECOND;
             let key = MarkKey {
                 region: region.clone(),
-                namespace: self.name.into(),
+                namespace: format!("{} {}", self.script, self.name).into(),
                 metric: "points".into(),
                 dimensions: Vec::new(),
             };
@@ -179,9 +205,51 @@ impl Spec for ScriptSpec {
     async fn collect(&self, run: &Run, regions: &[Text]) {
         // One after the other: a script has one thread.
         for region in regions {
-            let result = self.region(run, region).await;
+            let before = Made::of(run);
+            let mut result = self.region(run, region).await;
+            if result.is_ok() {
+                result = self.note(run, region, &before).await;
+            }
             run.done(region, result).await;
         }
+    }
+
+    async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> std::result::Result<Estimate, Failure> {
+        let mut estimate = Estimate::default();
+        for region in regions {
+            let known = ahead.memory.recall(&self.memory(region)).await?;
+            let Some(made) = known.and_then(|bytes| serde_json::from_slice::<Made>(&bytes).ok()) else {
+                let why = "what a script's own collector calls is known once it has run";
+                if estimate.at_least.is_empty() {
+                    estimate.at_least.push(why.into());
+                }
+                continue;
+            };
+            for (name, calls) in &made.calls {
+                let Some((service, action)) = name.split_once(':') else { continue };
+                let action = names::action(ahead.account.cloud, service, action, RATE)
+                    .map_err(|error| Failure::State(error.to_string()))?;
+                estimate.calls.push(Expected {
+                    metrics: made.metrics.get(name).copied().unwrap_or(0),
+                    at_least: Some("a script's own collector: as its last run called".into()),
+                    ..Expected::new(action, region, *calls)
+                });
+            }
+        }
+        Ok(estimate)
+    }
+}
+
+/// What was called so far, as it is remembered for plans.
+#[derive(Debug, Default, Deserialize, Serialize)]
+struct Made {
+    calls: BTreeMap<String, u64>,
+    metrics: BTreeMap<String, u64>,
+}
+
+impl Made {
+    fn of(run: &Run) -> Self {
+        Self { calls: run.counts.snapshot(), metrics: run.counts.metrics() }
     }
 }
 
@@ -549,7 +617,13 @@ fn construct(
         .map_err(|error| thrown(Problem::input(error.to_string())))?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
     let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
-    let spec = ScriptSpec { regions, name: collector.description.name, category, period, thread: None };
+    // Another script's collector of the same name is another one.
+    let script: Arc<str> = host.library.entry.as_str().into();
+    if let Some(configs) = configs.as_object_mut() {
+        configs.insert("script".into(), (*script).into());
+    }
+    let spec =
+        ScriptSpec { regions, name: collector.description.name, script, category, period, thread: None };
     let prepared = Prepared {
         collector,
         account: Arc::new(read),

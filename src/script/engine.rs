@@ -316,6 +316,11 @@ impl Resolver {
     }
 
     fn not_found(&self, written: &str, id: &str) -> Problem {
+        if let Some(left_out) = funchost_collectors::left_out::left_out(id) {
+            return Problem::input(left_out.message())
+                .label("not collected")
+                .hint("take it out; `funchost collectors` lists what is collected");
+        }
         let problem = Problem::input(format!("there is no package or script `{written}`")).label("not found");
         let mut known: Vec<String> = self.native.keys().cloned().collect();
         known.extend(self.host.library.ids());

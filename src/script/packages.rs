@@ -134,7 +134,7 @@ fn collector_module(host: &Arc<Host>, id: &str, collector: &'static dyn Collecto
     module.set_id(id);
     let title = format!("/// {}", collector.description().title);
     // What has no regions needs no configuration: it is made from the account alone.
-    if collector.declaration().is_some_and(|declared| !declared.takes_regions()) {
+    if collector.declaration().is_some_and(|declared| !declared.takes_regions() && !declared.by_products) {
         let shared = host.clone();
         FuncRegistration::new("DataCollector")
             .with_comments([title.as_str()])

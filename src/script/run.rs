@@ -58,6 +58,12 @@ impl Script {
         &self.path
     }
 
+    /// The same script, with another knowledge of what is secret.
+    #[must_use]
+    pub fn with_masker(&self, masker: Arc<super::Masker>) -> Self {
+        Self { settings: Arc::new(Settings { masker, ..Settings::clone(&self.settings) }), ..self.clone() }
+    }
+
     /// The same script, whose lines go elsewhere.
     #[must_use]
     pub fn with_output(&self, output: Arc<dyn super::ScriptOutput>) -> Self {

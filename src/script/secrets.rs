@@ -5,9 +5,10 @@
 
 use super::lexer::{Kind, Token, lex};
 use funchost_collectors::call::spellings;
+use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What stands where a secret was.
 const MASK: &str = "****";
@@ -20,6 +21,8 @@ const SHORTEST: usize = 8;
 pub struct Masker {
     /// Longest first, so that a secret inside another leaves no rest.
     forms: RwLock<Vec<String>>,
+    /// The process's, where this one is a run's.
+    process: Option<Arc<Self>>,
 }
 
 impl std::fmt::Debug for Masker {
@@ -35,8 +38,22 @@ impl Masker {
         Self::default()
     }
 
+    /// One that knows what `process` knows and learns, and besides the secrets of one run, which are forgotten with it.
+    #[must_use]
+    pub fn of_run(process: &Arc<Self>) -> Self {
+        Self { forms: RwLock::default(), process: Some(process.clone()) }
+    }
+
     /// Remembers a secret for the rest of the process. Values of fewer than eight characters are not masked.
     pub fn learn(&self, secret: &str) {
+        match &self.process {
+            Some(process) => process.learn(secret),
+            None => self.learn_here(secret),
+        }
+    }
+
+    /// Remembers a secret as long as this masker lives: a caller's, of which a service sees any number.
+    pub fn learn_here(&self, secret: &str) {
         if secret.chars().count() < SHORTEST {
             return;
         }
@@ -49,26 +66,89 @@ impl Masker {
         forms.dedup();
     }
 
+    /// Works on every form that is known, longest first.
+    fn each(&self, mut work: impl FnMut(&str)) {
+        let own = self.forms.read().unwrap_or_else(PoisonError::into_inner);
+        let process = self.process.as_ref().map(|process| &process.forms);
+        let process = process.map(|forms| forms.read().unwrap_or_else(PoisonError::into_inner));
+        let (mut own, mut others) =
+            (own.iter().peekable(), process.iter().flat_map(|forms| forms.iter()).peekable());
+        loop {
+            let from_own = match (own.peek(), others.peek()) {
+                (Some(one), Some(other)) => one.len() >= other.len(),
+                (one, _) => one.is_some(),
+            };
+            match if from_own { own.next() } else { others.next() } {
+                Some(form) => work(form),
+                None => return,
+            }
+        }
+    }
+
     /// The text without any known secret.
     #[must_use]
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        let forms = self.forms.read().unwrap_or_else(PoisonError::into_inner);
         let mut masked = Cow::Borrowed(text);
-        for form in forms.iter() {
-            if masked.contains(form.as_str()) {
-                masked = Cow::Owned(masked.replace(form.as_str(), MASK));
+        self.each(|form| {
+            if masked.contains(form) {
+                masked = Cow::Owned(masked.replace(form, MASK));
             }
-        }
+        });
         masked
+    }
+
+    /// The data without any known secret: in its texts, in the names of its members and in its numbers.
+    #[must_use]
+    pub fn mask_data(&self, data: &Value) -> Value {
+        match data {
+            Value::Null | Value::Bool(_) => data.clone(),
+            Value::Number(number) => match self.mask(&number.to_string()) {
+                Cow::Borrowed(_) => data.clone(),
+                Cow::Owned(masked) => masked.into(),
+            },
+            Value::String(text) => self.mask(text).into(),
+            Value::Array(items) => items.iter().map(|item| self.mask_data(item)).collect(),
+            Value::Object(members) => Value::Object(
+                members
+                    .iter()
+                    .map(|(name, item)| (self.mask(name).into_owned(), self.mask_data(item)))
+                    .collect(),
+            ),
+        }
+    }
+
+    /// Where in some data a known secret stands, as the path of the member or item: `[0].name`, empty for the whole.
+    pub(super) fn find_in(&self, data: &Value) -> Option<String> {
+        match data {
+            Value::Null | Value::Bool(_) => None,
+            Value::Number(number) => self.knows(&number.to_string()).then(String::new),
+            Value::String(text) => self.knows(text).then(String::new),
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .find_map(|(index, item)| self.find_in(item).map(|rest| format!("[{index}]{rest}"))),
+            Value::Object(members) => members.iter().find_map(|(name, item)| {
+                // The path is said: a name that is a secret is not.
+                if self.knows(name) {
+                    return Some(String::new());
+                }
+                let rest = self.find_in(item)?;
+                let dot = if rest.is_empty() || rest.starts_with('[') { "" } else { "." };
+                Some(format!("{name}{dot}{rest}"))
+            }),
+        }
+    }
+
+    /// Is a known secret in the text?
+    pub(super) fn knows(&self, text: &str) -> bool {
+        matches!(self.mask(text), Cow::Owned(_))
     }
 
     /// Where known secrets stand in a text.
     fn find(&self, text: &str) -> Vec<Range<usize>> {
-        let forms = self.forms.read().unwrap_or_else(PoisonError::into_inner);
-        forms
-            .iter()
-            .flat_map(|form| text.match_indices(form.as_str()).map(|(at, found)| at..at + found.len()))
-            .collect()
+        let mut found = Vec::new();
+        self.each(|form| found.extend(text.match_indices(form).map(|(at, found)| at..at + found.len())));
+        found
     }
 }
 

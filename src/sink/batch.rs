@@ -81,6 +81,21 @@ impl Batch {
         self.lines.iter().map(|(_, time)| *time).min()
     }
 
+    /// The time of the newest point.
+    #[must_use]
+    pub fn newest(&self) -> Option<i64> {
+        self.lines.iter().map(|(_, time)| *time).max()
+    }
+
+    /// Adds all lines of another batch behind its own.
+    pub fn append(&mut self, other: &Self) {
+        for index in 0..other.len() {
+            if let (Some(line), Some(time)) = (other.line(index), other.time(index)) {
+                self.push(line, time);
+            }
+        }
+    }
+
     /// A line without its end.
     #[must_use]
     pub fn line(&self, index: usize) -> Option<&[u8]> {

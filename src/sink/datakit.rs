@@ -4,7 +4,7 @@
 //! quote the whole body back: they are read for positions and causes, and cut before anything of them is shown.
 
 use super::batch::Batch;
-use super::{REACH, oldest_writable};
+use super::{MARGIN, REACH, oldest_writable};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use funchost_collectors::call::date;
 use funchost_collectors::clock::{Clock, SECOND};
@@ -25,8 +25,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 const SEARCHES: u32 = 64;
 /// Lines that DataKit named as bad and that are asked about one by one; of more, its word is taken.
 const SINGLES: usize = 16;
-/// Points older than this, and DataKit's clock is looked at before they go: ours may be the one that is behind.
-const NEARLY: i64 = REACH - 1800 * SECOND;
+/// Clocks that differ by more are no longer a matter of the network or of a lazy NTP: one of them is wrong, and it is not known which.
+const AGREE: i64 = 1800 * SECOND;
+/// A difference that a person should know of.
+const WORTH_SAYING: i64 = 300 * SECOND;
 /// How long looking at DataKit's clock may take.
 const LOOK: Duration = Duration::from_secs(5);
 /// DataKit's clock has not been seen yet.
@@ -75,10 +77,21 @@ pub struct Delivery {
     pub delivered: u64,
     /// Lines that DataKit refuses, each with its cause.
     pub rejected: Vec<Rejected>,
-    /// Points that were not sent: by DataKit's own clock they are so old that it would overwrite their time.
+    /// Points that were not sent and are given up: DataKit would overwrite their time, and so it would at any later time.
     pub too_old: u64,
+    /// Points that were not sent as long as clocks differ so much that DataKit would overwrite their time.
+    pub held: Option<Held>,
     /// And the rest.
     pub outcome: Outcome,
+}
+
+/// Points that DataKit would write under another time, by its clock, while by ours they are in time.
+#[derive(Debug)]
+pub struct Held {
+    /// Why, and what to do, for a person.
+    pub why: String,
+    /// The points: keep them.
+    pub batch: Batch,
 }
 
 /// What is to be done with the rest of a batch.
@@ -121,6 +134,17 @@ enum Answer {
     Refused(String),
 }
 
+/// `3.0 h behind this machine's`.
+fn differs(ahead: i64) -> String {
+    let seconds = ahead.saturating_abs() / SECOND;
+    let length = match (seconds + 30) / 60 {
+        minutes @ 0..90 => format!("{minutes} min"),
+        // To the nearest tenth.
+        minutes => format!("{}.{} h", (minutes + 3) / 60, (minutes + 3) % 60 / 6),
+    };
+    format!("{length} {} this machine's", if ahead < 0 { "behind" } else { "ahead of" })
+}
+
 impl DataKit {
     /// A DataKit at a URL; a path in front of `/v1` is kept, credentials are sent as basic authentication.
     ///
@@ -132,7 +156,13 @@ impl DataKit {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(bad("write http://host:port".into()));
         }
-        url.set_query(None);
+        if url.query().is_some() {
+            // What a DataWay's address looks like: its token would be lost in silence.
+            return Err(bad(
+                "has a query, as DataWay's address has: write the address of a DataKit, such as http://localhost:9529"
+                    .into(),
+            ));
+        }
         url.set_fragment(None);
         let mut shown = url.clone();
         let _ = shown.set_password(None);
@@ -165,32 +195,81 @@ impl DataKit {
         self
     }
 
-    /// Takes out what DataKit would write under another time.
-    async fn drop_too_old(&self, batch: &mut Cow<'_, Batch>, deadline: Instant) -> u64 {
-        let (Some(clock), Some(oldest)) = (&self.clock, batch.oldest()) else { return 0 };
-        if oldest >= clock.now().saturating_sub(NEARLY) {
-            return 0;
-        }
-        if self.ahead.load(Ordering::Relaxed) == UNSEEN {
-            self.look(deadline).await;
-        }
-        let ahead = self.ahead.load(Ordering::Relaxed);
-        let now = clock.now().saturating_add(if ahead == UNSEEN { 0 } else { ahead.max(0) });
-        // Only what has to lose something is copied.
-        let first = oldest_writable(now);
-        if oldest >= first { 0 } else { batch.to_mut().drop_older_than(first) }
+    /// Nanoseconds that DataKit's clock is ahead of ours, once it has answered.
+    #[must_use]
+    pub fn ahead(&self) -> Option<i64> {
+        Some(self.ahead.load(Ordering::Relaxed)).filter(|ahead| *ahead != UNSEEN)
     }
 
-    /// Looks at DataKit's clock. A DataKit that does not answer will not take the points either.
-    async fn look(&self, deadline: Instant) {
+    /// What to say where DataKit's clock and ours differ by minutes.
+    #[must_use]
+    pub fn clock_note(&self) -> Option<String> {
+        let ahead = self.ahead().filter(|ahead| ahead.saturating_abs() >= WORTH_SAYING)?;
+        Some(format!(
+            "the clock of DataKit `{}` is {}: set both (NTP), as DataKit overwrites times that are more than two hours from its own",
+            self.id,
+            differs(ahead)
+        ))
+    }
+
+    /// Takes out what DataKit would write under another time. Its clock decides, whichever of the two is wrong; but what by our clock is in time is
+    /// given up only where the clocks agree so far that nobody will set one of them.
+    fn take_untimely(&self, batch: &mut Cow<'_, Batch>) -> (u64, Option<Held>) {
+        let (Some(clock), Some(oldest), Some(newest)) = (&self.clock, batch.oldest(), batch.newest()) else {
+            return (0, None);
+        };
+        let ahead = self.ahead().unwrap_or(0);
+        let theirs = clock.now().saturating_add(ahead);
+        let (first, last) = (oldest_writable(theirs), theirs.saturating_add(REACH - MARGIN));
+        // Only what has to lose something is copied.
+        if oldest >= first && newest <= last {
+            return (0, None);
+        }
+        let given_up =
+            if ahead.saturating_abs() <= AGREE { first } else { first.min(oldest_writable(clock.now())) };
+        let (all, mut held) = (batch.len(), batch.filter(|_, time| time < first || time > last));
+        let too_old = held.drop_older_than(given_up);
+        *batch = Cow::Owned(batch.filter(|_, time| (first..=last).contains(&time)));
+        debug_assert_eq!(all, batch.len() + held.len() + usize::try_from(too_old).unwrap_or(0));
+        let held = (!held.is_empty()).then(|| Held {
+            why: if ahead.saturating_abs() > AGREE {
+                format!(
+                    "the clock of DataKit `{}` is {}, and it would write these points under another time: set both clocks (NTP); until then they wait",
+                    self.id,
+                    differs(ahead)
+                )
+            } else {
+                "their times lie more than two hours in the future, and DataKit would write them under another: they wait until then".into()
+            },
+            batch: held,
+        });
+        (too_old, held)
+    }
+
+    /// Looks at DataKit's clock.
+    ///
+    /// # Errors
+    /// It did not answer at all.
+    async fn look(&self, deadline: Instant) -> Result<(), String> {
         let mut url = self.url.clone();
         url.set_path(&format!("{}/v1/ping", url.path().trim_end_matches('/')));
         let left = deadline.saturating_duration_since(Instant::now()).min(LOOK).min(self.answer);
-        if !left.is_zero()
-            && let Ok(answer) = self.http.get(url).timeout(left).send().await
-        {
-            self.note_time(answer.headers());
+        if left.is_zero() {
+            return Ok(());
         }
+        match self.http.get(url).timeout(left).send().await {
+            Ok(answer) => self.note_time(answer.headers()),
+            Err(error) if error.is_timeout() && !error.is_connect() => {
+                return Err(format!(
+                    "{} did not answer within {} s: is DataKit overloaded? Restart it, and look at its log",
+                    self.shown,
+                    left.as_secs_f64()
+                ));
+            }
+            // What is wrong is said by the write itself.
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     fn note_time(&self, headers: &reqwest::header::HeaderMap) {
@@ -202,8 +281,16 @@ impl DataKit {
     /// Writes a batch; goes on trying what can succeed until the deadline.
     pub async fn write(&self, batch: &Batch, deadline: Instant) -> Delivery {
         let mut batch = Cow::Borrowed(batch);
-        let too_old = self.drop_too_old(&mut batch, deadline).await;
-        let mut delivery = Delivery { delivered: 0, rejected: Vec::new(), too_old, outcome: Outcome::Done };
+        let mut delivery =
+            Delivery { delivered: 0, rejected: Vec::new(), too_old: 0, held: None, outcome: Outcome::Done };
+        if self.clock.is_some()
+            && self.ahead().is_none()
+            && let Err(why) = self.look(deadline).await
+        {
+            delivery.outcome = Outcome::Kept { why, rest: batch.into_owned() };
+            return delivery;
+        }
+        (delivery.too_old, delivery.held) = self.take_untimely(&mut batch);
         // What is left to send, as a stack of pieces: the first line is sent first.
         let mut pieces = vec![batch];
         let mut searches = 0;
@@ -250,11 +337,7 @@ impl DataKit {
             };
             let mut rest = piece.into_owned();
             while let Some(next) = pieces.pop() {
-                for index in 0..next.len() {
-                    if let (Some(line), Some(time)) = (next.line(index), next.time(index)) {
-                        rest.push(line, time);
-                    }
-                }
+                rest.append(&next);
             }
             delivery.outcome = Outcome::Kept { why, rest };
             break;

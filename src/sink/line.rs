@@ -116,16 +116,33 @@ pub enum Refused {
     TooLarge(Text),
 }
 
+/// Tags that many points have in common, in lists.
+pub type Added<'tags> = &'tags [&'tags [(Text, Text)]];
+
 /// Appends a point as one line, without a line end. On an error nothing is appended.
 ///
 /// # Errors
 /// [`Refused`] where nothing that DataKit would take is left.
 pub fn encode(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(), Refused> {
+    encode_with(point, &[], out, notes)
+}
+
+/// The same, with further tags: what [`Point::add_tag`] would make of them, without a copy of each in every point.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with(
+    point: &Point,
+    added: Added<'_>,
+    out: &mut Vec<u8>,
+    notes: &mut Notes,
+) -> Result<(), Refused> {
     let start = out.len();
-    if plain(point, out) {
+    if plain(point, added, out) {
         return Ok(());
     }
-    out.truncate(start);
+    let whole = with(point, added);
+    let point = whole.as_ref();
     let result = write(point, out, notes, &HashSet::new());
     let result = match result {
         Ok(()) if out.len() - start > POINT_BYTES => {
@@ -140,107 +157,294 @@ pub fn encode(point: &Point, out: &mut Vec<u8>, notes: &mut Notes) -> Result<(),
     result
 }
 
-/// Writes a point of which nothing has to be changed, as nearly all are; on any doubt says so, and what was appended counts for nothing.
+/// A point that has the further tags itself.
+#[must_use]
+pub fn with<'point>(point: &'point Point, added: Added<'_>) -> Cow<'point, Point> {
+    let mut whole = Cow::Borrowed(point);
+    for (key, value) in added.iter().copied().flatten() {
+        whole.to_mut().add_tag(key, value);
+    }
+    whole
+}
+
+/// Writes a point of which nothing has to be changed, as nearly all are; on any doubt says so, and nothing is appended.
 ///
 /// The same line as [`write`] makes, without its lists of what was written.
-fn plain(point: &Point, out: &mut Vec<u8>) -> bool {
+fn plain(point: &Point, added: Added<'_>, out: &mut Vec<u8>) -> bool {
     let start = out.len();
-    let Point { measurement, tags, fields, .. } = point;
-    if measurement.is_empty() || measurement.len() > MEASUREMENT_BYTES || tags.len() > TAGS {
+    let most = most(point, added);
+    // More than that is cut or refused, and may not be: the other way finds out.
+    if most > POINT_BYTES {
         return false;
     }
-    // More fields than this take the square of their number here.
-    if fields.is_empty() || fields.len() > PLAIN_FIELDS {
-        return false;
+    out.resize(start + most, 0);
+    let end = out.get_mut(start..).and_then(|room| lay(point, added, room));
+    out.truncate(start + end.unwrap_or(0));
+    end.is_some()
+}
+
+/// More bytes than a line of a point takes.
+fn most(point: &Point, added: Added<'_>) -> usize {
+    let mut most = point.measurement.len() + NUMBER;
+    for (key, value) in point.tags.iter().chain(added.iter().copied().flatten()) {
+        most += 2 * (key.len() + value.len() + 1);
     }
-    // A measurement has escapes of its own.
-    if !is_plain(measurement.as_bytes()) {
-        return false;
+    for (key, value) in &point.fields {
+        let text = if let Value::Text(text) = value { 2 * text.len() } else { 0 };
+        most += 2 * (key.len() + 1) + text + NUMBER;
     }
-    out.extend_from_slice(measurement.as_bytes());
-    for (index, (key, value)) in tags.iter().enumerate() {
-        if key.is_empty() || value.is_empty() || key.len() > KEY_BYTES || value.len() > TAG_VALUE_BYTES {
-            return false;
-        }
-        if stands(&tags[..index], key) {
-            return false;
-        }
-        out.push(b',');
-        if !copied(key, out) {
-            return false;
-        }
-        out.push(b'=');
-        if !copied(value, out) {
-            return false;
-        }
-    }
-    if out.len() - start > SERIES_BYTES {
-        return false;
-    }
-    for (index, (key, value)) in fields.iter().enumerate() {
-        if key.is_empty() || key.len() > KEY_BYTES || stands(tags, key) || stands(&fields[..index], key) {
-            return false;
-        }
-        out.push(if index == 0 { b' ' } else { b',' });
-        if !copied(key, out) {
-            return false;
-        }
-        out.push(b'=');
-        match value {
-            Value::Float(number) if number.is_finite() => field_value(value, out),
-            Value::Integer(_) | Value::Boolean(_) => field_value(value, out),
-            Value::Float(_) => return false,
-            Value::Text(_) if point.category == Category::Metric => return false,
-            Value::Text(_) => field_value(value, out),
-        }
-    }
-    out.push(b' ');
-    out.extend_from_slice(itoa::Buffer::new().format(point.time).as_bytes());
-    out.len() - start <= POINT_BYTES
+    most
 }
 
 /// Points with more fields take the other way.
 const PLAIN_FIELDS: usize = 128;
+
+/// No number is longer, with what stands around it.
+const NUMBER: usize = 32;
+
+/// Lays a plain point out; says where its line ends.
+fn lay(point: &Point, added: Added<'_>, room: &mut [u8]) -> Option<usize> {
+    let Point { measurement, tags, fields, .. } = point;
+    if measurement.is_empty() || measurement.len() > MEASUREMENT_BYTES {
+        return None;
+    }
+    if tags.len() + added.iter().map(|list| list.len()).sum::<usize>() > TAGS {
+        return None;
+    }
+    // More fields than this take the square of their number here.
+    if fields.is_empty() || fields.len() > PLAIN_FIELDS {
+        return None;
+    }
+    let mut line = Room { room, at: 0 };
+    // A measurement has escapes of its own.
+    if !line.copy(measurement.as_bytes())? {
+        return None;
+    }
+    let mut seen = Seen::default();
+    for (index, (key, value)) in tags.iter().enumerate() {
+        if value.is_empty() || (seen.again(key) && stands(&tags[..index], key)) {
+            return None;
+        }
+        line.tag(key, value)?;
+    }
+    for (number, list) in added.iter().enumerate() {
+        for (index, (key, value)) in list.iter().enumerate() {
+            let known = || stands(tags, key) || any(&added[..number], key) || stands(&list[..index], key);
+            // What is there wins.
+            if !(value.is_empty() || seen.again(key) && known()) {
+                line.tag(key, value)?;
+            }
+        }
+    }
+    if line.at > SERIES_BYTES {
+        return None;
+    }
+    let mut before = b' ';
+    for (index, (key, value)) in fields.iter().enumerate() {
+        if key.is_empty() || key.len() > KEY_BYTES {
+            return None;
+        }
+        if seen.again(key) && (stands(tags, key) || any(added, key) || stands(&fields[..index], key)) {
+            return None;
+        }
+        line.put(std::mem::replace(&mut before, b','))?;
+        line.escaped(key)?;
+        line.put(b'=')?;
+        match value {
+            Value::Float(number) if number.is_finite() => line.float(*number)?,
+            Value::Float(_) => return None,
+            Value::Integer(number) => {
+                line.copy(itoa::Buffer::new().format(*number).as_bytes())?;
+                line.put(b'i')?;
+            }
+            Value::Boolean(yes) => {
+                line.copy(if *yes { b"true" } else { b"false" })?;
+            }
+            Value::Text(_) if point.category == Category::Metric => return None,
+            Value::Text(text) => {
+                line.put(b'"')?;
+                line.quoted(text)?;
+                line.put(b'"')?;
+            }
+        }
+    }
+    line.put(b' ')?;
+    line.copy(itoa::Buffer::new().format(point.time).as_bytes())?;
+    Some(line.at)
+}
+
+/// Which keys have been there, about: what was not is a new one, without a look at the others.
+#[derive(Default)]
+struct Seen([u64; 4]);
+
+impl Seen {
+    /// May this key have been there?
+    #[inline(always)]
+    fn again(&mut self, key: &str) -> bool {
+        let bytes = key.as_bytes();
+        let end = match (bytes.last_chunk::<8>(), bytes.last_chunk::<4>()) {
+            (Some(end), _) => u64::from_le_bytes(*end),
+            (None, Some(end)) => u64::from(u32::from_le_bytes(*end)),
+            (None, None) => bytes.iter().fold(0, |end, byte| end << 8 | u64::from(*byte)),
+        };
+        // Multiplying carries every bit upwards; an odd number loses none.
+        let mixed = (end ^ key.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 56;
+        let bit = 1_u64 << (mixed % 64);
+        let word = &mut self.0[(mixed / 64) as usize];
+        let known = *word & bit != 0;
+        *word |= bit;
+        known
+    }
+}
 
 /// Does a key stand among these?
 fn stands<Any>(known: &[(Text, Any)], key: &str) -> bool {
     known.iter().any(|(known, _)| known.len() == key.len() && **known == *key)
 }
 
-/// Copies a text that needs no escape, or nothing but blanks, commas and `=` escaped; says whether it did.
-fn copied(text: &str, out: &mut Vec<u8>) -> bool {
-    let bytes = text.as_bytes();
-    if is_plain(bytes) {
-        out.extend_from_slice(bytes);
-        return true;
+/// Does a key stand in any of these lists?
+fn any(lists: Added<'_>, key: &str) -> bool {
+    lists.iter().any(|list| stands(list, key))
+}
+
+/// Where a line is laid out. All is done in place: a vector would write its length anew for every piece. None where there is no more room.
+struct Room<'out> {
+    room: &'out mut [u8],
+    at: usize,
+}
+
+impl Room<'_> {
+    #[inline(always)]
+    fn put(&mut self, byte: u8) -> Option<()> {
+        *self.room.get_mut(self.at)? = byte;
+        self.at += 1;
+        Some(())
     }
-    if bytes.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t' | b'#')) {
-        return false;
+
+    #[inline(always)]
+    fn tag(&mut self, key: &str, value: &str) -> Option<()> {
+        if key.is_empty() || key.len() > KEY_BYTES || value.len() > TAG_VALUE_BYTES {
+            return None;
+        }
+        self.put(b',')?;
+        self.escaped(key)?;
+        self.put(b'=')?;
+        self.escaped(value)
     }
-    escape_key(text, out);
-    true
+
+    /// Copies bytes in pieces of a fixed size, of which the last overlaps the one before: short texts, as nearly all are, without a call.
+    /// Says whether all of them are nowhere special.
+    #[inline(always)]
+    fn copy(&mut self, bytes: &[u8]) -> Option<bool> {
+        let room = self.room.get_mut(self.at..)?.get_mut(..bytes.len())?;
+        self.at += bytes.len();
+        Some(match bytes.len() {
+            33.. => {
+                let mut plain = two::<16>(bytes, room)?;
+                for (to, from) in room.as_chunks_mut::<16>().0.iter_mut().zip(bytes.as_chunks::<16>().0) {
+                    *to = *from;
+                    plain &= is_plain(from);
+                }
+                plain
+            }
+            16.. => two::<16>(bytes, room)?,
+            8.. => two::<8>(bytes, room)?,
+            4.. => two::<4>(bytes, room)?,
+            _ => {
+                let mut plain = true;
+                for (to, from) in room.iter_mut().zip(bytes) {
+                    *to = *from;
+                    plain &= is_plain(&[*from]);
+                }
+                plain
+            }
+        })
+    }
+
+    /// A number as the shortest text that reads back as the same.
+    #[inline(always)]
+    fn float(&mut self, number: f64) -> Option<()> {
+        let Some((whole, thousandths)) = thousandths(number) else {
+            self.copy(zmij::Buffer::new().format_finite(number).as_bytes())?;
+            return Some(());
+        };
+        self.copy(itoa::Buffer::new().format(whole).as_bytes())?;
+        self.put(b'.')?;
+        let digit = |at: u32| b'0' + (thousandths / at % 10) as u8;
+        *self.room.get_mut(self.at..)?.first_chunk_mut()? = [digit(100), digit(10), digit(1)];
+        self.at += match thousandths {
+            some if some % 10 != 0 => 3,
+            some if some % 100 != 0 => 2,
+            _ => 1,
+        };
+        Some(())
+    }
+
+    /// Copies a text that needs no escape, or nothing but blanks, commas and `=` escaped.
+    #[inline(always)]
+    fn escaped(&mut self, text: &str) -> Option<()> {
+        let at = self.at;
+        if self.copy(text.as_bytes())? {
+            return Some(());
+        }
+        self.at = at;
+        self.escape(text.as_bytes())
+    }
+
+    #[cold]
+    fn escape(&mut self, bytes: &[u8]) -> Option<()> {
+        for byte in bytes {
+            match byte {
+                b'\\' | b'\n' | b'\r' | b'\t' | b'#' => return None,
+                b',' | b'=' | b' ' => self.put(b'\\')?,
+                _ => {}
+            }
+            self.put(*byte)?;
+        }
+        Some(())
+    }
+
+    /// A field's text, without its quotes.
+    fn quoted(&mut self, text: &str) -> Option<()> {
+        let room = self.room.get_mut(self.at..)?.get_mut(..2 * text.len())?;
+        let mut at = 0;
+        for byte in text.bytes() {
+            // Without a branch: the backslash is overwritten where it is not wanted.
+            *room.get_mut(at)? = b'\\';
+            at += usize::from(matches!(byte, b'"' | b'\\'));
+            *room.get_mut(at)? = byte;
+            at += 1;
+        }
+        self.at += at;
+        Some(())
+    }
+}
+
+/// A positive number of at most three decimals, as most measured ones are: whole and thousandths. As it has fewer than 16 digits, no shorter
+/// text, and no other of this length, reads back as the same number.
+#[inline(always)]
+fn thousandths(number: f64) -> Option<(u64, u32)> {
+    if !(0.001..1e11).contains(&number) {
+        return None;
+    }
+    let scaled = (number * 1000.0 + 0.5) as u64;
+    (scaled as f64 / 1000.0 == number).then_some((scaled / 1000, (scaled % 1000) as u32))
+}
+
+/// Copies the first and the last piece; says whether both are plain.
+#[inline(always)]
+fn two<const N: usize>(from: &[u8], to: &mut [u8]) -> Option<bool> {
+    let (first, last) = (from.first_chunk::<N>()?, from.last_chunk::<N>()?);
+    *to.first_chunk_mut::<N>()? = *first;
+    *to.last_chunk_mut::<N>()? = *last;
+    Some(is_plain(first) & is_plain(last))
 }
 
 /// Is every byte one that is nowhere special? What is said to be special need not be: all below `-` counts, which is one comparison.
-fn is_plain(bytes: &[u8]) -> bool {
-    fn chunk<const N: usize>(bytes: Option<&[u8; N]>) -> bool {
-        // Without a way out in the middle the compiler compares all of them at once.
-        bytes.is_some_and(|bytes| {
-            bytes
-                .iter()
-                .fold(true, |plain, byte| plain & (*byte >= b'-') & (*byte != b'=') & (*byte != b'\\'))
-        })
-    }
-    // The last chunk overlaps the one before.
-    match bytes.len() {
-        16.. => {
-            bytes.as_chunks::<16>().0.iter().all(|bytes| chunk(Some(bytes)))
-                && chunk(bytes.last_chunk::<16>())
-        }
-        8.. => chunk(bytes.first_chunk::<8>()) && chunk(bytes.last_chunk::<8>()),
-        4.. => chunk(bytes.first_chunk::<4>()) && chunk(bytes.last_chunk::<4>()),
-        _ => bytes.iter().all(|byte| chunk(Some(&[*byte]))),
-    }
+#[inline(always)]
+fn is_plain<const N: usize>(bytes: &[u8; N]) -> bool {
+    // Without a way out in the middle the compiler compares all of them at once.
+    bytes.iter().fold(true, |plain, byte| plain & (*byte >= b'-') & (*byte != b'=') & (*byte != b'\\'))
 }
 
 /// Leaves out `message`, then the largest text fields, until the point is small enough.

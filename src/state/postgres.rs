@@ -44,6 +44,12 @@ const ATTEMPTS: u32 = 8;
 /// Who takes the run over waits until the transaction ends, or is seen here.
 const HELD: &str = "SELECT id FROM run WHERE id = $1 AND fence = $2 AND status = 'running' FOR SHARE";
 
+/// See [`Postgres::tidy_behind_secrets`].
+#[expect(clippy::unused_async, reason = "the same on every database")]
+async fn wipe(_: &mut Connection, _: bool) -> sqlx::Result<()> {
+    Ok(())
+}
+
 /// The state in a PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -69,6 +75,10 @@ impl Postgres {
     pub async fn close(&self) {
         self.pool.close().await;
     }
+
+    /// When old rows go from the disk is the server's business.
+    #[expect(clippy::unused_async, reason = "the same on every database")]
+    async fn tidy_behind_secrets(&self) {}
 
     /// Another was in the way (a deadlock, a serialization failure): it does to begin again.
     #[expect(clippy::unused_self, reason = "the same on every database")]

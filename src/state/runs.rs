@@ -91,6 +91,8 @@ pub enum Origin {
     Sync,
     /// A call that does not.
     Async,
+    /// `funchost run` on a command line.
+    Command,
 }
 
 impl Origin {
@@ -102,13 +104,57 @@ impl Origin {
             Self::Manual => "manual",
             Self::Sync => "sync",
             Self::Async => "async",
+            Self::Command => "command",
         }
     }
 
     /// From its word.
     #[must_use]
     pub fn read(word: &str) -> Option<Self> {
-        [Self::Cron, Self::Manual, Self::Sync, Self::Async].into_iter().find(|origin| origin.as_str() == word)
+        let all = [Self::Cron, Self::Manual, Self::Sync, Self::Async, Self::Command];
+        all.into_iter().find(|origin| origin.as_str() == word)
+    }
+}
+
+/// What a function is called with: as its worker needs it, and as everybody else sees it.
+///
+/// The one stands in the state only until the run has ended.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Arguments {
+    given: String,
+    shown: String,
+}
+
+impl Arguments {
+    /// Two JSON objects.
+    #[must_use]
+    pub fn new(given: String, shown: String) -> Self {
+        Self { given, shown }
+    }
+
+    /// As they were given: for the worker.
+    #[must_use]
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// Without what is secret in them.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+}
+
+impl std::fmt::Debug for Arguments {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.shown)
+    }
+}
+
+/// Of a JSON object: what its names say is secret is not shown.
+impl From<&str> for Arguments {
+    fn from(given: &str) -> Self {
+        Self::new(given.to_owned(), crate::hiding::written(given))
     }
 }
 
@@ -127,8 +173,8 @@ pub struct NewRun {
     pub delay: i64,
     /// How many ticks the record stands for: more than one only where they were missed.
     pub ticks: i64,
-    /// The arguments, a JSON object.
-    pub kwargs: String,
+    /// The arguments.
+    pub kwargs: Arguments,
     /// [`Status::Queued`], or why it did not happen.
     pub status: Status,
     /// The same in words.
@@ -193,7 +239,7 @@ pub struct Record {
 /// What a run left, as JSON texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Detail {
-    /// The arguments.
+    /// The arguments, as they may be shown.
     pub kwargs: String,
     /// What the function returned.
     pub result: Option<String>,
@@ -212,7 +258,7 @@ pub struct End {
     pub status: Status,
     /// In one line.
     pub reason: Option<String>,
-    /// `kwargs` in it is not looked at.
+    /// Where `kwargs` in it is empty, the arguments are shown as they were when the run was asked for.
     pub detail: Detail,
     /// Points delivered.
     pub points: Option<i64>,
@@ -232,16 +278,28 @@ pub enum Taken {
 }
 
 /// A run that was taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Ours {
     /// As it stands now.
     pub record: Record,
-    /// Its arguments.
+    /// Its arguments, as they were given.
     pub kwargs: String,
     /// Who had it before and went silent.
     pub from: Option<String>,
     /// The number of the last line of its log.
     pub last_line: i64,
+}
+
+impl std::fmt::Debug for Ours {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The arguments may hold secrets.
+        formatter
+            .debug_struct("Ours")
+            .field("record", &self.record)
+            .field("from", &self.from)
+            .field("last_line", &self.last_line)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One line of a run's log.
@@ -396,6 +454,8 @@ pub trait Runs: Send + Sync {
     async fn hold(&self, runs: &[(i64, i64)], lease: Time) -> Result<Vec<(i64, bool)>, StateError>;
     /// Ends a run. `false`: it is no longer ours, and nothing was done.
     async fn finish(&self, run: i64, fence: i64, end: &End, now: Time) -> Result<bool, StateError>;
+    /// Records a run that no queue has seen, when it has ended: all of it, or nothing.
+    async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError>;
     /// Gives a run back, for whoever takes it next. `false`: it is no longer ours.
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError>;
     /// Asks for a run's end: a waiting one ends at once. `false`: there is none that could be ended.

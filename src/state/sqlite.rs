@@ -43,6 +43,12 @@ const ATTEMPTS: u32 = 0;
 /// The transaction holds the only lock there is: nothing can change until it ends.
 const HELD: &str = "SELECT id FROM run WHERE id = $1 AND fence = $2 AND status = 'running'";
 
+/// From here on, freed pages are overwritten as well, which costs writes; or only what is overwritten anyway.
+async fn wipe(connection: &mut Connection, all: bool) -> sqlx::Result<()> {
+    let how = if all { "PRAGMA secure_delete = ON" } else { "PRAGMA secure_delete = FAST" };
+    sqlx::query(how).execute(connection).await.map(drop)
+}
+
 /// The state's file, in the folder that `--state` names.
 pub const FILE_NAME: &str = "funchost.db";
 
@@ -89,6 +95,15 @@ impl Sqlite {
     pub async fn close(&self) {
         self.reader.close().await;
         self.writer.close().await;
+    }
+
+    /// What was just taken away still stands in the log: copies it into the database and empties it. Where somebody reads the old pages that
+    /// fails, and the next time does it.
+    async fn tidy_behind_secrets(&self) {
+        let emptied = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await;
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the log of the state was not emptied");
+        }
     }
 
     /// Would it do to try again? Here a writer waits at the beginning, or fails for good.

@@ -73,7 +73,7 @@ fn around(text: &str, found: &str) -> String {
 }
 
 /// Fails where any of the texts holds a secret in any spelling, or the mark of one.
-fn search(name: &str, place: &str, bytes: &[u8], secrets: &[&str]) {
+pub(super) fn search(name: &str, place: &str, bytes: &[u8], secrets: &[&str]) {
     let text = String::from_utf8_lossy(bytes);
     for secret in secrets {
         for spelling in spellings(secret) {
@@ -88,7 +88,7 @@ fn search(name: &str, place: &str, bytes: &[u8], secrets: &[&str]) {
     assert!(!text.contains(MARK), "{name}: {place} shows a part of a secret: {}", around(&text, MARK));
 }
 
-fn search_files(name: &str, folder: &Path, secrets: &[&str]) -> usize {
+pub(super) fn search_files(name: &str, folder: &Path, secrets: &[&str]) -> usize {
     let mut found = 0;
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
@@ -98,17 +98,17 @@ fn search_files(name: &str, folder: &Path, secrets: &[&str]) -> usize {
     found
 }
 
-struct Stage {
-    world: World,
-    secrets: Vec<String>,
-    script: String,
+pub(super) struct Stage {
+    pub(super) world: World,
+    pub(super) secrets: Vec<String>,
+    pub(super) script: String,
     /// Is a secret used as what names an account? Access key ids and roles are no secrets: the state is kept by them, whatever variable they came from.
     names_account: bool,
 }
 
 impl Stage {
     /// Clouds whose keys are not the canaries: calls are refused.
-    async fn refused() -> Self {
+    pub(super) async fn refused() -> Self {
         let aws = AwsEstate { instances: 3, ..AwsEstate::default() };
         let mut world = World::new(Options { aws, ..Options::default() }).await;
         world.variables.insert("AWS_AK_SECRET".into(), SECRET.into());
@@ -128,7 +128,7 @@ impl Stage {
     }
 
     /// The same with keys that work: their secret is a canary then, too.
-    async fn welcome() -> Self {
+    pub(super) async fn welcome() -> Self {
         let mut stage = Self::refused().await;
         let keys = stage.world.clouds.keys();
         stage.world.variables.insert("AWS_AK_SECRET".into(), keys.secret_key.clone());
@@ -152,8 +152,16 @@ impl Stage {
         self
     }
 
+    /// Runs, and searches what it says alone: the state holds what a run is called with until it has ended.
+    pub(super) fn look_at_streams(&self, name: &str, arguments: &[&str]) {
+        let ran = ran(&self.world.command(arguments).output().unwrap());
+        let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
+        search(name, "stdout", ran.stdout.as_bytes(), &secrets);
+        search(name, "stderr", ran.stderr.as_bytes(), &secrets);
+    }
+
     /// Runs, and searches everything. Answers with the exit code and both streams.
-    fn play(&self, name: &str, arguments: &[&str]) -> (u8, String) {
+    pub(super) fn play(&self, name: &str, arguments: &[&str]) -> (u8, String) {
         self.world.write("my_aws/main.rhai", &self.script);
         let ran = ran(&self.world.command(arguments).output().unwrap());
         let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
@@ -175,12 +183,12 @@ impl Stage {
     }
 }
 
-fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
+pub(super) fn fault(action: &str, times: u64, kind: FaultKind) -> Fault {
     Fault { service: None, action: Some(action.into()), region: None, skip: 0, times, kind }
 }
 
 const RUN: &[&str] = &["run", "my_aws/main.rhai", "--force", "--timeout", "20"];
-const SAYS: &str = "for secret in [account, account.ak_secret, DFF.ENV(\"PLAIN_NAME\"), DFF.ENV(\"MY_PASSWORD\"), DFF.ENV(\"SESSION_TOKEN\"), DFF.ENV(\"EXTERNAL_ID\")] { print(secret); debug(secret); DFF.LOG(secret); print(`<${secret}>`); }";
+pub(super) const SAYS: &str = "for secret in [account, account.ak_secret, DFF.ENV(\"PLAIN_NAME\"), DFF.ENV(\"MY_PASSWORD\"), DFF.ENV(\"SESSION_TOKEN\"), DFF.ENV(\"EXTERNAL_ID\")] { print(secret); debug(secret); DFF.LOG(secret); print(`<${secret}>`); }";
 
 #[test]
 fn the_search_finds_what_it_looks_for() {
@@ -407,6 +415,121 @@ fn run() {{ Runner([{list}]).run(); }}
                 "{cloud}"
             );
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_a_script_keeps_holds_a_secret() {
+    for (name, statement, refused) in [
+        ("a text", "DFF.STORE.set(\"a\", DFF.ENV(\"PLAIN_NAME\"));", "the value holds a secret"),
+        (
+            "in a text",
+            "DFF.CACHE.set(\"a\", `<${DFF.ENV(\"MY_PASSWORD\")}>`, 60);",
+            "the value holds a secret",
+        ),
+        ("deep", "DFF.STORE.set(\"a\", #{ b: [1, #{ c: account }] });", "`b[1].c.ak_secret` holds a secret"),
+        (
+            "as a member",
+            "let m = #{}; m[DFF.ENV(\"PLAIN_NAME\")] = 1; DFF.STORE.set(\"a\", m);",
+            "the value holds a secret",
+        ),
+        ("as JSON", "DFF.STORE.set(\"a\", account.to_json());", "the value holds a secret"),
+        ("as a key", "DFF.STORE.set(DFF.ENV(\"PLAIN_NAME\"), 1);", "the key holds a secret"),
+        ("as a counter", "DFF.CACHE.incr(DFF.ENV(\"PLAIN_NAME\"));", "the key holds a secret"),
+        (
+            "before it was read",
+            "DFF.STORE.set(\"a\", \"can\" + \"aryDeclared|four~4 <>\\\\\");",
+            "the value holds a secret",
+        ),
+    ] {
+        let stage = Stage::welcome().await.run_body(statement);
+        let (code, text) = stage.play(name, RUN);
+        assert_ne!(code, 0, "{name}: {text}");
+        assert!(text.contains(refused), "{name}: {text}");
+        assert!(text.contains("the state, which keeps it, is not encrypted"), "{name}: {text}");
+        assert!(text.contains("read it with `DFF.ENV` each time"), "{name}: {text}");
+        assert!(text.contains("main.rhai:"), "{name}: {text}");
+    }
+    // What is none is kept.
+    let stage = Stage::welcome()
+        .await
+        .run_body("let n = DFF.ENV(\"PLAIN_NAME\").len(); DFF.STORE.set(\"a\", #{ n: n }); print(`kept ${DFF.STORE.get(\"a\").n}`);");
+    let (code, text) = stage.play("no secret", RUN);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(&format!("kept {}", DECLARED.len())), "{text}");
+}
+
+/// A script whose test calls a cloud.
+const RECORDED: &str = r##"import "guance_integration__runner" as integration;
+import "guance_integration__aliyun" as aliyun;
+import "guance_integration__aws" as aws;
+
+@DFF.API("collect", timeout = 60)
+fn run() {
+    let mine = Collector("mine", #{ ak_id: "AKIDPLAIN", ak_secret: DFF.ENV("AWS_AK_SECRET"), endpoint: "URL" }, #{ regions: ["cn-north-1"] }, |ctx| {
+        let found = CLIENT::client(ctx.account).request("SERVICE", "ACTION", #{ LoginPassword: DFF.ENV("MY_PASSWORD"), Name: "orders" });
+        [ #{ tags: #{ name: `n${found.len()}` }, fields: #{ one: 1 } } ]
+    });
+    Runner([mine]).run()
+}
+fn test_run() { assert_eq(run().collectors[0].collected, 1); }
+"##;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_holds_no_secret_that_a_cloud_answers_with() {
+    // Nobody has told the program these: only their names and places say what they are.
+    let hidden = |name: &str| format!("canaryAnswered{name}");
+    let nested = serde_json::json!({ "Password": hidden("Nested"), "deeper": serde_json::json!({ "AccessKeySecret": hidden("Deep") }).to_string() });
+    let answer = serde_json::json!({
+        "RequestId": "r", "NextToken": "on-it-goes",
+        "MasterUserPassword": hidden("Master"), "LoginPassword": hidden("Login"), "AuthToken": hidden("Auth"),
+        "PrivateKey": hidden("Private"), "Variables": { "DB_SECRET": hidden("Variable") },
+        "Parameters": [{ "Name": "DB_PASSWORD", "Value": hidden("Pair") }],
+        "Template": nested.to_string(), "Endpoint": format!("mysql://u:{}@host:3306/db", hidden("Url")),
+        "UserData": hidden("Data"), "Command": format!("run --password={} --verbose", hidden("Command")),
+        "Signed": format!("https://b.example.com/o?X-Amz-Signature={}&x=1", hidden("Signature")),
+    });
+    let xml = format!(
+        "<R><Result><MasterUserPassword>{}</MasterUserPassword><Url>redis://:{}@h</Url><e><ParameterName>db_secret</ParameterName><ParameterValue>{}</ParameterValue></e><Json>{{&quot;Token&quot;:&quot;{}&quot;}}</Json><Name>orders</Name></Result></R>",
+        hidden("Xml"),
+        hidden("XmlUrl"),
+        hidden("XmlPair"),
+        hidden("XmlJson")
+    );
+    for (client, service, action, answer) in [
+        ("aliyun", "rds", "DescribeDBInstances", answer.to_string()),
+        ("aws", "ssm", "GetParameters", answer.to_string()),
+        ("aws", "rds", "DescribeDBInstances", xml.clone()),
+    ] {
+        let name = format!("{client} {service}");
+        let (port, seen) = answering(Arc::new(move |_: &str| http(200, "", &answer)), None);
+        let mut stage = Stage::refused().await;
+        stage.script = RECORDED
+            .replace("URL", &format!("http://127.0.0.1:{port}"))
+            .replace("CLIENT", client)
+            .replace("SERVICE", service)
+            .replace("ACTION", action);
+        let (code, text) = stage.play(&name, &["test", "my_aws/main.rhai", "--record", "recorded.json"]);
+        assert_eq!(code, 0, "{name}: {text}");
+        assert!(
+            seen.lock().unwrap().iter().any(|request| request.contains("canary")),
+            "{name}: nothing was sent"
+        );
+        let path = stage.world.folder.path().join("recorded.json");
+        let recorded = std::fs::read_to_string(&path).unwrap();
+        let secrets: Vec<&str> = stage.secrets.iter().map(String::as_str).collect();
+        search(&name, "the recording", recorded.as_bytes(), &secrets);
+        assert!(recorded.contains("orders") && recorded.contains("recorded-secret"), "{name}: {recorded}");
+        assert!(service == "rds" && client == "aws" || recorded.contains("on-it-goes"), "{name}: {recorded}");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+        // What was hidden in the request is hidden in the question, too.
+        let (code, text) = stage.play(&name, &["test", "my_aws/main.rhai", "--replay", "recorded.json"]);
+        assert_eq!(code, 0, "{name}: {text}");
     }
 }
 

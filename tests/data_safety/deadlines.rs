@@ -162,3 +162,37 @@ async fn the_scripts_own_timeout_counts_where_nothing_else_is_said() {
     assert_eq!(ran.collector("aws_ec2")["status"], "collected");
     assert_eq!(ran.collector("aws_cloudwatch")["calls"]["monitoring:GetMetricData"], 1);
 }
+
+/// "Within one second of it": the best of several tries counts, as the machine may be busy with other tests; whatever looks at the time only every few
+/// seconds, or waits for an answer, misses it every time.
+#[tokio::test(flavor = "multi_thread")]
+async fn script_and_calls_end_within_a_second_of_the_deadline() {
+    const TRIES: usize = 8;
+    let loops = "let n = 0;\n    loop { n += 1; try { sleep(0); } catch { } }\n    Runner(collectors).run();";
+    let sleeps = "sleep(600);\n    Runner(collectors).run();";
+    for (name, body, hanging) in [
+        ("a list that hangs", "Runner(collectors).run();", Some("DescribeInstances")),
+        ("datapoints that hang", "Runner(collectors).run();", Some("GetMetricData")),
+        ("a loop", loops, None),
+        ("a sleep", sleeps, None),
+    ] {
+        let mut best = f64::INFINITY;
+        for _ in 0..TRIES {
+            let world = world().await;
+            let script = aws_script(&[CHINA], "[\"*cpu*\"]").replace("Runner(collectors).run();", body);
+            world.write("my_aws/main.rhai", &script);
+            if let Some(action) = hanging {
+                world.clouds.fault(hang(action));
+            }
+            let ran = world.run(&["run", "my_aws/main.rhai", "--timeout", TIMEOUT, "--output", "json"]);
+            assert_eq!(ran.code, 124, "{name}: {ran:?}");
+            let seconds = ran.json()["seconds"].as_f64().unwrap();
+            assert!(seconds >= 2.0, "{name}: {seconds}");
+            best = best.min(seconds);
+            if best <= 3.0 {
+                break;
+            }
+        }
+        assert!(best <= 3.0, "{name}: of {TRIES} tries the best took {best} s of 2 s");
+    }
+}

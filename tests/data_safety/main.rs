@@ -3,7 +3,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
 mod canary;
+mod canary_service;
 mod deadlines;
+mod judges;
 mod kills;
 mod marks;
 mod network;

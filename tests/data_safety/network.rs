@@ -2,7 +2,7 @@
 
 use crate::support::{Ran, World, aws_script, ran};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use simcloud::Options;
+use simcloud::{AwsEstate, DataKitBehaviour, Options};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
@@ -155,8 +155,8 @@ async fn proxies_come_from_the_environment() {
     let (proxy, seen) = server(told(), None);
     let world = world("http://ec2.cloud.invalid").await;
     let url = format!("http://user:proxypassword@127.0.0.1:{proxy}");
-    // DataKit on this machine is left out of it.
-    let ran = run(&world, &[("HTTP_PROXY", &url), ("http_proxy", &url), ("NO_PROXY", "127.0.0.1")]);
+    // DataKit on this machine is left out of it, whatever its name.
+    let ran = run(&world, &[("HTTP_PROXY", &url), ("http_proxy", &url)]);
     let error = ran.collector("aws_ec2")["error"].as_str().unwrap().to_owned();
     assert!(error.contains("said by the test"), "{error}");
     let seen = seen.lock().unwrap();
@@ -166,4 +166,25 @@ async fn proxies_come_from_the_environment() {
     assert!(seen[0].to_lowercase().contains("proxy-authorization: basic"), "{}", seen[0]);
     assert!(seen[0].contains("dXNlcjpwcm94eXBhc3N3b3Jk"), "{}", seen[0]);
     assert!(!format!("{ran:?}").contains("proxypassword"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_datakit_on_this_machine_is_not_looked_for_behind_a_proxy() {
+    let (proxy, seen) = server(told(), None);
+    let aws = AwsEstate { instances: 3, nasty: false, ..AwsEstate::default() };
+    let world = World::new(Options { aws, ..Options::default() }).await;
+    world.write("my_aws/main.rhai", &aws_script(&[CHINA], "[\"*cpu*\"]"));
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Status(503));
+    let kept = run(&world, &[]);
+    assert!(kept.json()["outbox"]["waiting"].as_u64() > Some(0), "{kept:?}");
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    let url = format!("http://127.0.0.1:{proxy}");
+    let mut command = world.command(&["outbox", "send"]);
+    let sent = ran(&command
+        .envs([("HTTP_PROXY", &url), ("http_proxy", &url), ("ALL_PROXY", &url)])
+        .output()
+        .unwrap());
+    assert_eq!(sent.code, 0, "{sent:?}");
+    assert!(!world.clouds.datakit().points().is_empty());
+    assert!(seen.lock().unwrap().is_empty(), "{seen:?}");
 }

@@ -45,6 +45,13 @@ fn lists_of_aws_that_never_end_are_cut() {
         json!({ "MetricDataResults": [], "NextToken": format!("t{number}") }).to_string()
     });
     assert_cut("aws_cloudwatch data", &collected, "monitoring:GetMetricData", 100);
+    // Large pages are cut long before their number is: what they hold is kept in memory.
+    let collected = endless("aws_cloudwatch", "GetMetricData", |number| {
+        let times: Vec<usize> = (0..40_000).map(|at| (number * 40_000 + at) * 60).collect();
+        let values = vec![1.5; times.len()];
+        json!({ "MetricDataResults": [{ "Id": "m0s0", "StatusCode": "PartialData", "Timestamps": times, "Values": values }], "NextToken": format!("t{number}") }).to_string()
+    });
+    assert_cut("aws_cloudwatch large data", &collected, "monitoring:GetMetricData", 4);
 }
 
 #[test]

@@ -237,3 +237,8 @@ fn selectors() {
 fn parcels() {
     run("parcel", targets::parcel, false, 1000);
 }
+
+#[test]
+fn crontabs() {
+    run("crontab", targets::crontab, false, 300);
+}

@@ -402,7 +402,8 @@ pub fn datakit(data: &[u8]) {
     let _turn = world.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let body = body.to_vec();
     *world.answering.lock().unwrap() = (Arc::new(move |_: &str, _| (status, body.clone())), BTreeMap::new());
-    let http = CallPath::new(Options::default(), Arc::new(SystemClock)).expect("a client").http().clone();
+    let http =
+        CallPath::new(Options::default(), Arc::new(SystemClock)).expect("a client").http_for(&world.url);
     let datakit = DataKit::new("datakit", &world.url, http).expect("a URL");
     let datakit = datakit.with_patience(1, Duration::from_secs(5));
     let mut batch = Batch::new(Category::Metric);
@@ -491,5 +492,31 @@ pub fn parcel(data: &[u8]) {
             assert!(batch.line(index).is_some_and(|line| !line.is_empty()));
         }
         assert!(batch.drop_older_than(1) <= u64::from(u32::MAX));
+    }
+}
+
+/// Three lines: a time zone, a crontab, seconds since 1970 after which the next time is asked for.
+pub fn crontab(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.splitn(3, '\n');
+    let (zone, cron) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+    let seconds: i64 = lines.next().and_then(|line| line.trim().parse().ok()).unwrap_or(1_800_000_000);
+    let zone = match funchost::schedule::cron::zone(zone) {
+        Ok(zone) => zone,
+        Err(wrong) => {
+            assert!(!wrong.message.is_empty());
+            funchost::schedule::cron::zone("Europe/Berlin").expect("a zone")
+        }
+    };
+    let checked = funchost::schedule::cron::check(cron);
+    let made = funchost::schedule::cron::Crontab::new(cron, zone);
+    assert_eq!(checked.is_ok(), made.is_ok(), "what passes the check can be run: {cron}");
+    let Ok(made) = made else { return };
+    let mut after = seconds.saturating_mul(1_000_000_000);
+    for _ in 0..5 {
+        let Some(next) = made.next(after) else { return };
+        assert!(next > after, "{cron}: {next} after {after}");
+        assert_eq!(made.between(after, next), [next], "{cron} after {after}");
+        after = next;
     }
 }

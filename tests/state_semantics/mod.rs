@@ -176,6 +176,34 @@ async fn a_live_claim_is_busy_even_for_force_and_an_expired_one_is_free() {
 }
 
 #[tokio::test]
+async fn a_claim_of_a_clock_that_was_a_day_ahead_holds_nobody_up() {
+    let clock = TestClock::at(START + 24 * 60 * MINUTE);
+    let state = super::fresh(clock.clone()).await;
+    let lost = number(claim_one(&state, claim("key", START + 24 * 60 * MINUTE)).await);
+    // Its process was killed, and the clock has been set right.
+    clock.set(START);
+    let taken = number(claim_one(&state, claim("key", START)).await);
+    assert!(!state.release("key", lost, Outcome::Collected).await.unwrap());
+    assert!(state.release("key", taken, Outcome::Collected).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_mark_of_a_clock_that_was_a_day_ahead_is_set_right_by_the_next_commit() {
+    let state = memory().await;
+    let key = || "mark".to_owned();
+    let move_to = async |until: i64| {
+        let commit = Commit { marks: vec![(key(), until, 0)], ..Commit::default() };
+        state.commit(commit, u64::MAX).await.unwrap();
+        state.marks(&[key()]).await.unwrap()[0].until
+    };
+    assert_eq!(move_to(START).await, Some(START));
+    assert_eq!(move_to(START - 60 * MINUTE).await, Some(START), "a slower process moves nothing back");
+    let ahead = START + 24 * 60 * MINUTE;
+    assert_eq!(move_to(ahead).await, Some(ahead));
+    assert_eq!(move_to(START + MINUTE).await, Some(START + MINUTE));
+}
+
+#[tokio::test]
 async fn force_ignores_the_interval() {
     let state = memory().await;
     let taken = number(claim_one(&state, claim("key", START)).await);
@@ -209,7 +237,7 @@ async fn renewing_keeps_a_claim_and_does_not_bring_a_lost_one_back() {
     clock.set(START + 6 * MINUTE);
     let taken = number(claim_one(&state, claim("lost", START + 6 * MINUTE)).await);
 
-    let until = START + 60 * MINUTE;
+    let until = START + 14 * MINUTE;
     state.renew(&[("kept".into(), kept), ("lost".into(), lost)], until).await.unwrap();
     clock.set(START + 12 * MINUTE);
     assert_eq!(claim_one(&state, claim("kept", START)).await, Claimed::Busy { until });

@@ -33,6 +33,8 @@ pub(crate) struct Call {
     pub(crate) list: &'static List,
     /// Names of all parameters.
     pub(crate) parameters: Vec<&'static str>,
+    /// Parameters whose values the declaration says.
+    pub(crate) values: Vec<(&'static str, &'static str)>,
     /// Members that an item is read for.
     pub(crate) members: BTreeSet<&'static str>,
 }
@@ -82,6 +84,12 @@ fn parameters(list: &List) -> Vec<&'static str> {
     names
 }
 
+/// Values that say something: a sub-resource has none.
+fn values(list: &List) -> Vec<(&'static str, &'static str)> {
+    let said = |(_, value): &&(&str, &str)| !value.is_empty();
+    list.request.parameters.iter().filter(said).copied().collect()
+}
+
 /// All calls of a declaration.
 pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
     let described = || collector.description.tags.iter().chain(collector.description.fields);
@@ -92,6 +100,7 @@ pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
     };
     let mut own = read(None);
     own.insert(collector.list.id);
+    own.extend(Some(collector.apart).filter(|apart| !apart.is_empty()));
     own.extend(collector.skip.as_ref().map(|skip| skip.path));
     own.extend(collector.class.map(|(path, _)| path));
     if let Scope::Account { region, .. } = collector.scope {
@@ -102,7 +111,14 @@ pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
     names.extend(collector.variants.map(|(name, _)| name));
     if let Scope::Everywhere(_, list) = collector.scope {
         let members = BTreeSet::from([list.id]);
-        calls.push(Call { collector, part: Part::Regions, list, parameters: parameters(list), members });
+        calls.push(Call {
+            collector,
+            part: Part::Regions,
+            list,
+            parameters: parameters(list),
+            values: values(list),
+            members,
+        });
     }
     for detail in collector.details {
         let list = detail.list();
@@ -134,10 +150,16 @@ pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
             },
         }
         members.remove("");
-        calls.push(Call { collector, part: Part::Detail(detail), list, parameters: names, members });
+        let values = values(list);
+        calls.push(Call { collector, part: Part::Detail(detail), list, parameters: names, values, members });
     }
     let list = &collector.list;
-    calls.insert(0, Call { collector, part: Part::List, list, parameters: names, members: own });
+    let mut said = values(list);
+    if let Some((name, variants)) = collector.variants {
+        said.extend(variants.iter().map(|value| (name, *value)));
+    }
+    calls
+        .insert(0, Call { collector, part: Part::List, list, parameters: names, values: said, members: own });
     calls
 }
 
@@ -171,27 +193,27 @@ pub(crate) fn table(call: &Call) -> Option<MarketCall> {
     };
     let paging = match list.paging {
         Paging::Whole => MarketPaging::Whole,
-        Paging::Numbers { number, size, most, total } => MarketPaging::Numbers {
+        Paging::Numbers { number, size, most: page, total } => MarketPaging::Numbers {
             number: text(number),
             size: text(size),
-            most,
+            page,
             total: total.map(text),
             first: 1,
         },
-        Paging::FromZero { number, size, most, total } => MarketPaging::Numbers {
+        Paging::FromZero { number, size, most: page, total } => MarketPaging::Numbers {
             number: text(number),
             size: text(size),
-            most,
+            page,
             total: Some(text(total)),
             first: 0,
         },
-        Paging::Offsets { offset, limit, most, total } => {
-            MarketPaging::Offsets { offset: text(offset), limit: text(limit), most, total: text(total) }
+        Paging::Offsets { offset, limit, most: page, total } => {
+            MarketPaging::Offsets { offset: text(offset), limit: text(limit), page, total: text(total) }
         }
         Paging::Tokens { token, next, size } => MarketPaging::Tokens {
             token: text(token),
             next: text(next),
-            size: size.map(|(name, most)| (text(name), most)),
+            size: size.map(|(name, _)| text(name)),
         },
     };
     let single = SINGLE.contains(&list.items.rsplit('.').next().unwrap_or_default());
@@ -242,5 +264,7 @@ pub(crate) fn table(call: &Call) -> Option<MarketCall> {
         single,
         more: Vec::new(),
         small,
+        cut: None,
+        hidden: 0,
     })
 }

@@ -2,8 +2,8 @@
 
     check.py AWS-SITE-PACKAGES OTHERS-SITE-PACKAGES
 
-A call: {"who", "cloud", "wire": {...}, "service", "action", "parameters": [...], "size": [name, most] or null, "paths": [[path, kind], ...],
-"items", "members": [path, ...], "hide": [name, ...]}.
+A call: {"who", "cloud", "wire": {...}, "service", "action", "parameters": [...], "values": [[parameter, value], ...], "size": [name, most] or null,
+"bound": [values] or most (what simcloud's table takes) or null, "paths": [[path, kind], ...], "items", "members": [path, ...], "hide": [name, ...]}.
 """
 
 import json
@@ -64,9 +64,32 @@ def check(call, aws, others):
         # A structure's parts go as its name, a dot and theirs; a bucket goes in the path, and so does a sub-resource.
         root = {"bucket": "Bucket"}.get(name, name.split(".")[0])
         claim(root in found["parameters"] or "?" + name in found.get("path", ""), "no parameter %s" % name)
-    if call["size"] and "bounds" in found:
-        least, most = found["bounds"].get(call["size"][0], (None, None))
-        claim((least or 0) <= call["size"][1] <= (most or call["size"][1]), "size at most %s" % most)
+    if call["size"]:
+        name, size = call["size"]
+        least, most = found.get("bounds", {}).get(name, (None, None))
+        said = {"most": most} if most else models.sizes(found["texts"].get(name, ""))
+        if said is None:
+            wrong.append("%s: nothing says how large a page may be, %d is asked for" % (name, size))
+        elif "one" in said:
+            claim(size in said["one"], "%s %d is none of %s" % (name, size, said["one"]))
+            claim(call["bound"] in (None, said["one"]), "simcloud takes %s of %s" % (call["bound"], said["one"]))
+        elif "most" in said:
+            claim((least or 0) <= size <= said["most"], "%s %d, at most %d" % (name, size, said["most"]))
+            claim(call["bound"] in (None, said["most"]), "simcloud takes %s of %s" % (call["bound"], said["most"]))
+        else:
+            wrong.append("%s: only a default of %d is said" % (name, said["default"]))
+            claim(size == said["default"], "%s %d is not the default" % (name, size))
+    for name, value in call["values"]:
+        # Parts of a filter are described with it.
+        root = name.split(".")[0]
+        known, text = found.get("values", {}).get(root), models.plain(found["texts"].get(root, ""))
+        said = models.sizes(text) or {}
+        if known is not None:
+            claim(value in known, "%s is none of %s" % (value, known))
+        elif value.isdigit() and ("one" in said or "most" in said):
+            claim(int(value) in said.get("one", range(said.get("most", 0) + 1)), "%s %s, %s" % (name, value, said))
+        elif not re.search(r"(?<![\w-])%s(?![\w-])" % re.escape(value), text):
+            wrong.append("%s: nothing says that it takes %s" % (name, value))
     answer = found["answer"]
     if wire.get("protocol") == "rest-xml":
         # The store's XML is read as it stands: lists keep their elements' names.
@@ -87,10 +110,22 @@ def check(call, aws, others):
     return wrong
 
 
+def check_shapes(shapes, aws):
+    """EC2's structures are a table of our own: where it is not as the service model is."""
+    said = models.ec2_shapes(aws, "2016-11-15", "Instance")
+    for name in sorted(said.keys() | shapes.keys()):
+        ours, theirs = shapes.get(name, {}), said.get(name, {})
+        for wire in sorted(ours.keys() | theirs.keys()):
+            if ours.get(wire) != theirs.get(wire):
+                yield "%s.%s is %s, not %s" % (name, wire, theirs.get(wire), ours.get(wire))
+
+
 def main():
     aws, others = map(pathlib.Path, sys.argv[1:3])
-    calls = json.load(sys.stdin)
+    given = json.load(sys.stdin)
+    calls = given["calls"]
     wrong = [(call["who"], call["action"], text) for call in calls for text in check(call, aws, others)]
+    wrong += [("aws_ec2", "DescribeInstances", text) for text in check_shapes(given["ec2"], aws)]
     json.dump(["%s %s: %s" % each for each in wrong], sys.stdout, indent=1)
 
 

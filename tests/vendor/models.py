@@ -13,6 +13,46 @@ import re
 SCALARS = {"str": "text", "int": "integer", "float": "float", "bool": "boolean"}
 
 
+# What a parameter takes, where the description says so in words alone
+
+
+def plain(text):
+    """Without the marks of HTML and Markdown, on one line."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>|[*`#]", "", text)).strip()
+
+
+def number(text):
+    return int(text.replace(",", ""))
+
+
+NUMBER = r"(\d[\d,]*)"
+BETWEEN = r"(?:\s|[,、/.]|-(?!\d)|and\b|or\b|\(default\))*"
+LIST = re.compile(r"(?:[Vv]alid values?|取值(?:范围)?为?)\s*[:：]?" + BETWEEN + r"(\d+(?:" + BETWEEN + r"\d+){2,})(?!\d)")
+RANGES = [
+    re.compile(r"(?:[Vv]alid values?[:：]?|取值(?:范围)?为?|between|number from) ?" + NUMBER + r" ?(?:to|-|~|～|至|and) ?" + NUMBER),
+    re.compile(r"取值(?:范围)?为?\s*[(\[（]" + NUMBER + r"[,，]\s*" + NUMBER + r"[)\]）]"),
+]
+MOST = re.compile(r"(?:[Mm]aximum(?: value)?(?: is)?|最大值?为?|最多输出)\s*[:：]?\s*" + NUMBER)
+DEFAULT = re.compile(r"(?:[Dd]efault(?: value)?(?: is)?|默认值?为?)\s*[:：]?\s*" + NUMBER)
+
+
+def sizes(text):
+    """What a text says of the size of a page: the values that are allowed, or the largest, or at least the default; nothing else is proven by it."""
+    text = plain(text)
+    found = LIST.search(text)
+    if found:
+        return {"one": [int(value) for value in re.findall(r"\d+", found.group(1))]}
+    for form in RANGES:
+        found = form.search(text)
+        if found:
+            return {"most": number(found.group(2))}
+    found = MOST.search(text)
+    if found:
+        return {"most": number(found.group(1))}
+    found = DEFAULT.search(text)
+    return {"default": number(found.group(1))} if found else None
+
+
 # Alibaba Cloud: alibabacloud_<product><version>
 
 
@@ -34,6 +74,7 @@ def aliyun(site, package, version, action):
         "method": said("method"),
         "path": path,
         "parameters": set(re.findall(r"(?:query|body|query_param)\['([^']+)'\]", block)) | set(re.findall(r"\{(\w+)\}", path)),
+        "texts": aliyun_texts(root, answer.removesuffix("ResponseBody") + "Request"),
         "answer": aliyun_shape(root, answer, ()),
     }
 
@@ -53,6 +94,15 @@ def aliyun_classes(root):
             if found:
                 classes[found.group(1)] = part
     return classes
+
+
+def aliyun_texts(root, name):
+    """What is said of each parameter: the comment above it."""
+    part = aliyun_classes(root).get(name, "")
+    attributes = {attribute: key for key, attribute in re.findall(r"m\.get\('([^']+)'\)[^\n]*\n\s+self\.(\w+) = m\.get", part)}
+    init = part.partition("def __init__")[2].partition("def validate")[0]
+    comments = re.findall(r"((?:\n +#[^\n]*)+)\n +self\.(\w+) = ", init)
+    return {attributes[attribute]: re.sub(r"\n +#", "\n", text) for text, attribute in comments if attribute in attributes}
 
 
 def aliyun_shape(root, name, above):
@@ -98,6 +148,7 @@ def tencentcloud(site, product, version, action):
         "version": re.search(r"_apiVersion = '([^']+)'", client).group(1),
         "service": re.search(r"_service = '([^']+)'", client).group(1),
         "parameters": set(request["members"]),
+        "texts": dict(re.findall(r":param _(\w+): (.*?)\n\s*:type ", classes.get(action + "Request", ""), re.S)),
         "answer": tencentcloud_shape(classes, action + "Response", ()),
     }
 
@@ -157,6 +208,12 @@ def aws(site, service, version, action):
         "path": operation["http"]["requestUri"],
         "wrapper": answer.get("resultWrapper"),
         "parameters": {aws_parameter(wire, key, member) for key, member in request["members"].items()},
+        "texts": {aws_parameter(wire, key, member): member.get("documentation", "") for key, member in request["members"].items()},
+        "values": {
+            aws_parameter(wire, key, member): shapes[member["shape"]]["enum"]
+            for key, member in request["members"].items()
+            if "enum" in shapes[member["shape"]]
+        },
         "bounds": {
             aws_parameter(wire, key, member): (shapes[member["shape"]].get("min"), shapes[member["shape"]].get("max"))
             for key, member in request["members"].items()
@@ -167,6 +224,27 @@ def aws(site, service, version, action):
 
 def aws_parameter(wire, key, member):
     return member.get("locationName", key) if wire["protocol"].startswith("rest-") else key
+
+
+def ec2_shapes(site, version, name):
+    """EC2's structures from this one on: each member's name on the wire, and its name and type in the SDKs."""
+    shapes, found, left = aws_model(site, "ec2", version)["shapes"], {}, [name]
+
+    def kind(name):
+        shape = shapes[name]
+        if shape["type"] == "structure":
+            left.append(name)
+            return "structure " + name
+        if shape["type"] == "list":
+            return "list " + kind(shape["member"]["shape"])
+        return {"string": "text", "timestamp": "time", "long": "integer", "double": "float"}.get(shape["type"], shape["type"])
+
+    while left:
+        name = left.pop()
+        if name not in found:
+            members = shapes[name]["members"].items()
+            found[name] = {member["locationName"]: [key, kind(member["shape"])] for key, member in members}
+    return found
 
 
 def as_written(shape):

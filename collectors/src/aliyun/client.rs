@@ -110,7 +110,8 @@ impl<'run> Client<'run> {
                 None => read(answer).map_err(Refusal::unreadable),
             }
         };
-        let request = client::Request { region: &self.region, action, make: &make, read: &answered };
+        let request =
+            client::Request { region: &self.region, action, metrics: 0, make: &make, read: &answered };
         client::call(self, &request).await.map_err(|error| self.explain(action, error))
     }
 
@@ -159,7 +160,7 @@ impl<'run> Client<'run> {
             }
             Ok(tree)
         };
-        let request = client::Request { region: &self.region, action, make: &make, read: &read };
+        let request = client::Request { region: &self.region, action, metrics: 0, make: &make, read: &read };
         client::call(self, &request).await.map_err(|error| self.explain(action, error))
     }
 
@@ -261,8 +262,13 @@ impl Provider for Client<'_> {
             }
             keys(bytes).map_err(Refusal::unreadable)
         };
-        let request =
-            client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
+        let request = client::Request {
+            region: &self.region,
+            action: &ASSUME_ROLE,
+            metrics: 0,
+            make: &make,
+            read: &read,
+        };
         client::send(self, own, &request).await.map_err(|error| {
             let mut error = self.explain(&ASSUME_ROLE, error);
             if error.fault == Fault::Denied {

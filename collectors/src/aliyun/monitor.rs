@@ -268,7 +268,9 @@ impl MonitorSpec {
     async fn all(&self, run: &Run) -> Result<(), Failure> {
         let clients: Vec<Client<'_>> = self.hosts.iter().map(|host| Client::new(run, host)).collect();
         let Some(first) = clients.first() else { return Ok(()) };
-        let (chosen, mut failure) = self.choose(run, &clients).await;
+        let (mut chosen, mut failure) = self.choose(run, &clients).await;
+        let left_out = meta::LeftOut::recall(run.memory.as_ref(), run.clock.now(), &self.hosts).await?;
+        chosen.retain(|one| !left_out.has(&one.namespace, &one.metric));
         let until = first.now() - DELAY;
         let requests = requests(&chosen, until);
         let windows = run.memory.windows(&requests).await?;
@@ -295,6 +297,7 @@ impl MonitorSpec {
         let mut failed = BTreeSet::new();
         let (mut repeated, mut strange) = (BTreeSet::new(), BTreeMap::new());
         let mut silent: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
+        let mut absent: BTreeMap<Text, BTreeSet<Text>> = BTreeMap::new();
         // Nothing is awaited in here: the calls under way are polled by this loop alone, and one of them may hold what would be waited for.
         while let Some(outcome) = outcomes.next().await {
             let Outcome { chosen, result, window, read } = outcome;
@@ -305,6 +308,9 @@ impl MonitorSpec {
                 strange.insert(chosen.key(), read.strange);
             }
             match result {
+                Ok(()) if read.absent => {
+                    absent.entry(chosen.namespace.clone()).or_default().insert(chosen.metric.clone());
+                }
                 Ok(()) => {
                     let size = read.size;
                     let known = sizes.get(&chosen.key()).is_some_and(|known| known.series > 0);
@@ -325,6 +331,13 @@ impl MonitorSpec {
         data::remember_sizes(run, &sizes).await?;
         for (namespace, names) in silent {
             run.warn(data::silent(&namespace, &names)).await;
+        }
+        for (namespace, names) in &absent {
+            run.warn(data::absent(namespace, names, &self.hosts)).await;
+        }
+        let metrics = metrics - absent.values().map(BTreeSet::len).sum::<usize>();
+        if !absent.is_empty() {
+            left_out.remember(run, &absent).await?;
         }
         if let Some(first) = repeated.first() {
             let which = some_of(repeated.len(), first);
@@ -425,6 +438,8 @@ impl MonitorSpec {
             });
             chosen.extend(known.map(|(list, _)| self.select(namespace, list).0).unwrap_or_default());
         }
+        let left_out = meta::LeftOut::recall(ahead.memory, ahead.now, &self.hosts).await?;
+        chosen.retain(|one| !left_out.has(&one.namespace, &one.metric));
         let requests = requests(&chosen, ahead.now - DELAY);
         let windows = ahead.memory.windows(&requests).await?;
         let sizes = data::sizes(ahead.memory).await?;
@@ -503,6 +518,7 @@ async fn one(
     let start = start_of(&chosen, window, known);
     let mut read = Read::default();
     let mut result = Ok(());
+    let mut absent = 0;
     // What one host refuses, another may still have: the mark stays, and what came is delivered.
     for client in clients {
         if over.load(Ordering::Relaxed) {
@@ -513,6 +529,10 @@ async fn one(
         }
         match data::collect(run, client, &chosen, window, start).await {
             Ok(own) => read = read.and(own),
+            // It is listed, and this host does not have it.
+            Err(Failure::Call(error)) if error.fault == Fault::Refused && error.code == data::NOT_FOUND => {
+                absent += 1;
+            }
             Err(failure) => {
                 if let Failure::Call(error) = &failure
                     && matches!(error.fault, Fault::Quota | Fault::Denied | Fault::Authentication)
@@ -523,7 +543,8 @@ async fn one(
             }
         }
     }
-    if result.is_ok() {
+    read.absent = result.is_ok() && absent == clients.len();
+    if result.is_ok() && !read.absent {
         let until = until_of(&chosen, window, read.size);
         run.advance(window.mark, until).await;
     }

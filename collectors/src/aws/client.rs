@@ -63,6 +63,19 @@ impl<'run> Client<'run> {
         self.target(action, CLOUDWATCH, "1.0", body).await
     }
 
+    /// A call in the JSON 1.0 protocol of CloudWatch that is billed by the metrics it asks for, each page and each attempt anew.
+    ///
+    /// # Errors
+    /// As [`Client::json`].
+    pub async fn billed<T: DeserializeOwned>(
+        &self,
+        action: &'static Action,
+        metrics: u64,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, CallError> {
+        self.billed_target(action, metrics, CLOUDWATCH, "1.0", body).await
+    }
+
     /// A call in the JSON protocol of a service whose targets begin so, in the protocol's version (`1.0`, `1.1`).
     ///
     /// # Errors
@@ -74,22 +87,22 @@ impl<'run> Client<'run> {
         version: &str,
         body: &(impl Serialize + Sync),
     ) -> Result<T, CallError> {
-        let value =
-            |text: String| HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
-        let wire = OnWire {
-            headers: vec![
-                (header::CONTENT_TYPE, value(format!("application/x-amz-json-{version}"))),
-                (HeaderName::from_static("x-amz-target"), value(format!("{prefix}.{}", action.action))),
-            ],
-            // Texts and numbers can always be written.
-            body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()),
-            ..OnWire::default()
-        };
-        self.signed(action, &wire, &|bytes: &[u8]| {
-            serde_json::from_slice(bytes)
-                .map_err(|error| format!("the answer is not what it should be: {error}"))
-        })
-        .await
+        self.billed_target(action, 0, prefix, version, body).await
+    }
+
+    /// The same, billed by so many metrics.
+    ///
+    /// # Errors
+    /// As [`Client::target`].
+    pub async fn billed_target<T: DeserializeOwned>(
+        &self,
+        action: &'static Action,
+        metrics: u64,
+        prefix: &str,
+        version: &str,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, CallError> {
+        self.signed(action, metrics, &OnWire::target(action, prefix, version, body), &json).await
     }
 
     /// A call of a path, with a JSON body or with none; `place` is the path and query, encoded.
@@ -111,7 +124,7 @@ impl<'run> Client<'run> {
             headers: body.iter().map(|_| kind.clone()).collect(),
             body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
         };
-        self.signed(action, &wire, &read).await
+        self.signed(action, 0, &wire, &read).await
     }
 
     /// A call in the Query protocol: a form goes in, XML comes out.
@@ -125,18 +138,19 @@ impl<'run> Client<'run> {
         parameters: &[(String, String)],
         read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
     ) -> Result<T, CallError> {
-        self.signed(action, &OnWire::form(action, version, parameters), &read).await
+        self.signed(action, 0, &OnWire::form(action, version, parameters), &read).await
     }
 
     async fn signed<T>(
         &self,
         action: &'static Action,
+        metrics: u64,
         wire: &OnWire,
         read: &(dyn Fn(&[u8]) -> Result<T, String> + Send + Sync),
     ) -> Result<T, CallError> {
         let make = self.make(action, wire);
         let read = self.read(action, read);
-        let request = client::Request { region: &self.region, action, make: &make, read: &read };
+        let request = client::Request { region: &self.region, action, metrics, make: &make, read: &read };
         client::call(self, &request).await.map_err(|error| self.explain(action, error))
     }
 
@@ -229,8 +243,13 @@ impl Provider for Client<'_> {
         let wire = OnWire::form(&ASSUME_ROLE, "2011-06-15", &parameters);
         let make = self.make(&ASSUME_ROLE, &wire);
         let read = self.read(&ASSUME_ROLE, &read);
-        let request =
-            client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
+        let request = client::Request {
+            region: &self.region,
+            action: &ASSUME_ROLE,
+            metrics: 0,
+            make: &make,
+            read: &read,
+        };
         client::send(self, own, &request).await.map_err(|error| {
             let mut error = self.explain(&ASSUME_ROLE, error);
             if error.fault == Fault::Denied {
@@ -260,9 +279,29 @@ impl Default for OnWire {
 }
 
 impl OnWire {
+    /// A JSON body for a target.
+    fn target(action: &Action, prefix: &str, version: &str, body: &impl Serialize) -> Self {
+        let value =
+            |text: String| HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static(""));
+        Self {
+            headers: vec![
+                (header::CONTENT_TYPE, value(format!("application/x-amz-json-{version}"))),
+                (HeaderName::from_static("x-amz-target"), value(format!("{prefix}.{}", action.action))),
+            ],
+            // Texts and numbers can always be written.
+            body: Bytes::from(serde_json::to_vec(body).unwrap_or_default()),
+            ..Self::default()
+        }
+    }
+
     fn form(action: &Action, version: &str, parameters: &[(String, String)]) -> Self {
         Self { headers: vec![FORM], body: form(action, version, parameters), ..Self::default() }
     }
+}
+
+/// An answer in JSON.
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(bytes).map_err(|error| format!("the answer is not what it should be: {error}"))
 }
 
 /// The content type of the Query protocol.

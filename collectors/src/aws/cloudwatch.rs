@@ -29,6 +29,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 static LIST_METRICS: Action = Action {
     service: "monitoring",
@@ -71,6 +72,10 @@ const DELAY: i64 = 60 * SECOND;
 
 /// Calls of one region that are under way at once; the limiter spaces them.
 const AT_ONCE: usize = 8;
+
+/// Datapoints that the calls under way of one region may bring, so that memory does not grow with the windows: after an outage fewer calls
+/// are under way at once. A call of ten minutes brings 5,000, one of two hours 60,000.
+const DATAPOINTS: u32 = 180_000;
 
 /// The collector.
 pub static CLOUDWATCH: CloudWatch = CloudWatch {
@@ -304,10 +309,13 @@ impl CloudWatchSpec {
         let mut failure = None;
         let windows = batches.iter().flat_map(|batch| batch.series.iter().map(|series| series.window));
         touched.extend(windows.map(|window| (window.mark, window.end)));
+        let room = Semaphore::new(DATAPOINTS as usize);
         let mut calls = stream::iter(batches)
             .map(|batch| {
-                let client = &client;
+                let (client, room) = (&client, &room);
                 async move {
+                    // None only of a semaphore that was closed, which this one never is.
+                    let _taken = room.acquire_many(batch.datapoints().min(DATAPOINTS)).await.ok();
                     let result = data::collect(run, client, region, &batch).await;
                     (batch, result)
                 }

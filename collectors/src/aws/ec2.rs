@@ -118,6 +118,24 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Json, String> {
     Ok(json!({ "Instances": instances, "NextToken": tree.get("nextToken").and_then(Node::text) }))
 }
 
+/// See [`crate::measured::ec2_shapes`].
+pub(crate) fn shapes() -> Json {
+    fn name(kind: Kind) -> String {
+        match kind {
+            Kind::Text => "text".into(),
+            Kind::Integer => "integer".into(),
+            Kind::Boolean => "boolean".into(),
+            Kind::Time => "time".into(),
+            Kind::List(kind) => format!("list {}", name(*kind)),
+            Kind::Structure(shape) => format!("structure {shape}"),
+        }
+    }
+    let members = |members: &[(&str, &str, Kind)]| -> Map<String, Json> {
+        members.iter().map(|(wire, sdk, kind)| ((*wire).to_owned(), json!([sdk, name(*kind)]))).collect()
+    };
+    SHAPES.iter().map(|(shape, known)| ((*shape).to_owned(), Json::Object(members(known)))).collect()
+}
+
 /// A structure's members, spelled and typed by the shape; a member that the shape does not know keeps its name, with a capital.
 fn structure(shape: &str, node: &Node) -> Json {
     let members = SHAPES.iter().find(|(name, _)| *name == shape).map_or(&[][..], |(_, members)| *members);

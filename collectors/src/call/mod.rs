@@ -66,7 +66,7 @@ pub struct CallError {
     pub region: String,
     /// What kind.
     pub fault: Fault,
-    /// The cloud's own code, or ours in small letters: `timeout`, `connection`, `host not found`, `certificate`, `unreadable answer`.
+    /// The cloud's own code, or ours in small letters: `timeout`, `connection`, `no connection`, `host not found`, `certificate`, `unreadable answer`.
     pub code: String,
     /// The cloud's own text, cut to what may be shown: one line, at most 300 characters, without what was signed.
     pub message: String,
@@ -83,6 +83,8 @@ pub struct CallError {
 pub struct Counts {
     made: Mutex<Made>,
     allowance: Option<Allowance>,
+    /// What of the allowance is left for these counts; less, where others use it too.
+    left: AtomicU64,
     /// What the calls are part of, for whoever traces.
     span: tracing::Span,
 }
@@ -92,8 +94,47 @@ struct Made {
     calls: BTreeMap<String, u64>,
     /// Metrics asked for, by the same names.
     metrics: BTreeMap<String, u64>,
+    /// Those of calls that are under way: billed unless the cloud refuses them.
+    asked: BTreeMap<String, u64>,
     /// Units that were announced.
     announced: u64,
+}
+
+/// One attempt, from the permission to make it to its end: what it is counted as follows from how it ends, a collection that is stopped included.
+struct Attempt<'counts> {
+    counts: &'counts Counts,
+    name: String,
+    metrics: u64,
+    /// Will the cloud bill it?
+    billed: bool,
+}
+
+impl Attempt<'_> {
+    /// It goes out now: from here on only the cloud's refusal makes it free.
+    fn sent(&mut self) {
+        self.billed = true;
+        *self.counts.lock().calls.entry(self.name.clone()).or_default() += 1;
+    }
+
+    /// The cloud did not work on it.
+    fn refused(&mut self) {
+        self.billed = false;
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if self.metrics == 0 {
+            return;
+        }
+        let mut made = self.counts.lock();
+        if let Some(asked) = made.asked.get_mut(&self.name) {
+            *asked = asked.saturating_sub(self.metrics);
+        }
+        if self.billed {
+            *made.metrics.entry(std::mem::take(&mut self.name)).or_default() += self.metrics;
+        }
+    }
 }
 
 /// How much of an account's one metered call a collector may still use.
@@ -119,7 +160,8 @@ impl Counts {
     /// Counts that end the metered calls where the allowance ends.
     #[must_use]
     pub fn within(allowance: Option<Allowance>) -> Self {
-        Self { made: Mutex::default(), allowance, span: tracing::Span::none() }
+        let left = AtomicU64::new(allowance.as_ref().map_or(0, |allowance| allowance.left));
+        Self { made: Mutex::default(), allowance, left, span: tracing::Span::none() }
     }
 
     /// The same, whose calls are traced as parts of a span.
@@ -128,14 +170,9 @@ impl Counts {
         Self { span, ..self }
     }
 
-    /// Counts one attempt.
-    pub fn add(&self, service: &str, action: &str) {
-        *self.lock().calls.entry(format!("{service}:{action}")).or_default() += 1;
-    }
-
-    /// Counts metrics that are asked for, where the cloud bills by them.
-    pub fn add_metrics(&self, action: &Action, metrics: u64) {
-        *self.lock().metrics.entry(name(action)).or_default() += metrics;
+    /// Says how many units all of these counts may use, those that were used included: others may have used of the same budget.
+    pub fn set_left(&self, left: u64) {
+        self.left.store(left, Ordering::Relaxed);
     }
 
     /// What was counted so far.
@@ -144,10 +181,16 @@ impl Counts {
         self.lock().calls.clone()
     }
 
-    /// The metrics that were asked for so far, by the same names.
+    /// The metrics that were asked for so far, by the same names, as the cloud bills them: with every page and every attempt that it did not refuse,
+    /// and with those that are under way.
     #[must_use]
     pub fn metrics(&self) -> BTreeMap<String, u64> {
-        self.lock().metrics.clone()
+        let made = self.lock();
+        let mut metrics = made.metrics.clone();
+        for (name, asked) in made.asked.iter().filter(|(_, asked)| **asked > 0) {
+            *metrics.entry(name.clone()).or_default() += asked;
+        }
+        metrics
     }
 
     /// Says what will be called, before the first of these calls: all of it is allowed, or none.
@@ -158,22 +201,37 @@ impl Counts {
         let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
         let units = if allowance.by_metric { metrics } else { calls };
         let mut made = self.lock();
-        if made.announced.saturating_add(units) > allowance.left {
+        if made.announced.saturating_add(units) > self.left.load(Ordering::Relaxed) {
             return Err(allowance.refusal(units.saturating_add(made.announced)));
         }
         made.announced += units;
         Ok(())
     }
 
-    /// May one more attempt be made? What was announced can turn out to be more: pages, attempts.
-    fn may(&self, action: &Action) -> Result<(), String> {
-        let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
-        let made = self.lock();
-        let counts = if allowance.by_metric { &made.metrics } else { &made.calls };
-        let used = counts.get(&allowance.action).copied().unwrap_or(0);
-        // Metrics are counted before their call is made.
-        let within = if allowance.by_metric { used <= allowance.left } else { used < allowance.left };
-        if within { Ok(()) } else { Err(allowance.why.clone()) }
+    /// One more attempt, if it may be made: what was announced can turn out to be more, with pages and attempts.
+    fn attempt(&self, action: &Action, metrics: u64) -> Result<Attempt<'_>, String> {
+        let name = name(action);
+        let mut made = self.lock();
+        if let Some(allowance) = self.allowance_of(action) {
+            let of = |counts: &BTreeMap<String, u64>| counts.get(&name).copied().unwrap_or(0);
+            let (used, more) = if allowance.by_metric {
+                (of(&made.metrics) + of(&made.asked), metrics)
+            } else {
+                (of(&made.calls), 1)
+            };
+            if used.saturating_add(more) > self.left.load(Ordering::Relaxed) {
+                let unit = if allowance.by_metric { "metrics" } else { "calls" };
+                return Err(format!(
+                    "this run used {used} of the {} {unit} that it found left; {}",
+                    allowance.left, allowance.why
+                ));
+            }
+        }
+        if metrics > 0 {
+            *made.asked.entry(name.clone()).or_default() += metrics;
+        }
+        drop(made);
+        Ok(Attempt { counts: self, name, metrics, billed: false })
     }
 
     fn allowance_of(&self, action: &Action) -> Option<&Allowance> {
@@ -276,6 +334,8 @@ pub struct Call<'call, T> {
     pub region: &'call str,
     /// What.
     pub action: &'static Action,
+    /// How many metrics an attempt asks for, where the cloud bills by them; else 0.
+    pub metrics: u64,
     /// Where attempts are counted.
     pub counts: &'call Counts,
     /// Makes the request, signed for this time (nanoseconds): called anew for every attempt.
@@ -302,6 +362,15 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Did the cloud certainly not work on the request? What broke on the way may have been worked on, and is billed then.
+    fn is_free(&self) -> bool {
+        match self.fault {
+            Fault::Throttled | Fault::Skewed | Fault::Authentication | Fault::Denied | Fault::Quota => true,
+            Fault::Refused => self.code != "answer too large",
+            Fault::Transient => matches!(self.code.as_str(), transport::NO_HOST | transport::NO_CONNECTION),
+        }
+    }
+
     /// An answer that cannot be read: counts as a 5xx.
     #[must_use]
     pub fn unreadable(message: impl Into<String>) -> Self {
@@ -385,10 +454,14 @@ impl CallPath {
         })
     }
 
-    /// The process's HTTP client.
+    /// The HTTP client for a URL that is no cloud's, such as DataKit's: what runs on this machine is not looked for behind a proxy.
     #[must_use]
-    pub fn http(&self) -> &reqwest::Client {
-        &self.http
+    pub fn http_for(&self, url: &str) -> reqwest::Client {
+        let near = reqwest::Url::parse(url)
+            .ok()
+            .filter(transport::is_near)
+            .and_then(|url| transport::near(&self.options, &url).ok());
+        near.unwrap_or_else(|| self.http.clone())
     }
 
     /// Nanoseconds that a cloud's clock is ahead of ours.
@@ -482,18 +555,25 @@ impl CallPath {
         let mut corrected = false;
         loop {
             let turn = bucket.turn().await;
-            if let Err(why) = call.counts.may(call.action) {
-                return Err(Self::failed(&call, refuse(Fault::Quota, "budget", why), None, attempts));
-            }
+            let mut attempt = match call.counts.attempt(call.action, call.metrics) {
+                Ok(attempt) => attempt,
+                Err(why) => {
+                    return Err(Self::failed(&call, refuse(Fault::Quota, "budget", why), None, attempts));
+                }
+            };
             attempts += 1;
             span.record("attempts", attempts);
-            let Failed { refusal, retry_after, ahead } = match self.attempt(&call).await {
+            let Failed { refusal, retry_after, ahead } = match self.attempt(&call, &mut attempt).await {
                 Ok(answer) => {
                     bucket.speed_up(turn);
                     return Ok(answer);
                 }
                 Err(failed) => failed,
             };
+            if refusal.is_free() {
+                attempt.refused();
+            }
+            drop(attempt);
             if refusal.fault == Fault::Throttled {
                 bucket.slow_down(turn);
             }
@@ -526,7 +606,7 @@ impl CallPath {
         }
     }
 
-    async fn attempt<T>(&self, call: &Call<'_, T>) -> Result<T, Failed> {
+    async fn attempt<T>(&self, call: &Call<'_, T>, attempt: &mut Attempt<'_>) -> Result<T, Failed> {
         let unusable = |message| refuse(Fault::Refused, "request cannot be made", message);
         let time = self.now(call.cloud);
         let request = (call.request)(time).map_err(unusable)?;
@@ -535,7 +615,7 @@ impl CallPath {
         if !matches!(request.url().scheme(), "http" | "https") {
             return Err(unusable("the endpoint is neither http:// nor https://".to_owned()).into());
         }
-        call.counts.add(call.action.service, call.action.action);
+        attempt.sent();
         let mut ahead = None;
         let kept = self.options.tap.as_ref().map(|tap| (tap, request.try_clone()));
         let asked = |request| tap::Asked {

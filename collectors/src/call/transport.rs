@@ -12,15 +12,41 @@ use http::{HeaderMap, StatusCode};
 /// # Errors
 /// What reqwest refuses to be built from, such as a proxy variable that is no URL.
 pub(super) fn client(options: &Options) -> Result<reqwest::Client, String> {
+    build(options, |builder| builder)
+}
+
+/// The same for what runs on this machine: a proxy would look for it on its own.
+pub(super) fn near(options: &Options, url: &reqwest::Url) -> Result<reqwest::Client, String> {
+    let plain = url.scheme() == "http";
+    // Reading the system's roots takes longer than all else.
+    build(options, |builder| if plain { builder.no_proxy().tls_certs_only([]) } else { builder.no_proxy() })
+}
+
+/// Is it a name or an address of this machine?
+pub(super) fn is_near(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address: Option<std::net::IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    address.map_or_else(
+        || host == "localhost" || host.ends_with(".localhost"),
+        |address| address.to_canonical().is_loopback(),
+    )
+}
+
+fn build(
+    options: &Options,
+    kind: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, String> {
     // Another part of the process may have chosen the provider already: then that one serves.
     drop(rustls::crypto::ring::default_provider().install_default());
     let builder = || {
-        reqwest::Client::builder()
-            .connect_timeout(options.connect)
-            .timeout(options.answer)
-            // A redirect would carry signed headers to a host that nobody named.
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("funchost/", env!("CARGO_PKG_VERSION")))
+        kind(
+            reqwest::Client::builder()
+                .connect_timeout(options.connect)
+                .timeout(options.answer)
+                // A redirect would carry signed headers to a host that nobody named.
+                .redirect(reqwest::redirect::Policy::none())
+                .user_agent(concat!("funchost/", env!("CARGO_PKG_VERSION"))),
+        )
     };
     match builder().build() {
         Err(error) if chain(&error).contains("No CA certificates") => {
@@ -31,6 +57,12 @@ pub(super) fn client(options: &Options) -> Result<reqwest::Client, String> {
         built => built.map_err(|error| chain(&error)),
     }
 }
+
+/// The name was not found.
+pub(super) const NO_HOST: &str = "host not found";
+
+/// Nothing was sent, as nobody was there to take it.
+pub(super) const NO_CONNECTION: &str = "no connection";
 
 /// An answer, read to its end.
 pub(super) struct Answer {
@@ -51,7 +83,9 @@ pub(super) async fn exchange(
     let mut answer = http.execute(request).await.map_err(|error| unsent(error, &host, options))?;
     let (status, headers) = (answer.status(), answer.headers().clone());
     head(&headers);
-    let mut body = BytesMut::new();
+    // What is said to come is only made room for up to the limit; a body that grows step by step takes twice its memory.
+    let length = answer.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+    let mut body = BytesMut::with_capacity(length.min(options.answer_limit));
     while let Some(chunk) = answer.chunk().await.map_err(|error| cut_short(error, &host, options))? {
         if body.len() + chunk.len() > options.answer_limit {
             return Err(refuse(
@@ -134,7 +168,7 @@ fn unsent(error: reqwest::Error, host: &str, options: &Options) -> Refusal {
     }
     let refusal = |code| refuse(Fault::Transient, code, message.clone());
     if has(&["dns error", "invalid dns name", "failed to lookup"]) {
-        return refusal("host not found").hint(format!(
+        return refusal(NO_HOST).hint(format!(
             "the name {host} is not known: is the region right, and does this machine reach a DNS server?"
         ));
     }
@@ -142,7 +176,7 @@ fn unsent(error: reqwest::Error, host: &str, options: &Options) -> Refusal {
         return refusal("proxy").hint("the proxy refused: check HTTPS_PROXY, HTTP_PROXY and NO_PROXY");
     }
     if error.is_connect() {
-        return refusal("connection")
+        return refusal(NO_CONNECTION)
             .hint(format!("nothing answers at {host}: check the network, the proxy and `[endpoints]`"));
     }
     refusal("connection")

@@ -3,10 +3,11 @@
 //! Owns the estimate of every object collector. What was counted is exact as long as the cloud does not change; where nothing was counted yet, the
 //! declaration says how often each detail is asked for, for the objects that are remembered.
 
+use super::collect::begin;
 use super::detail::{AT_ONCE, Detail, How};
 use super::list::{Paging, Tally, Walk, at, name, text};
 use super::project::Object;
-use super::{ObjectCollector, Scope};
+use super::{ObjectCollector, Scope, Wanted};
 use crate::collector::{Action, Failure, Output, Source};
 use crate::estimate::{Ahead, Estimate, Expected, pages};
 use crate::point::Text;
@@ -97,7 +98,7 @@ async fn counted(
 /// See [`crate::collector::Spec::estimate`].
 pub(super) async fn estimate(
     collector: &'static ObjectCollector,
-    details: &[&'static Detail],
+    wanted: &Wanted,
     ahead: &Ahead<'_>,
     regions: &[Text],
 ) -> Result<Estimate, Failure> {
@@ -117,16 +118,23 @@ pub(super) async fn estimate(
         for class in own_classes(collector) {
             objects.extend(ahead.memory.objects(class, region).await?);
         }
-        let guess =
-            Guess { collector, region, objects: &objects, counted: &before, filtered: ahead.filtered };
+        let guess = Guess {
+            collector,
+            region,
+            objects: &objects,
+            counted: &before,
+            filtered: ahead.filtered,
+            variants: wanted.variants.len(),
+        };
         let mut seen: Vec<String> = Vec::new();
-        for action in actions(collector, details) {
+        for action in actions(collector, &wanted.details) {
             // What two of them call alike was counted as one.
             if seen.contains(&name(action)) && before.contains_key(&name(action)) {
                 continue;
             }
             seen.push(name(action));
-            let detail = details.iter().find(|detail| std::ptr::eq(detail.list().request.action, action));
+            let detail =
+                wanted.details.iter().find(|detail| std::ptr::eq(detail.list().request.action, action));
             estimate.calls.push(guess.call(action, detail.copied()));
         }
     }
@@ -150,6 +158,8 @@ struct Guess<'known> {
     objects: &'known [Arc<BTreeMap<Text, Text>>],
     counted: &'known BTreeMap<String, u64>,
     filtered: bool,
+    /// How often the list is read.
+    variants: usize,
 }
 
 impl Guess<'_> {
@@ -177,7 +187,7 @@ impl Guess<'_> {
             Some(How::Item { only, .. }) => self.fitting(*only) as u64,
             Some(How::Batch { most, only, .. }) => self.fitting(*only).div_ceil(*most) as u64,
             None if std::ptr::eq(action, self.collector.list.request.action) => {
-                let variants = self.collector.variants.map_or(1, |(_, values)| values.len().max(1)) as u64;
+                let variants = self.variants.max(1) as u64;
                 pages(objects, most(self.collector.list.paging)).max(variants)
             }
             // The list of the regions, or another list of the package.
@@ -225,6 +235,7 @@ fn most(paging: Paging) -> usize {
 /// See [`crate::collector::Spec::discover`]: the lists alone, without details and filters.
 pub(super) async fn discover(
     collector: &'static ObjectCollector,
+    wanted: &Wanted,
     run: &Run,
     regions: &[Text],
 ) -> Result<(), Failure> {
@@ -244,8 +255,9 @@ pub(super) async fn discover(
             }
         };
         for place in &places {
-            for one in std::iter::once(collector).chain(collector.also.iter().copied()) {
-                discover_list(one, run, home, place, &tally).await?;
+            discover_list(collector, &wanted.variants, run, home, place, &tally).await?;
+            for also in collector.also {
+                discover_list(also, &Wanted::all(also).variants, run, home, place, &tally).await?;
             }
         }
         remember(collector, run, home, &tally).await?;
@@ -255,22 +267,23 @@ pub(super) async fn discover(
 
 async fn discover_list(
     collector: &'static ObjectCollector,
+    variants: &[&'static str],
     run: &Run,
     home: &Text,
     region: &Text,
     tally: &Tally,
 ) -> Result<(), Failure> {
-    let variants: Vec<Vec<(String, Json)>> = match collector.variants {
-        None => vec![Vec::new()],
-        Some((parameter, values)) => {
-            values.iter().map(|value| vec![(parameter.to_owned(), Json::from(*value))]).collect()
-        }
+    let asked: Vec<Option<(&'static str, &'static str)>> = match collector.variants {
+        None => vec![None],
+        Some((parameter, _)) => variants.iter().map(|value| Some((parameter, *value))).collect(),
     };
-    for parameters in variants {
-        let mut walk = Walk::new(&collector.list, region, &parameters, tally);
+    for asked in asked {
+        let parameters: Vec<(String, Json)> =
+            asked.iter().map(|(parameter, value)| ((*parameter).to_owned(), Json::from(*value))).collect();
+        let mut walk = Walk::new(&collector.list, region, &parameters, tally).apart_by(collector.apart);
         while walk.goes_on() {
             match walk.next(run).await {
-                Ok(items) => send(collector, run, home, region, items).await,
+                Ok(items) => send(collector, asked.map(|(_, value)| value), run, home, region, items).await,
                 Err(Failure::Call(error)) if collector.quiet.contains(&error.code.as_str()) => break,
                 Err(failure) => return Err(failure),
             }
@@ -286,12 +299,11 @@ async fn discover_account(
     paths: &'static [&'static str],
     without: &'static str,
 ) -> Result<(), Failure> {
-    let Some(first) = regions.first() else { return Ok(()) };
     let tally = Tally::of([collector.list.request.action]);
-    let mut walk = Walk::new(&collector.list, first, &[], &tally);
-    while walk.goes_on() {
+    let Some((mut walk, mut items)) = begin(collector, run, regions, &tally).await? else { return Ok(()) };
+    loop {
         let mut shares: BTreeMap<&Text, Vec<Json>> = BTreeMap::new();
-        for item in walk.next(run).await? {
+        for item in items {
             let own = paths.iter().find_map(|path| at(&item, path).and_then(text));
             let own = own.as_deref().map(|own| own.strip_prefix(without).unwrap_or(own));
             if let Some(region) = regions.iter().find(|region| Some(&***region) == own) {
@@ -299,15 +311,28 @@ async fn discover_account(
             }
         }
         for (region, items) in shares {
-            send(collector, run, region, region, items).await;
+            send(collector, None, run, region, region, items).await;
         }
+        if !walk.goes_on() {
+            break;
+        }
+        items = walk.next(run).await?;
     }
     remember(collector, run, &Text::from(""), &tally).await
 }
 
-async fn send(collector: &'static ObjectCollector, run: &Run, home: &Text, region: &Text, items: Vec<Json>) {
-    let points: Vec<_> =
-        items.into_iter().map(|item| collector.point(region, &Object::new(item), run.started)).collect();
+async fn send(
+    collector: &'static ObjectCollector,
+    asked: Option<&'static str>,
+    run: &Run,
+    home: &Text,
+    region: &Text,
+    items: Vec<Json>,
+) {
+    let points: Vec<_> = items
+        .into_iter()
+        .map(|item| collector.point(region, &Object { asked, ..Object::new(item) }, run.time()))
+        .collect();
     if !points.is_empty() {
         run.send(Output::Objects { region: home.clone(), points }).await;
     }

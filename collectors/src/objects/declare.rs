@@ -6,12 +6,11 @@
 //! values for one member the first stands for both; what a manual prints as empty is not reported.
 
 pub use super::{Detail, List, ObjectCollector, Paging, Request, Scope, Skip};
-pub use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
+pub use crate::collector::{Action, Description, Key, REGIONS, Reported, Source, Type};
 
 use super::{Api, How, Ids, Join, Wire};
 use crate::account::Cloud;
 use crate::call::CallError;
-use crate::collector::Key;
 use crate::point::{Category, Text};
 use crate::run::Run;
 use serde_json::Value as Json;

@@ -228,19 +228,26 @@ pub(crate) struct Walk<'list> {
     seen: HashSet<String>,
     tokens: HashSet<String>,
     pages: usize,
+    /// Where the id of an item stands, by which it is told from the others.
+    id: &'static str,
+    /// Items without one, on this way through the list.
+    nameless: u64,
+    /// How many items a page may have: the declared size, or what the server has been found to answer with.
+    size: usize,
     /// How many items the page before said there are.
     total: Option<u64>,
     /// By how many items the list became shorter while it was read: as many may have moved onto a page that had been read.
     shrunk: u64,
-    /// Has a list by numbers been read a second time?
-    again: bool,
-    /// Items that were missing after that.
-    missing: u64,
+    /// Has a list by numbers been read a second time? Then how many items it said to have at the end of the first, and how many had been shown.
+    again: Option<(Option<u64>, u64)>,
+    /// What it did not show after that.
+    lack: Option<String>,
 }
 
 enum Position {
     First,
-    Number(usize),
+    /// So many pages of the size lie before.
+    Page(usize),
     Token(String),
     End,
 }
@@ -273,16 +280,32 @@ impl<'list> Walk<'list> {
             seen: HashSet::new(),
             tokens: HashSet::new(),
             pages: 0,
+            id: list.id,
+            nameless: 0,
+            size: match list.paging {
+                Paging::Numbers { most, .. }
+                | Paging::FromZero { most, .. }
+                | Paging::Offsets { most, .. } => most.max(1),
+                Paging::Tokens { .. } | Paging::Whole => 1,
+            },
             total: None,
             shrunk: 0,
-            again: false,
-            missing: 0,
+            again: None,
+            lack: None,
         }
     }
 
-    /// Items that the list promised and did not show, because it kept changing while it was read.
-    pub(crate) fn missing(&self) -> u64 {
-        self.missing
+    /// Items are told apart by this member, not by the id of their object; an empty text changes nothing.
+    pub(crate) fn apart_by(mut self, id: &'static str) -> Self {
+        if !id.is_empty() {
+            self.id = id;
+        }
+        self
+    }
+
+    /// That the list promised items and did not show them, on two ways through it.
+    pub(crate) fn lack(&self) -> Option<&str> {
+        self.lack.as_deref()
     }
 
     /// Is there another page to ask for?
@@ -294,23 +317,23 @@ impl<'list> Walk<'list> {
     pub(crate) async fn next(&mut self, run: &Run) -> Result<Vec<Json>, Failure> {
         let list = self.list;
         let mut parameters = self.parameters.clone();
-        let number = match (&self.position, list.paging) {
-            (Position::Number(number), _) => *number,
-            _ => 1,
+        let before = match &self.position {
+            Position::Page(before) => *before,
+            _ => 0,
         };
         match list.paging {
             Paging::Whole => {}
-            Paging::Numbers { number: name, size, most, .. } => {
-                parameters.push((name.to_owned(), Json::from(number)));
-                parameters.push((size.to_owned(), Json::from(most)));
+            Paging::Numbers { number, size, .. } => {
+                parameters.push((number.to_owned(), Json::from(before + 1)));
+                parameters.push((size.to_owned(), Json::from(self.size)));
             }
-            Paging::FromZero { number: name, size, most, .. } => {
-                parameters.push((name.to_owned(), Json::from(number - 1)));
-                parameters.push((size.to_owned(), Json::from(most)));
+            Paging::FromZero { number, size, .. } => {
+                parameters.push((number.to_owned(), Json::from(before)));
+                parameters.push((size.to_owned(), Json::from(self.size)));
             }
-            Paging::Offsets { offset, limit, most, .. } => {
-                parameters.push((offset.to_owned(), Json::from((number - 1) * most)));
-                parameters.push((limit.to_owned(), Json::from(most)));
+            Paging::Offsets { offset, limit, .. } => {
+                parameters.push((offset.to_owned(), Json::from(before * self.size)));
+                parameters.push((limit.to_owned(), Json::from(self.size)));
             }
             Paging::Tokens { token, size, .. } => {
                 if let Some((size, most)) = size {
@@ -342,9 +365,12 @@ impl<'list> Walk<'list> {
         let came = items.len();
         let items: Vec<Json> = items
             .into_iter()
-            .filter(|item| match at(item, list.id).and_then(text) {
-                Some(id) if !list.id.is_empty() => self.seen.insert(id),
-                _ => true,
+            .filter(|item| match at(item, self.id).and_then(text) {
+                Some(id) if !self.id.is_empty() => self.seen.insert(id),
+                _ => {
+                    self.nameless += 1;
+                    true
+                }
             })
             .collect();
         self.position = match list.paging {
@@ -358,36 +384,58 @@ impl<'list> Walk<'list> {
                 }
                 Some(token) => Position::Token(token),
             },
-            Paging::Numbers { most, .. } | Paging::FromZero { most, .. } | Paging::Offsets { most, .. } => {
-                self.after(number, came, items.len(), most, total)
+            Paging::Numbers { .. } | Paging::FromZero { .. } | Paging::Offsets { .. } => {
+                self.after(before, came, items.len(), total)
             }
         };
         Ok(items)
     }
 
     /// Where a list by numbers goes on after a page.
-    fn after(&mut self, number: usize, came: usize, new: usize, most: usize, total: Option<u64>) -> Position {
-        if let (Some(before), Some(now)) = (self.total, total) {
-            self.shrunk += before.saturating_sub(now);
+    fn after(&mut self, before: usize, came: usize, new: usize, total: Option<u64>) -> Position {
+        // What is less than one page's items counts something else.
+        let total = total.filter(|total| *total >= came as u64);
+        if let (Some(earlier), Some(now)) = (self.total, total) {
+            self.shrunk += earlier.saturating_sub(now);
         }
         self.total = total;
-        let read = number as u64 * most as u64;
-        let last = came < most || total.is_some_and(|total| read >= total);
+        let read = before * self.size + came;
+        let last = came == 0 || total.map_or(came < self.size, |total| read as u64 >= total);
         // Some answer to a number behind the end with the last page again. On the second way nothing is new, mostly.
-        if !last && (new > 0 || self.again) {
-            return Position::Number(number + 1);
+        if !last && (new > 0 || self.again.is_some()) {
+            if came >= self.size {
+                return Position::Page(before + 1);
+            }
+            // The server's pages are shorter than what was asked for. Whether it counts pages by its own size or by the one that is asked for
+            // is the same once both are: what lies before the first page that was not shown in full is asked for again, and nothing is passed over.
+            self.size = came;
+            return Position::Page(read / came);
         }
-        let missing = total.map_or(0, |total| total.saturating_sub(self.seen.len() as u64)).max(self.shrunk);
-        // Between two pages something was released: what stood first on the next page came to stand last on the one that was read.
-        if missing > 0 && number > 1 && !self.again {
-            self.again = true;
-            (self.total, self.shrunk) = (None, 0);
-            return Position::First;
+        let shown = self.seen.len() as u64 + self.nameless;
+        let missing = total.map_or(0, |total| total.saturating_sub(shown)).max(self.shrunk);
+        // One page that shows something is as it is: ids that stand in it twice are one object.
+        if missing == 0 || (before == 0 && came > 0) {
+            return Position::End;
         }
-        if number > 1 {
-            self.missing = missing;
+        match self.again {
+            // Between two pages something was released: what stood first on the next page came to stand last on the one that was read.
+            None => {
+                self.again = Some((total, shown));
+                (self.total, self.shrunk, self.nameless) = (None, 0, 0);
+                Position::First
+            }
+            Some(first) => {
+                self.lack = Some(match total {
+                    Some(total) if self.shrunk == 0 && first == (Some(total), shown) => format!(
+                        "the list says that it has {total} items and shows {shown}, each of two times: these keys may not see the others, or the cloud counts something else; what was shown is reported, and nothing is forgotten"
+                    ),
+                    _ => format!(
+                        "the list changed while it was read, twice: up to {missing} of its items were not shown"
+                    ),
+                });
+                Position::End
+            }
         }
-        Position::End
     }
 
     fn endless(&self, why: &str) -> Failure {

@@ -77,6 +77,15 @@ pub struct ObjectCollector {
     pub details: &'static [&'static Detail],
     /// The list is read once for each of these values of a parameter; an object that comes twice is reported once.
     pub variants: Option<(&'static str, &'static [&'static str])>,
+    /// A user chooses among the values of `variants`, by the key `products`, which must be there.
+    pub by_products: bool,
+    /// The only regions that the product has; empty: whatever regions the cloud has.
+    pub sites: &'static [&'static str],
+    /// By which member items are told apart, where several of them are one object: the list's total counts these. Empty: by the id.
+    pub apart: &'static str,
+    /// May several objects have one name? Then all are held until the list has been read: the one of the least id, which is the oldest, keeps the
+    /// name whatever the order of the list, and the others are called by their ids. Of a list that fails half-way none is reported.
+    pub shared_names: bool,
     /// Which items are left out.
     pub skip: Option<Skip>,
     /// Codes by which the cloud says that the product is not opened, or not to be had there: no objects, and one note.
@@ -99,6 +108,10 @@ impl ObjectCollector {
         list: declare::NO_LIST,
         details: &[],
         variants: None,
+        by_products: false,
+        sites: &[],
+        apart: "",
+        shared_names: false,
         skip: None,
         quiet: &[],
         class: None,
@@ -125,6 +138,38 @@ impl ObjectCollector {
             self.details.iter().filter(|detail| detail.optional).map(|detail| detail.name).collect();
         names.dedup();
         names
+    }
+
+    /// The known ones of what a user chose under a key, each once.
+    fn chosen(
+        &self,
+        key: &str,
+        kind: &str,
+        written: &[String],
+        known: &[&'static str],
+    ) -> Result<Vec<&'static str>, Mistake> {
+        let mut chosen = Vec::with_capacity(written.len());
+        if written.is_empty() && self.by_products {
+            return Err(Mistake::new(Argument::Configs, key, "is an empty list: nothing would be collected")
+                .hint(format!("known {kind}s: {}", known.join(", "))));
+        }
+        for (index, name) in written.iter().enumerate() {
+            let path = format!("{key}[{index}]");
+            let Some(known) = known.iter().find(|known| *known == name) else {
+                let near = nearest(name, known.iter().copied());
+                let hint = near.map_or_else(
+                    || format!("known {kind}s: {}", known.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                let message = format!("is `{name}`, which is no {kind} of {}", self.description.name);
+                return Err(Mistake::new(Argument::Configs, path, message).hint(hint));
+            };
+            if chosen.contains(known) {
+                return Err(Mistake::new(Argument::Configs, path, format!("names `{name}` a second time")));
+            }
+            chosen.push(*known);
+        }
+        Ok(chosen)
     }
 
     /// Does a user name the regions?
@@ -168,8 +213,14 @@ impl Collector for ObjectCollector {
             regions: Option<Vec<String>>,
             details: Option<Vec<String>>,
         }
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct WrittenProducts {
+            products: Vec<String>,
+        }
         let choosable = self.choosable();
         let takes = match (self.takes_regions(), choosable.is_empty()) {
+            _ if self.by_products => "`products` alone",
             (true, true) => "`regions` alone",
             (true, false) => "`regions` and `details`",
             (false, true) => "no configuration: write `#{}`",
@@ -191,7 +242,13 @@ impl Collector for ObjectCollector {
             )
             .hint(format!("{} takes {takes}", self.description.name)));
         }
-        let (written, chosen) = if choosable.is_empty() {
+        let mut variants: Vec<&'static str> =
+            self.variants.map_or_else(Vec::new, |(_, values)| values.to_vec());
+        let (written, chosen) = if self.by_products {
+            let written: WrittenProducts = crate::mistake::read(Argument::Configs, configs)?;
+            variants = self.chosen("products", "product", &written.products, &variants)?;
+            (None, None)
+        } else if choosable.is_empty() {
             let written: Written = crate::mistake::read(Argument::Configs, configs)?;
             (written.regions, None)
         } else {
@@ -203,42 +260,53 @@ impl Collector for ObjectCollector {
             Scope::Central(_) | Scope::Everywhere(..) => vec![Text::from("")],
             Scope::Sites(sites) => sites.iter().copied().map(Text::from).collect(),
         };
-        if let Some(chosen) = &chosen {
-            for (index, name) in chosen.iter().enumerate() {
-                let path = format!("details[{index}]");
-                if !choosable.contains(&name.as_str()) {
-                    let near = nearest(name, choosable.iter().copied());
-                    let hint = near.map_or_else(
-                        || format!("known details: {}", choosable.join(", ")),
-                        |near| format!("did you mean `{near}`?"),
-                    );
-                    let message = format!("is `{name}`, which is no detail of {}", self.description.name);
-                    return Err(Mistake::new(Argument::Configs, path, message).hint(hint));
-                }
-                if chosen[..index].contains(name) {
-                    return Err(Mistake::new(
-                        Argument::Configs,
-                        path,
-                        format!("names `{name}` a second time"),
-                    ));
-                }
+        for (index, region) in regions.iter().enumerate() {
+            if !self.sites.is_empty() && !self.sites.contains(&&**region) {
+                let near = nearest(region, self.sites.iter().copied());
+                let near = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+                let sites: Vec<String> = self.sites.iter().map(|site| format!("`{site}`")).collect();
+                return Err(Mistake::new(
+                    Argument::Configs,
+                    format!("regions[{index}]"),
+                    format!("is `{region}`, where the product of {} is not", self.description.name),
+                )
+                .hint(format!("{near}the product has these regions alone: {}", sites.join(", "))));
             }
+        }
+        if let Some(chosen) = &chosen {
+            self.chosen("details", "detail", chosen, &choosable)?;
         }
         let wanted = |detail: &&&'static Detail| {
             let chosen = chosen.as_ref().is_none_or(|chosen| chosen.iter().any(|name| name == detail.name));
             !detail.optional || chosen
         };
         let details = self.details.iter().filter(wanted).copied().collect();
-        Ok(Box::new(ObjectSpec { collector: self, regions, details }))
+        Ok(Box::new(ObjectSpec { collector: self, regions, wanted: Wanted { details, variants } }))
     }
 }
 
-/// An object collector with its regions and the details that are wanted.
+/// An object collector with its regions and what is wanted of it.
 #[derive(Debug)]
 struct ObjectSpec {
     collector: &'static ObjectCollector,
     regions: Vec<Text>,
+    wanted: Wanted,
+}
+
+/// What is asked for of what a declaration offers.
+#[derive(Debug)]
+struct Wanted {
     details: Vec<&'static Detail>,
+    /// Of the parameter by which the list is read several times.
+    variants: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// All of it.
+    fn all(collector: &ObjectCollector) -> Self {
+        let variants = collector.variants.map_or_else(Vec::new, |(_, values)| values.to_vec());
+        Self { details: collector.details.to_vec(), variants }
+    }
 }
 
 #[async_trait::async_trait]
@@ -248,14 +316,14 @@ impl Spec for ObjectSpec {
     }
 
     async fn collect(&self, run: &Run, regions: &[Text]) {
-        collect::collect(self.collector, &self.details, run, regions).await;
+        collect::collect(self.collector, &self.wanted, run, regions).await;
     }
 
     async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> Result<Estimate, Failure> {
-        ahead::estimate(self.collector, &self.details, ahead, regions).await
+        ahead::estimate(self.collector, &self.wanted, ahead, regions).await
     }
 
     async fn discover(&self, run: &Run, regions: &[Text]) -> Result<(), Failure> {
-        ahead::discover(self.collector, run, regions).await
+        ahead::discover(self.collector, &self.wanted, run, regions).await
     }
 }

@@ -26,13 +26,15 @@ pub struct Object {
     pub item: Json,
     /// By the detail's name.
     pub details: BTreeMap<&'static str, Found>,
+    /// Of a list that is read once for each value of a parameter: that value.
+    pub asked: Option<&'static str>,
 }
 
 impl Object {
     /// An item alone.
     #[must_use]
     pub fn new(item: Json) -> Self {
-        Self { item, details: BTreeMap::new() }
+        Self { item, details: BTreeMap::new(), asked: None }
     }
 }
 
@@ -94,6 +96,7 @@ fn value(reported: &Reported, region: &Text, object: &Object) -> Option<Value> {
 fn source(from: &Source, kind: Type, region: &Text, object: &Object) -> Option<Value> {
     let found = match from {
         Source::Region => return Some(Value::Text(region.clone())),
+        Source::Asked => return object.asked.map(|asked| Value::Text(asked.into())),
         Source::Collector => return None,
         Source::First(sources) => {
             return sources.iter().find_map(|from| source(from, kind, region, object));

@@ -15,6 +15,7 @@ use crate::xml::{self, Node};
 use crate::{aliyun, aws, tencentcloud};
 use http::Method;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 /// How a call is made.
@@ -139,7 +140,7 @@ const AWS_JSON: &[(&str, &str, &str)] = &[
     ("firehose", "Firehose_20150804", "1.1"),
     ("kinesis", "Kinesis_20131202", "1.1"),
     ("logs", "Logs_20140328", "1.1"),
-    ("memorydb", "AmazonMemoryDB", "1.1"),
+    ("memory-db", "AmazonMemoryDB", "1.1"),
     ("monitoring", "GraniteServiceVersion20100801", "1.0"),
     ("secretsmanager", "secretsmanager", "1.1"),
     ("servicequotas", "ServiceQuotasV20190624", "1.1"),
@@ -148,6 +149,21 @@ const AWS_JSON: &[(&str, &str, &str)] = &[
     ("states", "AWSStepFunctions", "1.0"),
     ("tagging", "ResourceGroupsTaggingAPI_20170126", "1.1"),
 ];
+
+/// Every service that is called without further words, and how: held against the vendors' own SDKs by tests/vendor_models.rs.
+#[must_use]
+pub fn known() -> Vec<(Cloud, &'static str, How)> {
+    let aliyun = ALIYUN.iter().map(|(service, version)| (Cloud::Aliyun, *service, How::Rpc { version }));
+    let tencent = TENCENT.iter().map(|(service, version)| (Cloud::Tencent, *service, How::Json3 { version }));
+    let form = AWS_QUERY.iter().map(|(service, version)| {
+        let style = if *service == "ec2" { Style::Plain } else { Style::Member };
+        (Cloud::Aws, *service, How::Query { version, style })
+    });
+    let json = AWS_JSON
+        .iter()
+        .map(|(service, target, version)| (Cloud::Aws, *service, How::Json { target, version }));
+    aliyun.chain(tencent).chain(form).chain(json).collect()
+}
 
 static KEPT: Mutex<Vec<&'static How>> = Mutex::new(Vec::new());
 
@@ -301,7 +317,7 @@ impl Api for How {
             Self::Json { target, version } => {
                 let body: Map<String, Json> = parameters.iter().cloned().collect();
                 aws::client::Client::new(run, region)
-                    .target(action, target, version, &Json::Object(body))
+                    .billed_target(action, billed(action, parameters), target, version, &Json::Object(body))
                     .await
             }
             Self::Rest { method, path } => {
@@ -444,6 +460,22 @@ fn json(node: &Node) -> Option<Json> {
 fn is_list(node: &Node) -> bool {
     !node.children.is_empty()
         && node.children.iter().all(|child| child.name == "member" || child.name == "item")
+}
+
+/// The metrics that a call of CloudWatch asks for and is billed by: different ones, as several statistics of one are one. An expression may read any
+/// number of metrics and is counted as one.
+fn billed(action: &Action, parameters: &[(String, Json)]) -> u64 {
+    let by_metric = action.service == "monitoring" && action.action == "GetMetricData";
+    let queries = parameters.iter().find(|(name, _)| by_metric && name == "MetricDataQueries");
+    let Some(queries) = queries.and_then(|(_, queries)| queries.as_array()) else { return 0 };
+    let metrics: BTreeSet<String> = queries
+        .iter()
+        .map(|query| match &query["MetricStat"]["Metric"] {
+            Json::Null => query.to_string(),
+            metric => metric.to_string(),
+        })
+        .collect();
+    metrics.len() as u64
 }
 
 #[cfg(test)]

@@ -143,10 +143,10 @@ impl Pages {
                 return Ok(());
             }
         }
-        match walk.missing() {
-            0 => Ok(()),
-            missing => Err(Failure::Answer(format!(
-                "{}:{}: the list changed while it was read, twice: {missing} of its items were not shown",
+        match walk.lack() {
+            None => Ok(()),
+            Some(lack) => Err(Failure::Answer(format!(
+                "{}:{}: {lack}",
                 self.list.request.action.service, self.list.request.action.action
             ))),
         }

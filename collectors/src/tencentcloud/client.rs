@@ -93,7 +93,7 @@ impl<'run> Client<'run> {
             let response = errors::open(action, &self.region, status, bytes)?;
             read(response).map_err(Refusal::unreadable)
         };
-        let request = client::Request { region: &self.region, action, make: &make, read: &read };
+        let request = client::Request { region: &self.region, action, metrics: 0, make: &make, read: &read };
         client::call(self, &request).await
     }
 
@@ -184,8 +184,13 @@ impl Provider for Client<'_> {
             let response = errors::open(&ASSUME_ROLE, &self.region, status, bytes)?;
             keys(&response).map_err(Refusal::unreadable)
         };
-        let request =
-            client::Request { region: &self.region, action: &ASSUME_ROLE, make: &make, read: &read };
+        let request = client::Request {
+            region: &self.region,
+            action: &ASSUME_ROLE,
+            metrics: 0,
+            make: &make,
+            read: &read,
+        };
         client::send(self, own, &request).await.map_err(|mut error| {
             if error.fault == Fault::Denied {
                 error.hint = Some(format!(

@@ -50,7 +50,7 @@ impl Api for Cos {
             }
             Ok(tree.json().unwrap_or_default())
         };
-        let request = client::Request { region, action, make: &make, read: &read };
+        let request = client::Request { region, action, metrics: 0, make: &make, read: &read };
         client::call(&client, &request).await
     }
 

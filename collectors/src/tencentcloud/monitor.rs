@@ -23,7 +23,7 @@ use crate::mistake::{Argument, Mistake};
 use crate::point::{Category, Text};
 use crate::run::{Run, WindowRequest};
 use crate::selector::{Patterns, Written};
-use data::{Answered, Batches, Gone, Instance};
+use data::{Answered, Batches, Gone, Instance, Strange};
 use futures_util::StreamExt as _;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -435,14 +435,15 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], shared: &Shared)
         },
     );
     run.counts.announce(&GET_MONITOR_DATA, needed.sum(), 0).map_err(Failure::Budget)?;
-    let gone = Gone::default();
+    let gone = Gone::recall(run.memory.as_ref(), region, run.clock.now()).await?;
+    let strange = Strange::default();
     let asked: Vec<_> = wanted
         .into_iter()
         .zip(windows)
         .filter(|(_, window)| window.start < window.end)
         .map(|((namespace, metric), window)| {
             let found = instances.get(namespace.name).cloned().unwrap_or_default();
-            one(run, region, namespace, metric, window, found, &shared.batches, &gone)
+            one(run, region, namespace, metric, window, found, &shared.batches, (&gone, &strange))
         })
         .collect();
     let metrics = asked.len();
@@ -483,7 +484,10 @@ async fn region_of(run: &Run, region: &Text, chosen: &[Chosen], shared: &Shared)
     // Calls that wait for their turn are not made any more.
     drop(outcomes);
     shared.batches.remember(run).await?;
-    for (namespace, names) in gone.names() {
+    for warning in strange.warnings(region) {
+        run.warn(warning).await;
+    }
+    for (namespace, names) in gone.remember(run, region).await? {
         let shown: Vec<&str> = names.iter().map(|name| &**name).take(NAMED).collect();
         let more = match names.len().saturating_sub(NAMED) {
             0 => String::new(),
@@ -574,10 +578,11 @@ async fn one<'plan>(
     window: Window,
     instances: Arc<Vec<Instance>>,
     batches: &Batches,
-    gone: &Gone,
+    (gone, strange): (&Gone, &Strange),
 ) -> Outcome<'plan> {
     let client = Client::new(run, &namespace.central.map_or_else(|| region.clone(), Text::from));
-    let context = data::Context { client: &client, run, region, namespace, metric, window, batches, gone };
+    let context =
+        data::Context { client: &client, run, region, namespace, metric, window, batches, gone, strange };
     let datapoints = datapoints(metric, window);
     let mut rest = instances.iter();
     let (mut read, mut failed) = (false, None);

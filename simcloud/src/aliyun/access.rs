@@ -99,6 +99,15 @@ impl Simcloud {
         self.aliyun.estate().remove(id);
     }
 
+    /// CloudMonitor has one metric more, with these series: the dimensions of each.
+    pub fn aliyun_measure(&self, namespace: &str, name: &str, series: &[&Vec<(String, String)>]) {
+        let mut all: Vec<BTreeMap<String, String>> =
+            series.iter().map(|dimensions| dimensions.iter().cloned().collect()).collect();
+        all.sort();
+        all.dedup();
+        self.aliyun.estate().measure(namespace, name, all);
+    }
+
     /// The series of a metric.
     #[must_use]
     pub fn aliyun_series(&self, namespace: &str, name: &str) -> Vec<AliyunSeries> {

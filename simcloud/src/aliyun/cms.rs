@@ -3,7 +3,7 @@
 //! Windows are open at their start and closed at their end, at most 31 days; a page holds at most 1,440 datapoints. What is wrong with dimensions,
 //! periods and names is said inside of an HTTP 200.
 
-use super::metrics::{AliyunSeries, CATALOG, Metric, metric};
+use super::metrics::{AliyunSeries, CATALOG, Metric};
 use super::parameters::{Parameters, position};
 use super::{AliyunFault, Context, Refusal, read_token, refuse, token};
 use serde_json::{Map, Number, Value, json};
@@ -20,7 +20,7 @@ const DAY: i64 = 86_400;
 pub(super) fn answer(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, Refusal> {
     match context.action {
         "DescribeProjectMeta" => projects(parameters),
-        "DescribeMetricMetaList" => metas(parameters),
+        "DescribeMetricMetaList" => metas(context, parameters),
         "DescribeMetricList" | "DescribeMetricData" => list(context, parameters),
         "DescribeMetricLast" => last(context, parameters),
         "DescribeMetricTop" => top(context, parameters),
@@ -68,12 +68,13 @@ fn projects(parameters: &mut Parameters) -> Result<Value, Refusal> {
     }))
 }
 
-fn metas(parameters: &mut Parameters) -> Result<Value, Refusal> {
+fn metas(context: &Context<'_>, parameters: &mut Parameters) -> Result<Value, Refusal> {
     let labels = labels(parameters)?;
     let (namespace, name) = (parameters.text("Namespace"), parameters.text("MetricName"));
     let page = parameters.page(1..=10_000, 30)?;
-    let all: Vec<Value> = CATALOG
-        .iter()
+    let all: Vec<Value> = context
+        .estate()
+        .catalog()
         .filter(|metric| {
             namespace.as_ref().is_none_or(|namespace| *namespace == metric.namespace)
                 && name.as_ref().is_none_or(|name| *name == metric.name)
@@ -145,7 +146,7 @@ fn read(context: &Context<'_>, parameters: &mut Parameters) -> Result<Asked, Wro
             refuse(400, "InvalidParameter.Express", "Only groupby is supported, and not here.").into()
         );
     }
-    let Some(metric) = metric(&namespace, &name) else {
+    let Some(metric) = context.estate().metric(&namespace, &name) else {
         return Err(Wrong::Inside(inside(404, "The specified resource is not found.")));
     };
     let period = match period {

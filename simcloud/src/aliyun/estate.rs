@@ -3,7 +3,7 @@
 //! Owns the truth that tests compare with: each object as its list has it, and what every detail action says of it. Knows no protocol.
 
 use super::AliyunEstate;
-use super::metrics::Metrics;
+use super::metrics::{Metric, Metrics};
 use crate::clock::time;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -71,12 +71,19 @@ pub(super) struct Estate {
     options: AliyunEstate,
     pub(super) objects: Vec<AliyunObject>,
     pub(super) metrics: Metrics,
+    /// Metrics beside those of the tables, with the dimensions of their series.
+    pub(super) measured: Vec<(&'static Metric, Vec<BTreeMap<String, String>>)>,
 }
 
 impl Estate {
     pub(super) fn new(seed: u64, options: &AliyunEstate, now: i64) -> Self {
-        let mut estate =
-            Self { seed, options: options.clone(), objects: Vec::new(), metrics: Metrics::new(seed) };
+        let mut estate = Self {
+            seed,
+            options: options.clone(),
+            objects: Vec::new(),
+            metrics: Metrics::new(seed),
+            measured: Vec::new(),
+        };
         for region in &options.regions {
             for index in 0..options.instances {
                 let object = estate.instance(region, index, now);
@@ -437,7 +444,7 @@ fn pick(of: &[&'static str], index: usize) -> &'static str {
 
 fn disk(region: &str, id: &str, instance: &str, size: u32, kind: &str) -> Value {
     json!({
-        "DiskId": id, "InstanceId": instance, "RegionId": region, "Size": size, "Type": kind, "Category": "cloud_essd", "Status": if instance.is_empty() { "Available" } else { "In_use" },
+        "DiskId": id, "InstanceId": instance, "RegionId": region, "ZoneId": format!("{region}-a"), "Size": size, "Type": kind, "Category": "cloud_essd", "Status": if instance.is_empty() { "Available" } else { "In_use" },
         "Device": "/dev/xvda", "CreationTime": "2022-01-01T00:00:00Z", "AttachedTime": "2022-01-01T00:00:03Z", "DetachedTime": "", "ExpiredTime": "2999-09-08T16:00Z",
         "Encrypted": false, "DiskName": "系统盘, \"一\"", "Portable": kind != "system", "Attachments": { "Attachment": [] }, "OperationLocks": { "OperationLock": [] },
     })

@@ -5,7 +5,7 @@
 use super::estate::{AliyunProduct, Estate};
 use super::keys::ACCOUNT;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -157,8 +157,43 @@ impl Metrics {
 }
 
 impl Estate {
+    /// A metric of the tables, or one that was added.
+    pub(super) fn metric(&self, namespace: &str, name: &str) -> Option<&'static Metric> {
+        let added = self.measured.iter().map(|(metric, _)| *metric);
+        let own = |metric: &&'static Metric| metric.namespace == namespace && metric.name == name;
+        metric(namespace, name).or_else(|| added.into_iter().find(own))
+    }
+
+    /// All metrics, those that were added too.
+    pub(super) fn catalog(&self) -> impl Iterator<Item = &'static Metric> {
+        CATALOG.iter().chain(self.measured.iter().map(|(metric, _)| *metric))
+    }
+
+    /// Adds a metric with the dimensions of its series. What it is is kept for as long as the process lives.
+    pub(super) fn measure(&mut self, namespace: &str, name: &str, series: Vec<BTreeMap<String, String>>) {
+        let dimensions: BTreeSet<String> = series.iter().flat_map(|one| one.keys().cloned()).collect();
+        let metric = Box::leak(Box::new(Metric {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            unit: "count".to_owned(),
+            dimensions: dimensions.into_iter().collect(),
+            statistics: vec!["Average".to_owned()],
+            period_text: "60s".to_owned(),
+            title: name.to_owned(),
+        }));
+        self.measured.push((metric, series));
+    }
+
     /// The series of a metric: of every resource that is measured, and every value of its other dimensions.
     pub(super) fn series(&self, metric: &Metric) -> Vec<AliyunSeries> {
+        if let Some((_, series)) = self.measured.iter().find(|(known, _)| std::ptr::eq(*known, metric)) {
+            let of = |dimensions: &BTreeMap<String, String>| AliyunSeries {
+                namespace: metric.namespace.clone(),
+                metric: metric.name.clone(),
+                dimensions: dimensions.clone(),
+            };
+            return series.iter().map(of).collect();
+        }
         let (dimension, product) = match metric.namespace.as_str() {
             "acs_ecs_dashboard" => ("instanceId", AliyunProduct::Ecs),
             "acs_rds_dashboard" => ("instanceId", AliyunProduct::Rds),

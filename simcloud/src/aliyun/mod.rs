@@ -101,6 +101,8 @@ pub enum AliyunFault {
     Quota,
     /// CMS: HTTP 200 with `Code` 400, `Success` false and no datapoints.
     FailureInside,
+    /// The same, of a metric that this host does not have.
+    NotFoundInside,
     /// CMS: `Code` as a number.
     CodeAsNumber,
     /// Counts such as `TotalCount` as texts.
@@ -676,6 +678,17 @@ fn broken(fault: &AliyunFault) -> Option<Broken> {
         AliyunFault::EmptyBody => return Some(Broken::Reply(Reply::new(200, "application/json", ""))),
         AliyunFault::Hang => return Some(Broken::Reply(Reply::Hang)),
         AliyunFault::Reset => return Some(Broken::Reply(Reply::Reset)),
+        AliyunFault::NotFoundInside => {
+            return Some(Broken::Reply(Reply::new(
+                200,
+                "application/json",
+                json!({
+                    "Code": "404", "Success": false, "Datapoints": "", "NextToken": "", "Period": "", "RequestId": REQUEST_ID,
+                    "Message": "The specified resource is not found.",
+                })
+                .to_string(),
+            )));
+        }
         AliyunFault::FailureInside => {
             return Some(Broken::Reply(Reply::new(
                 200,

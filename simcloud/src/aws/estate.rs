@@ -143,6 +143,8 @@ pub(crate) struct Estate {
     listed: HashMap<String, Vec<MetricTruth>>,
     /// Ids of the instances with five-minute datapoints, by region.
     basic: HashMap<String, HashSet<String>>,
+    /// Further series, of every region.
+    measured: Vec<MetricTruth>,
     /// Datapoints that appear later than they should: until when they are hidden.
     late: HashMap<Key, i64>,
     /// Datapoints that changed after they appeared.
@@ -158,6 +160,7 @@ impl Estate {
             regions: BTreeMap::new(),
             listed: HashMap::new(),
             basic: HashMap::new(),
+            measured: Vec::new(),
             late: HashMap::new(),
             revised: HashMap::new(),
             publication_delay: 0,
@@ -321,8 +324,16 @@ impl Estate {
         series.push(one("AWS/S3", "AllRequests", &[("BucketName", "backup"), ("FilterId", "all")]));
         series.push(one("My/App", "queue depth", &[("Cluster Name", "blue, green=1")]));
         series.push(one("My/App", "heartbeat", &[]));
+        series.extend(self.measured.iter().cloned());
         series.sort();
+        series.dedup();
         series
+    }
+
+    /// Every region has these series, too.
+    pub(crate) fn measure(&mut self, series: Vec<MetricTruth>) {
+        self.measured = series;
+        self.listed.clear();
     }
 
     /// Seconds from one datapoint of a series to the next.

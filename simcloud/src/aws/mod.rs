@@ -549,7 +549,8 @@ fn broken(fault: &FaultKind, protocol: Protocol) -> Option<Reply> {
         | FaultKind::ForbiddenResult
         | FaultKind::PartialData
         | FaultKind::TopLevelMessage
-        | FaultKind::RepeatedToken => return None,
+        | FaultKind::RepeatedToken
+        | FaultKind::OtherDimensions => return None,
     };
     Some(shaped(protocol, &refusal))
 }

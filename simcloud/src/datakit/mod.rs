@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A field's value as DataKit reads it.
@@ -102,6 +103,8 @@ pub struct DataKit {
 struct Shared {
     clock: Arc<Clock>,
     inner: Mutex<Inner>,
+    /// Seconds that its own clock is ahead of the clouds'.
+    ahead: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -128,7 +131,7 @@ impl DataKit {
             taken: 0,
             lines: lines.map(File::create).transpose()?,
         };
-        let shared = Arc::new(Shared { clock, inner: Mutex::new(inner) });
+        let shared = Arc::new(Shared { clock, inner: Mutex::new(inner), ahead: AtomicI64::new(0) });
         let server = Server::start(port, shared.clone()).await?;
         let port = server.address.port();
         Ok(Self { shared, server: Mutex::new(Some(server)), port })
@@ -168,6 +171,11 @@ impl DataKit {
     #[must_use]
     pub fn hidden(&self) -> Vec<String> {
         self.shared.lock().hidden.clone()
+    }
+
+    /// Sets its own clock so many seconds ahead of the clouds'.
+    pub fn set_clock_ahead(&self, seconds: i64) {
+        self.shared.ahead.store(seconds, Ordering::Relaxed);
     }
 
     /// How it behaves from now on.
@@ -227,6 +235,9 @@ impl Shared {
     fn write(&self, asked: &Asked) -> Reply {
         let (path, query) = (asked.uri.path().to_owned(), asked.uri.query().unwrap_or_default().to_owned());
         if path == "/v1/ping" {
+            if self.lock().behaviour == DataKitBehaviour::Hang {
+                return Reply::Hang;
+            }
             return Reply::new(200, "application/json", "{\"content\":{\"version\":\"1.84.1\"}}");
         }
         let category = match path.as_str() {
@@ -394,7 +405,7 @@ impl Shared {
                 say("a field key stands twice");
             }
         }
-        let now = self.clock.now() * 1_000_000_000;
+        let now = (self.clock.now() + self.ahead.load(Ordering::Relaxed)) * 1_000_000_000;
         let mut timestamp = match line.time {
             Some(time) => time.saturating_mul(unit),
             None => {
@@ -423,7 +434,7 @@ impl Shared {
 
 impl Service for Shared {
     async fn answer(self: Arc<Self>, asked: Asked) -> Reply {
-        let date = self.clock.date();
+        let date = self.clock.date_ahead(self.ahead.load(Ordering::Relaxed));
         self.write(&asked).header("date", date)
     }
 }

@@ -109,6 +109,10 @@ const METRICS: &[TencentMetric] = &[
     of("QCE/LB_PRIVATE", "ClientConnum", "个", &[(60, &["max"]), (300, &["max"])]),
     of("QCE/REDIS_MEM", "CpuUtil", "%", &[(5, &["avg"]), (60, &["avg"])]),
     of("QCE/CMONGO", "Connper", "%", &[(60, &["max"]), (300, &["max"])]),
+    of("QCE/MARIADB", "CpuUsageRate", "%", &[(60, &["max"]), (300, &["max"])]),
+    of("QCE/SQLSERVER", "Cpu", "%", &[(60, &["avg"]), (300, &["avg"])]),
+    of("QCE/CKAFKA", "InstanceProFlow", "MB/s", &[(60, &["max"]), (300, &["max"])]),
+    of("QCE/MEMCACHED", "ItemSetQps", "次", &[(60, &["max"]), (300, &["max"])]),
 ];
 
 /// A CVM instance as it is.
@@ -327,6 +331,16 @@ impl Estate {
             let id = self.id("cmgo-", &text);
             let tags = [("name", id.as_str()), ("InstanceId", &id), ("InstanceName", "文档库")];
             add("tencentcloud_mongodb", "QCE/CMONGO", &tags, &[("target", &id)]);
+            for (class, namespace, prefix, dimension) in [
+                ("tencentcloud_mariadb", "QCE/MARIADB", "tdsql-", "InstanceId"),
+                ("tencentcloud_sqlserver", "QCE/SQLSERVER", "mssql-", "resourceId"),
+                ("tencentcloud_ckafka", "QCE/CKAFKA", "ckafka-", "instanceId"),
+                ("tencentcloud_memcached", "QCE/MEMCACHED", "cmem-", "instanceid"),
+            ] {
+                let id = self.id(prefix, &text);
+                let tags = [("name", id.as_str()), ("InstanceId", &id)];
+                add(class, namespace, &tags, &[(dimension, &id)]);
+            }
         }
         objects
     }
@@ -388,6 +402,10 @@ impl Estate {
             "QCE/LB_PRIVATE" => &["vip", "vpcId"],
             "QCE/REDIS_MEM" => &["instanceid"],
             "QCE/CMONGO" => &["target"],
+            "QCE/MARIADB" => &["InstanceId"],
+            "QCE/SQLSERVER" => &["resourceId"],
+            "QCE/CKAFKA" => &["instanceId"],
+            "QCE/MEMCACHED" => &["instanceid"],
             _ => return None,
         })
     }

@@ -319,7 +319,13 @@ impl Tencent {
         }
         let result = claimed
             .map_err(|why| refuse("AuthFailure.InvalidAuthorization", why))
-            .and_then(|claim| self.answer(asked, &claim, action, region, &name));
+            .and_then(|claim| self.answer(asked, &claim, action, region, &name))
+            .map(|mut answer| {
+                if fault == Some(FaultKind::OtherDimensions) {
+                    monitor::rename(&mut answer);
+                }
+                answer
+            });
         match (fault, shaped(result)) {
             (Some(FaultKind::CutBody), Reply::Answer { status, headers, body }) => {
                 Reply::Cut { status, headers, body }
@@ -551,7 +557,8 @@ fn broken(fault: &FaultKind) -> Option<Reply> {
         | FaultKind::ForbiddenResult
         | FaultKind::PartialData
         | FaultKind::TopLevelMessage
-        | FaultKind::RepeatedToken => return None,
+        | FaultKind::RepeatedToken
+        | FaultKind::OtherDimensions => return None,
     };
     Some(shaped(Err(refusal)))
 }

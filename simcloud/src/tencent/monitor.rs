@@ -161,6 +161,21 @@ fn points(
     series
 }
 
+/// Instances by their other name, and a series of one that nobody asked for.
+pub(super) fn rename(answer: &mut Value) {
+    let Some(series) = answer["DataPoints"].as_array_mut() else { return };
+    for one in series.iter_mut() {
+        for dimension in one["Dimensions"].as_array_mut().into_iter().flatten() {
+            if dimension["Name"] == "InstanceId" {
+                dimension["Name"] = "vm_uuid".into();
+            }
+        }
+    }
+    let mut foreign = series.first().cloned().unwrap_or_default();
+    foreign["Dimensions"] = json!([{ "Name": "vm_uuid", "Value": "ins-foreign" }]);
+    series.push(foreign);
+}
+
 /// The lists that the bits of `SpecifyStatistics` ask for.
 fn extra(mask: Option<i64>, registered: &[&str]) -> Result<Vec<&'static str>, Refusal> {
     let Some(mask) = mask else { return Ok(Vec::new()) };

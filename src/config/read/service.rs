@@ -13,7 +13,8 @@ use toml::de::DeValue;
 pub(in crate::config) const SERVICE: [&str; 8] =
     ["keep_days", "keep_runs", "lease", "listen", "otlp", "timezone", "token", "workers"];
 
-const TRIGGER: [&str; 8] = ["catch_up", "cron", "delays", "enabled", "func", "id", "kwargs", "timezone"];
+pub(in crate::config) const TRIGGER: [&str; 8] =
+    ["catch_up", "cron", "delays", "enabled", "func", "id", "kwargs", "timezone"];
 
 /// A token that can be guessed is none.
 const SHORTEST_TOKEN: usize = 16;

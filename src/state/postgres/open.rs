@@ -18,7 +18,8 @@ const WAIT: Duration = Duration::from_secs(30);
 const LOCK: i64 = 0x6675_6e63;
 
 /// The format, step by step. A step that has been released is never changed.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE sequence (name TEXT PRIMARY KEY, last BIGINT NOT NULL);
 
 CREATE TABLE claim (
@@ -151,7 +152,15 @@ CREATE TABLE node (id TEXT PRIMARY KEY, roles TEXT NOT NULL, started BIGINT NOT 
 
 -- When the next call of a scope may go, by the server's own clock.
 CREATE TABLE rate (scope TEXT PRIMARY KEY, next BIGINT NOT NULL);
-"];
+",
+    // What a run was called with, as it may be shown. Without it: see `runs::clear_old`.
+    "
+ALTER TABLE run_detail ADD COLUMN shown TEXT;
+",
+];
+
+/// The number of the step after which arguments of older runs are hidden.
+const SHOWN: i64 = 2;
 
 /// A state that is ready.
 pub(super) struct Opened {
@@ -206,6 +215,9 @@ async fn migrate(connection: &mut PgConnection, place: &Arc<str>) -> Result<(), 
     }
     for (number, step) in (1_i64..).zip(STEPS).filter(|(number, _)| *number > found) {
         sqlx::raw_sql(*step).execute(&mut *connection).await.map_err(wrong)?;
+        if number == SHOWN {
+            runs::clear_old(connection).await.map_err(wrong)?;
+        }
         sqlx::query("INSERT INTO funchost_format (version) VALUES ($1)")
             .bind(number)
             .execute(&mut *connection)

@@ -9,6 +9,8 @@ use funchost_collectors::clock::Clock;
 
 const MINUTE: i64 = 60 * funchost_collectors::clock::SECOND;
 const DAY: i64 = 24 * 60 * MINUTE;
+/// Clocks of several machines differ by less.
+const MOST_AHEAD: i64 = 5 * MINUTE;
 /// After the first, second, third and fourth failure; then the interval.
 const RETRIES: [i64; 4] = [MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE];
 
@@ -29,7 +31,10 @@ pub(super) async fn claim(
                 .fetch_optional(&mut *connection)
                 .await?;
         let refusal = known.and_then(|(number, expires, due, interval)| match (number, due) {
-            (Some(_), _) if expires >= now => Some(Claimed::Busy { until: expires }),
+            // One that ends later than any process makes it end was made under a clock that was ahead: nobody renews it.
+            (Some(_), _) if expires >= now && expires - claim.expires.max(now) <= MOST_AHEAD => {
+                Some(Claimed::Busy { until: expires })
+            }
             (_, Some(due)) if !claim.force && due > claim.run_started => {
                 // Further away than any run could have put it: the clock was ahead when that was written, and has been set right.
                 let impossible = due.saturating_sub(now.max(claim.run_started)) > interval;

@@ -10,6 +10,9 @@ use std::collections::BTreeSet;
 
 /// Bytes of an entry.
 const ENTRY: usize = 24;
+/// A mark does not move back for a slower process; but no window reaches further back than two hours, so a mark that is further ahead was made under a
+/// clock that has been set right since.
+const MOST_APART: i64 = 3 * 3600 * funchost_collectors::clock::SECOND;
 /// More small rows of one mark than this are rewritten as one.
 const ROWS: i64 = 32;
 /// Bytes of entries from which on a row is no longer small: it stays as it is.
@@ -49,10 +52,13 @@ pub(super) async fn write(connection: &mut Connection, commit: &Commit) -> sqlx:
     }
     for (key, until, forget_before) in &commit.marks {
         let mark = id(connection, key).await?;
-        sqlx::query("UPDATE mark SET until = CASE WHEN until > $1 THEN until ELSE $1 END, forgotten = $2 WHERE id = $3")
-            .bind(until)
-            .bind(forget_before)
-            .bind(mark)
+        sqlx::query(
+            "UPDATE mark SET until = CASE WHEN until > $1 AND until <= $4 THEN until ELSE $1 END, forgotten = $2 WHERE id = $3",
+        )
+        .bind(until)
+        .bind(forget_before)
+        .bind(mark)
+        .bind(until.saturating_add(MOST_APART))
             .execute(&mut *connection)
             .await?;
         sqlx::query("DELETE FROM sent WHERE mark = $1 AND newest < $2")

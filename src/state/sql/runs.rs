@@ -1,5 +1,8 @@
 //! Triggers, the queue, runs and their log.
 //!
+//! A run's arguments stand in `run_detail.kwargs` until the run has ended, in `shown` without what is secret in them. Steps that may end a run
+//! say with their answer whether something secret was taken away: the caller then cleans up behind it.
+//!
 //! Everything here runs inside a transaction. Where two locks are needed, the trigger's row comes first, then the run's.
 
 use super::{Connection, Row};
@@ -166,9 +169,11 @@ async fn insert(connection: &mut Connection, run: &NewRun) -> sqlx::Result<Optio
     .fetch_optional(&mut *connection)
     .await?;
     if let Some(id) = id {
-        sqlx::query("INSERT INTO run_detail (run, kwargs) VALUES ($1, $2)")
+        let given = if run.status.is_final() { "" } else { run.kwargs.given() };
+        sqlx::query("INSERT INTO run_detail (run, kwargs, shown) VALUES ($1, $2, $3)")
             .bind(id)
-            .bind(&run.kwargs)
+            .bind(given)
+            .bind(run.kwargs.shown())
             .execute(connection)
             .await?;
     }
@@ -207,16 +212,16 @@ pub(super) async fn take(
     now: Time,
     lease: Time,
     attempts: i64,
-) -> sqlx::Result<Taken> {
+) -> sqlx::Result<(Taken, Cleared)> {
     let Some(row) = sqlx::query(records!("WHERE id = $1")).bind(run).fetch_optional(&mut *connection).await?
     else {
-        return Ok(Taken::Gone);
+        return Ok((Taken::Gone, Cleared::Nothing));
     };
     let before = record(&row)?;
     let waits = before.status == Status::Queued && before.due <= now;
     let silent = before.status == Status::Running && before.lease.is_some_and(|lease| lease < now);
     if !waits && !silent {
-        return Ok(Taken::Gone);
+        return Ok((Taken::Gone, Cleared::Nothing));
     }
     let mut end = None;
     if before.stop {
@@ -258,9 +263,13 @@ pub(super) async fn take(
         .bind(status.as_str())
         .bind(reason)
         .bind(now)
-        .execute(connection)
+        .execute(&mut *connection)
         .await?;
-        return Ok(if ended.rows_affected() == 1 { Taken::Ended(status) } else { Taken::Gone });
+        return Ok(if ended.rows_affected() == 1 {
+            (Taken::Ended(status), clear(connection, run, "").await?)
+        } else {
+            (Taken::Gone, Cleared::Nothing)
+        });
     }
     let taken = sqlx::query(
         "UPDATE run SET status = 'running', worker = $4, started = $5, lease = $6, fence = fence + 1, reason = NULL
@@ -275,7 +284,7 @@ pub(super) async fn take(
     .execute(&mut *connection)
     .await?;
     if taken.rows_affected() != 1 {
-        return Ok(Taken::Gone);
+        return Ok((Taken::Gone, Cleared::Nothing));
     }
     let kwargs: Option<String> = sqlx::query_scalar("SELECT kwargs FROM run_detail WHERE run = $1")
         .bind(run)
@@ -285,7 +294,7 @@ pub(super) async fn take(
         .bind(run)
         .fetch_one(connection)
         .await?;
-    Ok(Taken::Yes(Box::new(Ours {
+    let ours = Ours {
         from: silent.then(|| before.worker.clone().unwrap_or_default()),
         record: Record {
             status: Status::Running,
@@ -298,7 +307,8 @@ pub(super) async fn take(
         },
         kwargs: kwargs.unwrap_or_else(|| "{}".into()),
         last_line: last_line.unwrap_or(0),
-    })))
+    };
+    Ok((Taken::Yes(Box::new(ours)), Cleared::Nothing))
 }
 
 pub(super) async fn hold(
@@ -327,7 +337,7 @@ pub(super) async fn finish(
     fence: i64,
     end: &End,
     now: Time,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<(bool, Cleared)> {
     let ended = sqlx::query(
         "UPDATE run SET status = $3, reason = $4, ended = $5, points = $6, calls = $7, lease = NULL
          WHERE id = $1 AND fence = $2 AND status = 'running'",
@@ -342,7 +352,7 @@ pub(super) async fn finish(
     .execute(&mut *connection)
     .await?;
     if ended.rows_affected() != 1 {
-        return Ok(false);
+        return Ok((false, Cleared::Nothing));
     }
     sqlx::query("UPDATE run_detail SET result = $2, report = $3, error = $4, samples = $5 WHERE run = $1")
         .bind(run)
@@ -350,9 +360,85 @@ pub(super) async fn finish(
         .bind(&end.detail.report)
         .bind(&end.detail.error)
         .bind(&end.detail.samples)
+        .execute(&mut *connection)
+        .await?;
+    Ok((true, clear(connection, run, &end.detail.kwargs).await?))
+}
+
+/// Was something secret taken away with a run's arguments?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cleared {
+    Nothing,
+    Secrets,
+}
+
+/// Takes a run's arguments away, which only its worker needed: it has ended. `shown` is what stands for them from now on; empty: what did before.
+async fn clear(connection: &mut Connection, run: i64, shown: &str) -> sqlx::Result<Cleared> {
+    let before: Option<(String, String)> =
+        sqlx::query_as("SELECT kwargs, coalesce(shown, '{}') FROM run_detail WHERE run = $1")
+            .bind(run)
+            .fetch_optional(&mut *connection)
+            .await?;
+    let Some((given, before)) = before else { return Ok(Cleared::Nothing) };
+    let shown = if shown.is_empty() { &before } else { shown };
+    let secrets = given != *shown && !given.is_empty();
+    if secrets {
+        super::wipe(connection, true).await?;
+    }
+    sqlx::query("UPDATE run_detail SET kwargs = '', shown = $2 WHERE run = $1")
+        .bind(run)
+        .bind(shown)
+        .execute(&mut *connection)
+        .await?;
+    if secrets {
+        super::wipe(connection, false).await?;
+    }
+    Ok(if secrets { Cleared::Secrets } else { Cleared::Nothing })
+}
+
+/// What an older version left: arguments of runs that have ended, and none that may be shown.
+pub(super) async fn clear_old(connection: &mut Connection) -> sqlx::Result<()> {
+    let runs: Vec<(i64, String, String)> = sqlx::query_as(
+        "SELECT run.id, run.status, kwargs FROM run_detail JOIN run ON run.id = run_detail.run WHERE shown IS NULL",
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    for (run, status, kwargs) in runs {
+        let ended = word(Status::read(&status), &status)?.is_final();
+        sqlx::query("UPDATE run_detail SET kwargs = $2, shown = $3 WHERE run = $1")
+            .bind(run)
+            .bind(if ended { "" } else { &kwargs })
+            .bind(crate::hiding::written(&kwargs))
+            .execute(&mut *connection)
+            .await?;
+    }
+    // Triggers are announced anew by whoever has them.
+    sqlx::query("UPDATE trigger_state SET definition = '{}' WHERE definition NOT LIKE '%\"enabled\":false%'")
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("UPDATE trigger_state SET definition = '{\"enabled\":false}' WHERE definition <> '{}'")
         .execute(connection)
         .await?;
-    Ok(true)
+    Ok(())
+}
+
+/// In one transaction: nobody else sees it before it has ended.
+pub(super) async fn record_ended(
+    connection: &mut Connection,
+    run: &NewRun,
+    started: Time,
+    end: &End,
+    now: Time,
+) -> sqlx::Result<i64> {
+    let running = NewRun { status: Status::Running, ..run.clone() };
+    let id = insert(connection, &running).await?.ok_or(sqlx::Error::RowNotFound)?;
+    sqlx::query("UPDATE run SET started = $2 WHERE id = $1")
+        .bind(id)
+        .bind(started)
+        .execute(&mut *connection)
+        .await?;
+    finish(connection, id, 0, end, now).await?;
+    Ok(id)
 }
 
 pub(super) async fn hand_over(
@@ -376,7 +462,7 @@ pub(super) async fn hand_over(
     Ok(given.rows_affected() == 1)
 }
 
-pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sqlx::Result<bool> {
+pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sqlx::Result<(bool, Cleared)> {
     let ended = sqlx::query(
         "UPDATE run SET status = 'interrupted', reason = 'stopped by hand', ended = $2 WHERE id = $1 AND status = 'queued'",
     )
@@ -385,13 +471,13 @@ pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sq
     .execute(&mut *connection)
     .await?;
     if ended.rows_affected() == 1 {
-        return Ok(true);
+        return Ok((true, clear(connection, run, "").await?));
     }
     let asked = sqlx::query("UPDATE run SET stop = 1 WHERE id = $1 AND status = 'running'")
         .bind(run)
         .execute(connection)
         .await?;
-    Ok(asked.rows_affected() == 1)
+    Ok((asked.rows_affected() == 1, Cleared::Nothing))
 }
 
 /// Is the run still held by this number? Holds its row until the transaction ends.
@@ -429,15 +515,21 @@ pub(super) async fn log(
     Ok(true)
 }
 
-pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Result<u64> {
-    let expired = sqlx::query(
+pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Result<(u64, Cleared)> {
+    let expired: Vec<i64> = sqlx::query_scalar(
         "UPDATE run SET status = 'expired', reason = 'no worker took it in time', ended = $1
-         WHERE status IN ('queued', 'running') AND status = 'queued' AND expires < $1",
+         WHERE status IN ('queued', 'running') AND status = 'queued' AND expires < $1 RETURNING id",
     )
     .bind(now)
-    .execute(connection)
+    .fetch_all(&mut *connection)
     .await?;
-    Ok(expired.rows_affected())
+    let mut cleared = Cleared::Nothing;
+    for run in &expired {
+        if clear(connection, *run, "").await? == Cleared::Secrets {
+            cleared = Cleared::Secrets;
+        }
+    }
+    Ok((expired.len() as u64, cleared))
 }
 
 pub(super) async fn runs(
@@ -484,7 +576,7 @@ pub(super) async fn run(connection: &mut Connection, id: i64) -> sqlx::Result<Op
     else {
         return Ok(None);
     };
-    let detail = sqlx::query("SELECT kwargs, result, report, error, samples FROM run_detail WHERE run = $1")
+    let detail = sqlx::query("SELECT coalesce(shown, '{}') AS kwargs, result, report, error, samples FROM run_detail WHERE run = $1")
         .bind(id)
         .fetch_optional(connection)
         .await?;

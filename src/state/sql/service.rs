@@ -1,7 +1,7 @@
 //! [`Runs`] over the functions beside: what is promised to be one step is one transaction.
 
 use super::Backend;
-use super::runs;
+use super::runs::{self, Cleared};
 use crate::state::runs::{
     Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Record, Runs,
     Store, Taken, TriggerRow,
@@ -34,6 +34,16 @@ macro_rules! write {
             }
         }
     }};
+}
+
+impl Backend {
+    /// Gives a step's answer; behind one that took secrets away, sees to it that they are gone.
+    async fn after<T>(&self, (answer, cleared): (T, Cleared)) -> T {
+        if cleared == Cleared::Secrets {
+            self.tidy_behind_secrets().await;
+        }
+        answer
+    }
 }
 
 #[async_trait::async_trait]
@@ -80,7 +90,8 @@ impl Runs for Backend {
         lease: Time,
         attempts: i64,
     ) -> Result<Taken, StateError> {
-        write!(self, take, run, worker, now, lease, attempts)
+        let done = write!(self, take, run, worker, now, lease, attempts)?;
+        Ok(self.after(done).await)
     }
 
     async fn hold(&self, held: &[(i64, i64)], lease: Time) -> Result<Vec<(i64, bool)>, StateError> {
@@ -88,7 +99,12 @@ impl Runs for Backend {
     }
 
     async fn finish(&self, run: i64, fence: i64, end: &End, now: Time) -> Result<bool, StateError> {
-        write!(self, finish, run, fence, end, now)
+        let done = write!(self, finish, run, fence, end, now)?;
+        Ok(self.after(done).await)
+    }
+
+    async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError> {
+        write!(self, record_ended, run, started, end, now)
     }
 
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError> {
@@ -96,7 +112,8 @@ impl Runs for Backend {
     }
 
     async fn stop(&self, run: i64, now: Time) -> Result<bool, StateError> {
-        write!(self, stop, run, now)
+        let done = write!(self, stop, run, now)?;
+        Ok(self.after(done).await)
     }
 
     async fn log(&self, run: i64, fence: i64, lines: &[LogLine]) -> Result<bool, StateError> {
@@ -104,7 +121,8 @@ impl Runs for Backend {
     }
 
     async fn expire(&self, now: Time) -> Result<u64, StateError> {
-        write!(self, expire, now)
+        let done = write!(self, expire, now)?;
+        Ok(self.after(done).await)
     }
 
     async fn runs(&self, filter: &Filter, skip: i64, count: i64) -> Result<(Vec<Record>, i64), StateError> {

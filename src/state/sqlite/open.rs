@@ -165,7 +165,15 @@ STRICT, WITHOUT ROWID;
 
 PRAGMA user_version = 2;
 ",
+    // What a run was called with, as it may be shown. Without it: see `runs::clear_old`.
+    "
+ALTER TABLE run_detail ADD COLUMN shown TEXT;
+PRAGMA user_version = 3;
+",
 ];
+
+/// The step after which arguments of older runs are hidden.
+const SHOWN: usize = 2;
 
 /// Openings of this process, one at a time. When a process closes any handle of a file, the system drops all locks that the
 /// process has on it (POSIX `fcntl`): while one opening makes the file with a handle of its own, no other may have it open.
@@ -216,7 +224,11 @@ pub(super) async fn memory(now: Time) -> Result<Opened, StateError> {
 }
 
 fn options() -> SqliteConnectOptions {
-    SqliteConnectOptions::new().busy_timeout(BUSY).disable_statement_logging()
+    SqliteConnectOptions::new()
+        .busy_timeout(BUSY)
+        .disable_statement_logging()
+        // What is taken away is overwritten where its page is written anyway: runs' arguments may hold secrets.
+        .pragma("secure_delete", "FAST")
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {
@@ -371,6 +383,9 @@ async fn migrate(
         let step = usize::try_from(found).ok().and_then(|found| steps.get(found));
         let Some(step) = step else { return transaction.rollback().await.map_err(wrong) };
         sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(wrong)?;
+        if STEPS.get(SHOWN) == Some(step) {
+            runs::clear_old(&mut transaction).await.map_err(wrong)?;
+        }
         transaction.commit().await.map_err(wrong)?;
     }
 }

@@ -29,7 +29,9 @@ pub static CAS: ObjectCollector = ObjectCollector {
             field_of("startDate", Type::Text, Source::Path("StartDate"), "when it begins"),
             MESSAGE,
         ],
-        notes: &["Where two certificates have one name, the second is called by its id."],
+        notes: &[
+            "Where several certificates have one name, the oldest (the one of the least id) keeps it, and the others are called by their ids.",
+        ],
         ..OBJECTS
     },
     scope: Scope::Central(""),
@@ -40,6 +42,7 @@ pub static CAS: ObjectCollector = ObjectCollector {
         id: "CertificateId",
     },
     variants: Some(("OrderType", &["CERT", "UPLOAD"])),
+    shared_names: true,
     sample: r#"{
 "item": {"Upload": true, "Name": "2022-jixxx-com", "CertificateId": "6397xxx", "EndDate": "2022-10-08", "Expired": false,
 "Sans": "*.jixx.com,jixx.com", "StartDate": "2021-10-08"},

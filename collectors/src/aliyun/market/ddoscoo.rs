@@ -33,6 +33,7 @@ pub static DDOSCOO: ObjectCollector = ObjectCollector {
         ],
         ..OBJECTS
     },
+    sites: &["cn-hangzhou", "ap-southeast-1"],
     list: List {
         request: request(&API, &LIST),
         paging: numbers("PageNumber", "PageSize", 50, "TotalCount"),

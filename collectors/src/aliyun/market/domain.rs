@@ -33,7 +33,7 @@ pub static DOMAIN: ObjectCollector = ObjectCollector {
     scope: Scope::Central(""),
     list: List {
         request: request(&API, &LIST),
-        paging: numbers("PageNum", "PageSize", 100, "TotalItemNum"),
+        paging: numbers("PageNum", "PageSize", 50, "TotalItemNum"),
         items: "Data.Domain",
         id: "InstanceId",
     },

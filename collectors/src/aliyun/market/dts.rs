@@ -32,6 +32,7 @@ pub static DTS: ObjectCollector = ObjectCollector {
         items: "DtsJobList",
         id: "DtsInstanceID",
     },
+    apart: "DtsJobId",
     variants: Some(("JobType", &["MIGRATION", "SYNC", "SUBSCRIBE"])),
     sample: r#"{
 "item": {"DtsInstanceID": "dtsy4is3g56xxxxx", "JobType": "online", "PayType": "PostPaid", "Status": "Finished",

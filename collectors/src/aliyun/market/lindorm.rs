@@ -40,7 +40,7 @@ pub static LINDORM: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: Request { region: Some("RegionId"), ..request(&API, &LIST) },
-        paging: numbers("PageNumber", "PageSize", 100, "Total"),
+        paging: numbers("PageNumber", "PageSize", 50, "Total"),
         items: "InstanceList",
         id: "InstanceId",
     },

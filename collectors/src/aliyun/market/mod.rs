@@ -1,7 +1,4 @@
 //! Packages of the script market for Alibaba Cloud, each a declaration in a file of its own.
-//!
-//! Left out: `resource_package`, which is listed by products of its own configuration instead of by regions. `cloudfw`, `clickhouse_community`
-//! and `sae_app` report no objects.
 
 use super::api::{Roa, Rpc};
 use super::client::ASSUME_ROLE;
@@ -29,6 +26,7 @@ pub mod polardbx_1;
 pub mod polardbx_2;
 pub mod private_zone;
 pub mod redis;
+pub mod resource_package;
 pub mod rocketmq4;
 pub mod rocketmq5;
 pub mod tds;

@@ -51,7 +51,7 @@ pub static POLARDBX_2: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: Request { region: Some("RegionId"), ..request(&API, &LIST) },
-        paging: numbers("PageNumber", "PageSize", 100, "TotalNumber"),
+        paging: numbers("PageNumber", "PageSize", 50, "TotalNumber"),
         items: "DBInstances",
         id: "Id",
     },

@@ -52,7 +52,12 @@ pub(super) struct Read {
     pub(super) repeated: bool,
     /// Datapoints without a time or a number.
     pub(super) strange: u64,
+    /// Does no host have the metric?
+    pub(super) absent: bool,
 }
+
+/// What CloudMonitor says inside of a success where it lists a metric and does not have it: "The specified resource is not found."
+pub(super) const NOT_FOUND: &str = "404";
 
 impl Read {
     /// Of two hosts.
@@ -61,6 +66,7 @@ impl Read {
             size: self.size.and(other.size),
             repeated: self.repeated || other.repeated,
             strange: self.strange + other.strange,
+            absent: self.absent && other.absent,
         }
     }
 }
@@ -148,7 +154,7 @@ pub(super) async fn collect(
         lag: newest.map_or(0, |newest| (last - newest).max(0) / (chosen.period * SECOND)),
         newest,
     };
-    Ok(Read { size, repeated, strange })
+    Ok(Read { size, repeated, strange, absent: false })
 }
 
 pub(super) type Datapoint = Map<String, Json>;
@@ -208,17 +214,31 @@ fn milliseconds(number: f64) -> Option<i64> {
     number.is_finite().then(|| number.round() as i64)
 }
 
-/// What to say about metrics without datapoints.
-pub(super) fn silent(namespace: &str, names: &BTreeSet<Text>) -> String {
+/// Some of the names.
+fn shown(names: &BTreeSet<Text>) -> String {
     const SHOWN: usize = 5;
     let shown: Vec<&str> = names.iter().take(SHOWN).map(|name| &**name).collect();
     let more = if names.len() > SHOWN { " and others" } else { "" };
+    format!("{}{more}", shown.join(", "))
+}
+
+/// What to say about metrics that are listed and not there.
+pub(super) fn absent(namespace: &str, names: &BTreeSet<Text>, hosts: &[Text]) -> String {
+    format!(
+        "{namespace} {}: listed by CloudMonitor and not found at {}: left out for a day; where the instances are in another region, the account's `cms_regions` names it",
+        shown(names),
+        hosts.join(", ")
+    )
+}
+
+/// What to say about metrics without datapoints.
+pub(super) fn silent(namespace: &str, names: &BTreeSet<Text>) -> String {
     let agent = if namespace == "acs_ecs_dashboard" {
         "; metrics of the operating system need the CloudMonitor agent on the instances"
     } else {
         ""
     };
-    format!("{namespace}: {} metrics have no datapoints: {}{more}{agent}", names.len(), shown.join(", "))
+    format!("{namespace}: {} metrics have no datapoints: {}{agent}", names.len(), shown(names))
 }
 
 #[cfg(test)]

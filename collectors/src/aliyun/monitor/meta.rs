@@ -10,7 +10,7 @@ use crate::point::Text;
 use crate::run::{Memory, Run};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a list is remembered.
@@ -112,6 +112,53 @@ fn remembered(value: &[u8]) -> Option<Vec<Metric>> {
     let Remembered { version, metrics } = serde_json::from_slice(value).ok()?;
     let true_periods = metrics.iter().all(|metric| (1..=LONGEST).contains(&metric.period));
     (version == REMEMBERED && true_periods).then_some(metrics)
+}
+
+/// Until when each metric is left out, nanoseconds since 1970, by the hosts that were asked.
+type Absent = BTreeMap<String, i64>;
+
+const ABSENT: &str = "aliyun_cms\nabsent";
+
+/// A metric at these hosts.
+fn absent_key(hosts: &[Text], namespace: &str, metric: &str) -> String {
+    format!("{}\n{namespace}\n{metric}", hosts.join(","))
+}
+
+/// Metrics that are listed, and that none of these hosts has datapoints of for now.
+pub(super) struct LeftOut {
+    hosts: Vec<Text>,
+    until: Absent,
+}
+
+impl LeftOut {
+    /// What is remembered; `now`: see [`Absent`].
+    pub(super) async fn recall(memory: &dyn Memory, now: i64, hosts: &[Text]) -> Result<Self, Failure> {
+        let value = memory.recall(ABSENT).await?;
+        // A value that cannot be read is as good as none.
+        let mut until: Absent =
+            value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+        until.retain(|_, until| *until > now);
+        Ok(Self { hosts: hosts.to_vec(), until })
+    }
+
+    /// Is it one of them?
+    pub(super) fn has(&self, namespace: &str, metric: &str) -> bool {
+        self.until.contains_key(&absent_key(&self.hosts, namespace, metric))
+    }
+
+    /// Keeps these for a day, beside those that are known.
+    pub(super) async fn remember(
+        mut self,
+        run: &Run,
+        found: &BTreeMap<Text, BTreeSet<Text>>,
+    ) -> Result<(), Failure> {
+        let until = run.clock.now().saturating_add(i64::try_from(VALID.as_nanos()).unwrap_or(i64::MAX));
+        for (namespace, names) in found {
+            self.until.extend(names.iter().map(|name| (absent_key(&self.hosts, namespace, name), until)));
+        }
+        let value = serde_json::to_vec(&self.until).map_err(|error| Failure::State(error.to_string()))?;
+        run.memory.remember(ABSENT, &value, VALID).await
+    }
 }
 
 async fn listed(client: &Client<'_>, namespace: &Text) -> Result<Vec<Metric>, Failure> {

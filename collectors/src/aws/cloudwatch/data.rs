@@ -11,7 +11,7 @@ use crate::link;
 use crate::point::{Category, Point, Text, Value};
 use crate::run::Run;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 /// The statistics, in the order of a metric's queries.
@@ -139,8 +139,8 @@ impl Query {
     }
 }
 
-/// Points that are handed over at once, about.
-const POINTS: usize = 1000;
+/// Fields that are handed over at once, about: a thousand points of one metric, a hundred of ten.
+const FIELDS: usize = 5000;
 
 /// What was not answered: why, and the marks that must stay.
 pub(super) type Incomplete = Option<(String, BTreeSet<MarkId>)>;
@@ -164,10 +164,14 @@ pub(super) async fn collect(
         }
         outcome = ask(run, client, region, batch, &again, &mut queries).await;
     }
+    let (mut names, mut fields) = (Names::default(), 0);
     for resource in resources(batch) {
         // A resource at a time: of a long window, all points of a call would take more memory than its answer.
-        pending.append(&mut points(&batch.series[resource.clone()], &queries[resource]));
-        if pending.len() >= POINTS {
+        let mut points = points(&batch.series[resource.clone()], &queries[resource], &mut names);
+        fields += points.iter().map(|metric| metric.point.fields.len()).sum::<usize>();
+        pending.append(&mut points);
+        if fields >= FIELDS {
+            fields = 0;
             let points = std::mem::take(&mut pending);
             run.send(Output::Metrics { region: region.clone(), points }).await;
         }
@@ -218,14 +222,24 @@ async fn ask(
     let mut body = request(batch, which);
     let mut messages = BTreeSet::new();
     let (mut uneven, mut none) = (0, 0);
-    run.counts.add_metrics(&GET_METRIC_DATA, which.len() as u64);
+    let metrics = which.len() as u64;
+    // Each datapoint once; twice as many, and the answer is none.
+    let most = u64::from(batch.datapoints()).saturating_mul(2).saturating_add(u64::from(DATAPOINTS));
+    let mut came = 0;
     for page in 1.. {
         if page > PAGES {
             return Err(Failure::Answer(format!(
                 "monitoring:GetMetricData in {region}: the answer does not end: {PAGES} pages came"
             )));
         }
-        let answer: Answer = client.json(&GET_METRIC_DATA, &body).await?;
+        let answer: Answer = client.billed(&GET_METRIC_DATA, metrics, &body).await?;
+        came += answer.results.iter().map(|result| result.values.len() as u64).sum::<u64>();
+        if came > most {
+            return Err(Failure::Answer(format!(
+                "monitoring:GetMetricData in {region}: the answer does not end: {came} datapoints came, and at most {} were asked for",
+                batch.datapoints()
+            )));
+        }
         messages.extend(answer.messages);
         let Left { uneven: more_uneven, none: more_none } = take(answer.results, queries, &mut messages);
         uneven += more_uneven;
@@ -365,7 +379,13 @@ fn parse(id: &str, series: usize) -> Option<(usize, usize)> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970 with milliseconds fit")]
+#[expect(clippy::cast_precision_loss, reason = "what differs then was no whole number")]
 fn nanoseconds(seconds: f64) -> i64 {
+    // Whole seconds, as nearly all are, need no rounding, which is a call where the processor is not known.
+    let whole = seconds as i64;
+    if whole as f64 == seconds {
+        return whole.saturating_mul(SECOND);
+    }
     ((seconds * 1000.0).round() as i64).saturating_mul(SECOND / 1000)
 }
 
@@ -381,14 +401,20 @@ fn resources(batch: &Batch) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// The fields of metrics by name: the same for every resource.
+type Names = HashMap<Text, [Text; 5]>;
+
 /// The points of one resource: one for each time, with all metrics that the batch holds of it.
-fn points(series: &[Asked], queries: &[[Query; 5]]) -> Vec<MetricPoint> {
+fn points(series: &[Asked], queries: &[[Query; 5]], names: &mut Names) -> Vec<MetricPoint> {
     let Some(first) = series.first() else { return Vec::new() };
     let empty = empty(&first.series);
     // Ascending by time.
     let mut points: Vec<MetricPoint> = Vec::new();
     for (asked, queries) in series.iter().zip(queries) {
-        let names = STATISTICS.map(|statistic| Text::from(format!("{}_{statistic}", asked.series.metric)));
+        let metric = &asked.series.metric;
+        let names = names
+            .entry(metric.clone())
+            .or_insert_with(|| STATISTICS.map(|statistic| Text::from(format!("{metric}_{statistic}"))));
         let mut left = queries.each_ref().map(|query| query.within(&asked.window));
         // The earliest time that any statistic has next.
         while let Some(time) = left.iter().filter_map(|values| Some(values.first()?.0)).min() {
@@ -398,12 +424,11 @@ fn points(series: &[Asked], queries: &[[Query; 5]]) -> Vec<MetricPoint> {
                 Some(_) => points.binary_search_by_key(&time, |metric| metric.point.time),
             };
             let at = at.unwrap_or_else(|at| {
-                points.insert(at, at_time(&empty, time));
+                points.insert(at, at_time(&empty, time, series.len()));
                 at
             });
             let metric = &mut points[at];
             let first_field = metric.point.fields.len();
-            metric.point.fields.reserve(STATISTICS.len());
             for (name, values) in names.iter().zip(&mut left) {
                 if let Some(((own, value), rest)) = values.split_first()
                     && *own == time
@@ -419,9 +444,12 @@ fn points(series: &[Asked], queries: &[[Query; 5]]) -> Vec<MetricPoint> {
     points
 }
 
-fn at_time(empty: &MetricPoint, time: i64) -> MetricPoint {
+/// With room for so many metrics.
+fn at_time(empty: &MetricPoint, time: i64, metrics: usize) -> MetricPoint {
     let mut metric = empty.clone();
     metric.point.time = time;
+    metric.point.fields.reserve_exact(STATISTICS.len() * metrics);
+    metric.parts.reserve_exact(metrics);
     metric
 }
 
@@ -448,6 +476,7 @@ pub(super) fn read(batch: &Batch, answer: &[u8]) -> Option<Vec<MetricPoint>> {
     let answer: Answer = serde_json::from_slice(answer).ok()?;
     let mut queries: Vec<[Query; 5]> = batch.series.iter().map(|_| Default::default()).collect();
     take(answer.results, &mut queries, &mut BTreeSet::new());
-    let of_one = |range: Range<usize>| points(&batch.series[range.clone()], &queries[range]);
+    let mut names = Names::default();
+    let of_one = |range: Range<usize>| points(&batch.series[range.clone()], &queries[range], &mut names);
     Some(resources(batch).flat_map(of_one).collect())
 }

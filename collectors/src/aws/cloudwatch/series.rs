@@ -99,6 +99,14 @@ pub(super) struct Batch {
     pub(super) series: Vec<Asked>,
 }
 
+impl Batch {
+    /// Datapoints that its answer can hold, five statistics each.
+    pub(super) fn datapoints(&self) -> u32 {
+        let times = (self.end - self.start) / (super::PERIOD * SECOND);
+        u32::try_from(times).unwrap_or(u32::MAX).saturating_mul(5 * self.series.len() as u32)
+    }
+}
+
 #[derive(Deserialize)]
 struct Listed {
     #[serde(rename = "Metrics", default)]
@@ -123,8 +131,17 @@ struct Dimension {
     value: Text,
 }
 
-/// More pages than this are no list: a million metrics.
-const PAGES: usize = 2_000;
+/// More pages than this are no list, unless they are filled.
+const PAGES: u64 = 2_000;
+
+/// So many metrics of a page, on average, and it is filled: CloudWatch gives up to [`PAGE`].
+const FILLED: u64 = PAGE as u64 / 5;
+
+/// What a list may take in memory, about: four million metrics of one dimension.
+const BYTES: usize = 768 << 20;
+
+/// What one metric takes beside its texts, about: as it is listed, remembered, chosen and asked for.
+const SERIES: usize = 160;
 
 /// How a list is remembered.
 #[derive(Deserialize)]
@@ -217,11 +234,11 @@ pub(super) async fn list(
 async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<(Vec<Named>, u64), Failure> {
     let (mut metrics, mut texts) = (BTreeSet::new(), Texts::default());
     let mut token: Option<String> = None;
-    let mut pages = 0;
-    for page in 1.. {
-        if page > PAGES {
+    let (mut pages, mut bytes) = (0, 0);
+    loop {
+        if let Some(why) = too_long(pages, metrics.len(), bytes) {
             return Err(Failure::Answer(format!(
-                "monitoring:ListMetrics in {region}: the list of {namespace} does not end: {PAGES} pages came"
+                "monitoring:ListMetrics in {region}: the list of {namespace} {why}"
             )));
         }
         pages += 1;
@@ -230,7 +247,7 @@ async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<
             body["NextToken"] = serde_json::Value::from(token.as_str());
         }
         let page: Listed = client.json(&LIST_METRICS, &body).await?;
-        take(page.metrics, &mut texts, &mut metrics);
+        bytes += take(page.metrics, &mut texts, &mut metrics);
         match page.next.filter(|next| !next.is_empty()) {
             None => break,
             next if next == token => {
@@ -242,6 +259,19 @@ async fn listed(client: &Client<'_>, region: &Text, namespace: &Text) -> Result<
         }
     }
     Ok((metrics.into_iter().collect(), pages))
+}
+
+/// Why a list is not read on.
+fn too_long(pages: u64, metrics: usize, bytes: usize) -> Option<String> {
+    if pages >= PAGES && (metrics as u64) < pages.saturating_mul(FILLED) {
+        return Some(format!("does not end: {pages} pages came"));
+    }
+    (bytes > BYTES).then(|| {
+        format!(
+            "is longer than can be held in memory: {metrics} metrics came in {pages} pages, {} MiB; none of them is asked for",
+            bytes >> 20
+        )
+    })
 }
 
 /// Metric and dimensions, sorted by name.
@@ -267,14 +297,21 @@ impl Texts {
     }
 }
 
-/// Takes a page of a list.
-fn take(page: Vec<ListedMetric>, texts: &mut Texts, metrics: &mut BTreeSet<Named>) {
+/// Takes a page of a list; answers with the bytes that it takes in memory, about.
+fn take(page: Vec<ListedMetric>, texts: &mut Texts, metrics: &mut BTreeSet<Named>) -> usize {
+    let mut bytes = 0;
     for metric in page {
         let mut dimensions: Vec<(Text, Text)> =
             metric.dimensions.into_iter().map(|dimension| (dimension.name, dimension.value)).collect();
         dimensions.sort();
-        metrics.insert(texts.series((metric.name, dimensions)));
+        // Of the texts, values are nearly all that differ.
+        let values = dimensions.iter().map(|(_, value)| 2 * size_of::<(Text, Text)>() + value.len());
+        let size = SERIES + values.sum::<usize>();
+        if metrics.insert(texts.series((metric.name, dimensions))) {
+            bytes += size;
+        }
     }
+    bytes
 }
 
 /// How many metrics a page of a list holds, read as a list is.
@@ -366,4 +403,31 @@ pub(super) async fn plan(
         }
     }
     Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_cut_where_its_pages_are_empty_or_memory_ends_and_not_before() {
+        assert_eq!(too_long(1_999, 1_999, 0), None);
+        assert_eq!(too_long(2_000, 2_000, 0).as_deref(), Some("does not end: 2000 pages came"));
+        // Three million metrics of one dimension are a list.
+        let metric = |index: usize| ListedMetric {
+            name: "CPUUtilization".into(),
+            dimensions: vec![Dimension {
+                name: "InstanceId".into(),
+                value: format!("i-{index:017x}").into(),
+            }],
+        };
+        let bytes = take(vec![metric(1), metric(2), metric(2)], &mut Texts::default(), &mut BTreeSet::new());
+        assert_eq!(too_long(6_000, 3_000_000, bytes / 2 * 3_000_000), None);
+        assert_eq!(
+            too_long(12_000, 6_000_000, bytes / 2 * 6_000_000).as_deref(),
+            Some(
+                "is longer than can be held in memory: 6000000 metrics came in 12000 pages, 1384 MiB; none of them is asked for"
+            )
+        );
+    }
 }

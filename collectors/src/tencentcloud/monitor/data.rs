@@ -4,7 +4,7 @@
 //! its metric's.
 
 use super::meta::Metric;
-use super::namespaces::Namespace;
+use super::namespaces::{self, Namespace};
 use super::{GET_MONITOR_DATA, VERSION};
 use crate::call::{CallError, Fault};
 use crate::clock::SECOND;
@@ -84,13 +84,43 @@ impl Batches {
     }
 }
 
-/// Instances of a region that the API no longer knows, by namespace: found out by one metric, left out by the others.
+/// How long it is remembered that an instance is gone: by then its objects have been listed anew, which takes it out.
+const FORGOTTEN: Duration = Duration::from_secs(900);
+
+/// Instances of a region that the API no longer knows, by namespace: found out by one metric, left out by the others and by the runs of the next
+/// minutes. To find one out takes ten calls and more, and its object may stay for as long as nobody lists the objects.
 #[derive(Debug, Default)]
-pub(super) struct Gone(Mutex<BTreeMap<&'static str, BTreeSet<Instance>>>);
+pub(super) struct Gone {
+    found: Mutex<BTreeMap<&'static str, BTreeSet<Instance>>>,
+    /// By namespace and the values that name the instance; until when, nanoseconds since 1970.
+    before: BTreeMap<String, i64>,
+}
+
+fn gone_key(region: &Text) -> String {
+    format!("tencentcloud_monitor\ngone\n{region}")
+}
+
+fn name_of(namespace: &Namespace, instance: &Instance) -> String {
+    let values: Vec<&str> = instance.call.iter().map(|(_, value)| &**value).collect();
+    format!("{}\n{}", namespace.name, values.join("\n"))
+}
 
 impl Gone {
+    /// What the runs before found out; `now`: nanoseconds since 1970.
+    pub(super) async fn recall(memory: &dyn Memory, region: &Text, now: i64) -> Result<Self, Failure> {
+        let value = memory.recall(&gone_key(region)).await?;
+        // A value that cannot be read is as good as none.
+        let mut before: BTreeMap<String, i64> =
+            value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default();
+        before.retain(|_, until| *until > now);
+        Ok(Self { found: Mutex::default(), before })
+    }
+
     pub(super) fn has(&self, namespace: &Namespace, instance: &Instance) -> bool {
-        let gone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.before.is_empty() && self.before.contains_key(&name_of(namespace, instance)) {
+            return true;
+        }
+        let gone = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         gone.get(namespace.name).is_some_and(|gone| gone.contains(instance))
     }
 
@@ -98,15 +128,54 @@ impl Gone {
         if instances.is_empty() {
             return;
         }
-        let mut gone = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         gone.entry(namespace.name).or_default().extend(instances);
     }
 
-    /// The names of their objects.
-    pub(super) fn names(self) -> BTreeMap<&'static str, Vec<Text>> {
-        let gone = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Keeps what this run found out; answers with the names of the objects, by namespace.
+    pub(super) async fn remember(
+        self,
+        run: &Run,
+        region: &Text,
+    ) -> Result<BTreeMap<&'static str, Vec<Text>>, Failure> {
+        let Self { found, mut before } = self;
+        let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if !found.is_empty() {
+            let until =
+                run.clock.now().saturating_add(i64::try_from(FORGOTTEN.as_nanos()).unwrap_or(i64::MAX));
+            for (name, instances) in &found {
+                if let Some(namespace) = namespaces::find(name) {
+                    before.extend(instances.iter().map(|instance| (name_of(namespace, instance), until)));
+                }
+            }
+            let value = serde_json::to_vec(&before).map_err(|error| Failure::State(error.to_string()))?;
+            run.memory.remember(&gone_key(region), &value, FORGOTTEN).await?;
+        }
         let names = |gone: BTreeSet<Instance>| gone.into_iter().map(|instance| instance.object).collect();
-        gone.into_iter().map(|(namespace, gone)| (namespace, names(gone))).collect()
+        Ok(found.into_iter().map(|(namespace, gone)| (namespace, names(gone))).collect())
+    }
+}
+
+/// Series of the answers that are of no instance that was asked for, by namespace: how many, and what one of them is called.
+#[derive(Debug, Default)]
+pub(super) struct Strange(Mutex<BTreeMap<&'static str, (u64, String)>>);
+
+impl Strange {
+    fn add(&self, namespace: &Namespace, names: Vec<String>) {
+        let Some(first) = names.first() else { return };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(namespace.name).or_insert_with(|| (0, first.clone())).0 += names.len() as u64;
+    }
+
+    /// What to say about them.
+    pub(super) fn warnings(self, region: &Text) -> Vec<String> {
+        let all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let say = |(namespace, (count, example)): (&str, (u64, String))| {
+            format!(
+                "{region}: {namespace}: {count} series of the answers are of no instance that was asked for and were left out, such as that of {example}"
+            )
+        };
+        all.into_iter().map(say).collect()
     }
 }
 
@@ -121,6 +190,7 @@ pub(super) struct Context<'call> {
     pub(super) window: Window,
     pub(super) batches: &'call Batches,
     pub(super) gone: &'call Gone,
+    pub(super) strange: &'call Strange,
 }
 
 /// What a refusal says about the request.
@@ -163,7 +233,8 @@ pub(super) async fn collect(context: &Context<'_>, instances: Vec<Instance>) -> 
     let (mut smaller, mut gone, mut denied) = (false, Vec::new(), None);
     while let Some(mut batch) = left.pop() {
         match ask(context, &batch).await {
-            Ok(points) => {
+            Ok((points, strange)) => {
+                context.strange.add(context.namespace, strange);
                 if !points.is_empty() {
                     let region = context.region.clone();
                     context.run.send(Output::Metrics { region, points }).await;
@@ -199,7 +270,7 @@ pub(super) async fn collect(context: &Context<'_>, instances: Vec<Instance>) -> 
     Ok(Answered::Read)
 }
 
-async fn ask(context: &Context<'_>, instances: &[Instance]) -> Result<Vec<MetricPoint>, CallError> {
+async fn ask(context: &Context<'_>, instances: &[Instance]) -> Result<Answer, CallError> {
     let Context { client, namespace, metric, window, .. } = context;
     let dimensions = |instance: &Instance| -> Vec<Json> {
         instance.call.iter().map(|(name, value)| json!({ "Name": name, "Value": &**value })).collect()
@@ -234,14 +305,17 @@ pub(super) fn key<Value: AsRef<str>>(dimensions: &[(&str, Value)]) -> Vec<(Strin
     key
 }
 
+/// The points of an answer, and what the series are called that belong to no instance.
+pub(super) type Answer = (Vec<MetricPoint>, Vec<String>);
+
 pub(super) fn read(
     (namespace, metric, window): (&'static Namespace, &Metric, Window),
     by_call: &HashMap<Vec<(String, String)>, &Instance>,
     response: &Json,
-) -> Result<Vec<MetricPoint>, String> {
+) -> Result<Answer, String> {
     let field: Text = format!("{}_{}", metric.name, metric.statistic).into();
     let measurement: Text = format!("tencentcloud_{}", namespace.name).into();
-    let mut points = Vec::new();
+    let (mut points, mut strange) = (Vec::new(), Vec::new());
     let series = match response.get("DataPoints") {
         None | Some(Json::Null) => &[][..],
         Some(list) => list.as_array().ok_or("the answer's DataPoints are no list")?,
@@ -254,14 +328,20 @@ pub(super) fn read(
                 Some((dimension.get("Name")?.as_str()?, dimension.get("Value")?.as_str()?))
             })
             .collect();
-        // Whatever else the answer says of it.
+        // By the names of the call, whatever else the answer says of it.
         let own: Vec<(&str, &str)> = dimensions
-            .into_iter()
-            .filter(|(name, _)| {
-                namespace.dimensions.iter().any(|known| known.call.eq_ignore_ascii_case(name))
+            .iter()
+            .filter_map(|(name, value)| {
+                let known = namespace.dimensions.iter().find(|known| known.is(name))?;
+                Some((known.call, *value))
             })
             .collect();
-        let Some(instance) = by_call.get(&key(&own)) else { continue };
+        let Some(instance) = by_call.get(&key(&own)) else {
+            let named: Vec<String> =
+                dimensions.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            strange.push(if named.is_empty() { "no dimensions".to_owned() } else { named.join(", ") });
+            continue;
+        };
         for (time, value) in list("Timestamps").iter().zip(list("Values")) {
             let (Some(time), Some(value)) = (seconds(time), value.as_f64()) else { continue };
             let time = time.saturating_mul(SECOND);
@@ -289,7 +369,7 @@ pub(super) fn read(
             points.push(MetricPoint { point, link: Some(link), parts });
         }
     }
-    Ok(points)
+    Ok((points, strange))
 }
 
 /// The documents have whole numbers.

@@ -38,7 +38,7 @@ pub(crate) fn data(instances: usize, minutes: i64) -> (Vec<u8>, usize, impl Fn(&
         let by_call = asked.iter().map(|instance| (key(&instance.call), instance)).collect::<HashMap<_, _>>();
         let Some(namespace) = namespaces::find("QCE/CVM") else { return 0 };
         let response = answer.get_mut("Response").map(Json::take).unwrap_or_default();
-        read((namespace, &metric, window), &by_call, &response).map_or(0, |points| points.len())
+        read((namespace, &metric, window), &by_call, &response).map_or(0, |(points, _)| points.len())
     };
     (answer.to_string().into_bytes(), times.len() * instances, read)
 }

@@ -29,6 +29,8 @@ pub(super) struct Namespace {
 pub(super) struct Dimension {
     /// In the call, letter case as the API wants it.
     pub(super) call: &'static str,
+    /// What answers may call it as well.
+    pub(super) also: &'static [&'static str],
     /// The object's tag that has the value.
     pub(super) tag: &'static str,
     /// Which part of it.
@@ -56,7 +58,14 @@ impl Part {
 }
 
 const fn whole(call: &'static str, tag: &'static str, reported: &'static str) -> Dimension {
-    Dimension { call, tag, part: Part::Whole, reported: Some((reported, Part::Whole)) }
+    Dimension { call, also: &[], tag, part: Part::Whole, reported: Some((reported, Part::Whole)) }
+}
+
+impl Dimension {
+    /// Is it called so?
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.call.eq_ignore_ascii_case(name) || self.also.iter().any(|also| also.eq_ignore_ascii_case(name))
+    }
 }
 
 /// Every namespace that there are objects for.
@@ -64,7 +73,10 @@ pub(super) static NAMESPACES: &[Namespace] = &[
     Namespace {
         name: "QCE/CVM",
         class: "tencentcloud_cvm",
-        dimensions: &[whole("InstanceId", "name", "InstanceId")],
+        dimensions: &[Dimension {
+            also: &["vm_uuid", "vmUuid", "uuid"],
+            ..whole("InstanceId", "name", "InstanceId")
+        }],
         only: None,
         central: None,
     },
@@ -82,7 +94,7 @@ pub(super) static NAMESPACES: &[Namespace] = &[
         name: "QCE/COS",
         class: "tencentcloud_cos",
         dimensions: &[
-            Dimension { call: "appid", tag: "name", part: Part::Tail, reported: None },
+            Dimension { call: "appid", also: &[], tag: "name", part: Part::Tail, reported: None },
             whole("bucket", "name", "BucketName"),
         ],
         only: None,
