@@ -184,7 +184,7 @@ async fn serve(
             {
                 surroundings.masker.learn(value);
             }
-            let http = engine.tools().calls.http().clone();
+            let http = engine.tools().calls.http_for(&url);
             Some(crate::telemetry::start(&url, http, &worker, variables).map_err(|why| refuse(2, why))?)
         }
     };
