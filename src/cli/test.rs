@@ -158,7 +158,7 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
         write_new(&path, &text)
             .map_err(|found| error(format!("{} cannot be written: {found}", file.display()), 1))?;
         surroundings.say(&format!(
-            "{count} answers in {}: secrets and ids are hidden, names and tags of your resources are not: look before you share it",
+            "{count} answers in {}: what is secret by its name or known as a secret is hidden, and so are ids; names and tags of your resources are not: look before you share it",
             file.display()
         ));
     }
