@@ -289,6 +289,7 @@ async fn runner(
             stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
+        span: tracing::Span::none(),
         progress: Arc::new(move |text| stderr.say(text)),
     });
     Ok((runner, store))

@@ -219,6 +219,7 @@ impl TestBackend {
             debug: true,
             force: true,
             lines: lines.clone(),
+            span: tracing::Span::none(),
             progress: Arc::new(|_| {}),
         });
         Ok(Self { runner, lines })

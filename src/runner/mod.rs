@@ -24,7 +24,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
 use delivery::{Delivery, Ending, Target};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Counts};
+use funchost_collectors::call::{CallPath, Counts, TRACED};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
 use funchost_collectors::estimate::Ahead;
@@ -79,6 +79,8 @@ pub struct Settings {
     pub lines: Lines,
     /// Told what happens while it happens.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// What the collectors are part of, for whoever traces.
+    pub span: tracing::Span,
 }
 
 /// Sends what waits for one DataKit, in order, until it takes no more or `stop` is cancelled: what every run does first, by itself.
@@ -328,7 +330,11 @@ impl Inner {
         }
         let mut reports = Vec::with_capacity(request.collectors.len());
         for prepared in &request.collectors {
-            let report = self.collect(prepared, &request.datakit_id, &mut target, debug, &ending).await;
+            let span = self.span(prepared);
+            let report =
+                self.collect(prepared, &request.datakit_id, &mut target, debug, (&ending, &span)).await;
+            trace(&span, &report);
+            drop(span);
             self.lock().collectors.push(report.clone());
             reports.push(report);
         }
@@ -386,6 +392,20 @@ impl Inner {
         Err(BackendError { message, hint: Some(hint), input: true })
     }
 
+    fn span(&self, prepared: &Prepared) -> tracing::Span {
+        tracing::info_span!(
+            target: TRACED,
+            parent: &self.settings.span,
+            "collector",
+            otel.name = prepared.collector.description().name,
+            account = prepared.account.identity(),
+            status = tracing::field::Empty,
+            points = tracing::field::Empty,
+            calls = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        )
+    }
+
     /// One collector, from the gate to the last delivery.
     async fn collect(
         &self,
@@ -393,7 +413,7 @@ impl Inner {
         datakit_id: &str,
         target: &mut Target,
         debug: bool,
-        ending: &Ending,
+        (ending, span): (&Ending, &tracing::Span),
     ) -> CollectorReport {
         let began = Instant::now();
         let description = prepared.collector.description();
@@ -465,7 +485,7 @@ impl Inner {
                 return report;
             }
         };
-        let counts = Arc::new(Counts::within(watch.as_ref().map(Watch::allowance)));
+        let counts = Arc::new(Counts::within(watch.as_ref().map(Watch::allowance)).under(span.clone()));
         let (output, pages) = tokio::sync::mpsc::channel(WAITING_PAGES);
         let now = self.settings.clock.now();
         let run = Run {
@@ -715,6 +735,20 @@ impl Inner {
             self.linker.forget(&scope, &seen, !debug).await?;
         }
         Ok(())
+    }
+}
+
+/// How a collector ended. Not why: what clouds and scripts say is masked only where it is shown.
+fn trace(span: &tracing::Span, report: &CollectorReport) {
+    let status = match report.status {
+        CollectorStatus::Collected => "collected",
+        CollectorStatus::Skipped => "skipped",
+        CollectorStatus::Failed => "failed",
+    };
+    let calls: u64 = report.calls.values().sum();
+    span.record("status", status).record("points", report.delivered).record("calls", calls);
+    if report.status == CollectorStatus::Failed {
+        span.record("otel.status_code", "ERROR");
     }
 }
 

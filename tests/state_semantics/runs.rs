@@ -2,7 +2,9 @@
 
 use super::semantics::{MINUTE, NO_LIMIT, START, TestClock, claim, keep, object, parcel, scope, sent};
 use super::{Backend, fresh};
-use funchost::state::runs::{Detail, End, Filter, LogLine, NewRun, Origin, Ours, Status, Taken, TriggerRow};
+use funchost::state::runs::{
+    Detail, End, Filter, HourRuns, LogLine, NewRun, Origin, Ours, Status, Taken, TriggerRow,
+};
 use funchost::state::{Claimed, Commit, Outcome, Runs, State, StateError, Store, Time};
 use funchost_collectors::clock::SECOND;
 use std::collections::BTreeMap;
@@ -303,4 +305,34 @@ async fn runs_are_listed_counted_and_forgotten() {
     assert_eq!(state.forget_runs(2, START).await.unwrap(), 11);
     assert_eq!(state.counts().await.unwrap()[&Status::Queued], 15, "what waits is not forgotten");
     assert_eq!(state.forget_runs(100, START + 28).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn runs_are_counted_by_the_hour() {
+    let state = state().await;
+    let hour = 60 * MINUTE;
+    let before = state.enqueue(&NewRun { created: START - 1, ..run("a__b.c") }).await.unwrap();
+    ours(&state, before, START).await;
+    for (at, status) in [
+        (START, Status::Success),
+        (START + hour - 1, Status::Success),
+        (START + hour - 1, Status::Failure),
+        (START + hour, Status::Success),
+    ] {
+        let id = state.enqueue(&NewRun { created: at, ..run("a__b.c") }).await.unwrap();
+        let fence = ours(&state, id, START + 1).await.record.fence;
+        assert!(state.finish(id, fence, &end(status), at + 1).await.unwrap());
+    }
+    state.enqueue(&NewRun { created: START + hour, ..run("a__b.c") }).await.unwrap();
+    let counted = |hour, status, count, points| HourRuns { hour, status, count, points };
+    assert_eq!(
+        state.by_hour(START).await.unwrap(),
+        [
+            counted(START, Status::Failure, 1, 1),
+            counted(START, Status::Success, 2, 2),
+            counted(START + hour, Status::Queued, 1, 0),
+            counted(START + hour, Status::Success, 1, 1),
+        ]
+    );
+    assert_eq!(state.by_hour(START - 1).await.unwrap()[0], counted(START - hour, Status::Running, 1, 0));
 }

@@ -30,6 +30,9 @@ pub use text::{cut, hide, spellings};
 pub(crate) use session::Sessions;
 pub(crate) use text::{encode, foreign, without_echo};
 
+/// The target of the spans that make a trace. They hold no secret: names, numbers and codes alone.
+pub const TRACED: &str = "traced";
+
 /// What kind of failure it was, which decides what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -76,12 +79,14 @@ pub struct CallError {
 }
 
 /// What was called, by `service:Action`, and what still may be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counts {
     made: Mutex<Made>,
     allowance: Option<Allowance>,
     /// What of the allowance is left for these counts; less, where others use it too.
     left: AtomicU64,
+    /// What the calls are part of, for whoever traces.
+    span: tracing::Span,
 }
 
 #[derive(Debug, Default)]
@@ -145,12 +150,24 @@ pub struct Allowance {
     pub why: String,
 }
 
+impl Default for Counts {
+    fn default() -> Self {
+        Self::within(None)
+    }
+}
+
 impl Counts {
     /// Counts that end the metered calls where the allowance ends.
     #[must_use]
     pub fn within(allowance: Option<Allowance>) -> Self {
         let left = AtomicU64::new(allowance.as_ref().map_or(0, |allowance| allowance.left));
-        Self { made: Mutex::default(), allowance, left }
+        Self { made: Mutex::default(), allowance, left, span: tracing::Span::none() }
+    }
+
+    /// The same, whose calls are traced as parts of a span.
+    #[must_use]
+    pub fn under(self, span: tracing::Span) -> Self {
+        Self { span, ..self }
     }
 
     /// Says how many units all of these counts may use, those that were used included: others may have used of the same budget.
@@ -504,14 +521,29 @@ impl CallPath {
     /// A [`CallError`] when it failed for good.
     pub async fn call<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
         let action = call.action;
-        let result = self.attempts(call).await;
+        let span = tracing::info_span!(
+            target: TRACED,
+            parent: &call.counts.span,
+            "call",
+            otel.name = %format_args!("{}:{}", action.service, action.action),
+            otel.kind = "client",
+            cloud = call.cloud.key(),
+            region = call.region,
+            attempts = tracing::field::Empty,
+            code = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let result = self.attempts(call, &span).await;
+        if let Err(error) = &result {
+            span.record("code", error.code.as_str()).record("otel.status_code", "ERROR");
+        }
         if let Some(tap) = &self.options.tap {
             tap.ended(action.service, action.action, result.as_ref().map(drop));
         }
         result
     }
 
-    async fn attempts<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
+    async fn attempts<T>(&self, call: Call<'_, T>, span: &tracing::Span) -> Result<T, CallError> {
         let scope = Scope {
             account: call.account.to_owned(),
             region: call.region.to_owned(),
@@ -530,6 +562,7 @@ impl CallPath {
                 }
             };
             attempts += 1;
+            span.record("attempts", attempts);
             let Failed { refusal, retry_after, ahead } = match self.attempt(&call, &mut attempt).await {
                 Ok(answer) => {
                     bucket.speed_up(turn);
