@@ -14,11 +14,13 @@ mod marks;
 mod report;
 mod written;
 
+pub(crate) use marks::Marks;
+
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
-use crate::money;
 use crate::money::budget::{self, BudgetReport, Budgets, Watch};
+use crate::money::{self, Tally};
 use crate::script::{Backend, BackendError, Kept, Prepared, Request, WriteRequest, Written, unknown_datakit};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
@@ -30,7 +32,6 @@ use funchost_collectors::collector::{Failure, MarkKey, Window};
 use funchost_collectors::estimate::Ahead;
 use funchost_collectors::point::{Category, Text};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
-use marks::Marks;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,9 +43,6 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// A claim of a process that died is free again after this.
 const CLAIM: Time = 30 * SECOND;
-
-/// How often the calls made so far are added to the day's count: a killed process loses no more than these.
-const COUNTING: Duration = Duration::from_secs(1);
 
 /// How often a claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -59,6 +57,8 @@ pub type Lines = Arc<Mutex<dyn std::io::Write + Send>>;
 pub struct Settings {
     /// What outlives the process.
     pub state: Arc<dyn State>,
+    /// Where calls are counted, and what is left of budgets is looked up: the state, unless a run keeps nothing of its own.
+    pub ledger: Arc<dyn State>,
     /// The one path to the clouds.
     pub calls: Arc<CallPath>,
     /// The time.
@@ -514,7 +514,8 @@ impl Inner {
         let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
         let collected = CancellationToken::new();
-        let mut counting = Counting::new(&self.settings, &identity, &counts, watch.as_ref());
+        let (ledger, clock) = (self.settings.ledger.as_ref(), self.settings.clock.as_ref());
+        let mut counting = Tally::new(ledger, clock, &identity, &counts, watch.as_ref());
         let work = async {
             let both = tokio::join!(collecting, delivery.drain(pages, ending));
             collected.cancel();
@@ -608,7 +609,7 @@ impl Inner {
         identity: &str,
     ) -> Result<(), StateError> {
         let partition = money::partition(&prepared.account, regions.first().map_or("", |region| region));
-        money::note_partition(&*self.settings.state, identity, partition, self.settings.clock.now()).await
+        money::note_partition(&*self.settings.ledger, identity, partition, self.settings.clock.now()).await
     }
 
     /// The account's budget, where this collector makes metered calls and there is one; an error where what is known to be needed breaks it.
@@ -625,8 +626,8 @@ impl Inner {
             actions.is_empty()
                 || actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
         };
-        let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
-        let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;
+        let (ledger, now) = (self.settings.ledger.as_ref(), self.settings.clock.now());
+        let watch = Watch::open(&self.settings.budgets, ledger, account, calls, due, now).await;
         let Some(watch) = watch.map_err(|error| error.to_string())? else { return Ok(None) };
         let ahead = Ahead {
             account,
@@ -752,62 +753,6 @@ fn trace(span: &tracing::Span, report: &CollectorReport) {
     }
 }
 
-/// Calls on their way into the state's daily counts, part by part: what a killed process has called was made, and perhaps billed, too.
-struct Counting<'run> {
-    settings: &'run Settings,
-    account: &'run str,
-    counts: &'run Counts,
-    watch: Option<&'run Watch>,
-    counted: BTreeMap<String, u64>,
-}
-
-impl<'run> Counting<'run> {
-    fn new(
-        settings: &'run Settings,
-        account: &'run str,
-        counts: &'run Counts,
-        watch: Option<&'run Watch>,
-    ) -> Self {
-        Self { settings, account, counts, watch, counted: BTreeMap::new() }
-    }
-
-    /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
-    async fn go_on(&mut self, end: &CancellationToken) -> Result<(), StateError> {
-        loop {
-            let ended = tokio::select! {
-                () = end.cancelled() => true,
-                () = tokio::time::sleep(COUNTING) => false,
-            };
-            let counted = self.add().await;
-            if ended {
-                return counted;
-            }
-        }
-    }
-
-    /// Adds what was called since; what could not be added is, the next time.
-    async fn add(&mut self) -> Result<(), StateError> {
-        let mut new = money::counted(self.counts);
-        for (action, count) in &mut new {
-            *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
-        }
-        new.retain(|_, count| *count > 0);
-        if !new.is_empty() {
-            let day = money::day(self.settings.clock.now());
-            self.settings.state.count_calls(&day, self.account, &new).await?;
-            for (action, count) in new {
-                *self.counted.entry(action).or_default() += count;
-            }
-        }
-        // Another process may be using the same budget: what it has counted is no longer there for this one.
-        if let Some(watch) = self.watch {
-            let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
-            self.counts.set_left(watch.left(state, &self.counted, now).await?);
-        }
-        Ok(())
-    }
-}
-
 /// What collectors remember, over the state.
 struct HostMemory {
     state: Arc<dyn State>,
@@ -879,7 +824,7 @@ pub(crate) fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text)
     )
 }
 
-fn extra_tags_digest(tags: &BTreeMap<Text, Text>) -> u64 {
+pub(crate) fn extra_tags_digest(tags: &BTreeMap<Text, Text>) -> u64 {
     let mut text = String::new();
     for (key, value) in tags {
         text.push_str(&format!("{}:{key}{}:{value}", key.len(), value.len()));

@@ -360,8 +360,10 @@ impl Engine {
     ) -> Runner {
         let tools = self.tools();
         let (told, masker) = (log.clone(), masker.clone());
+        let state = self.store.fenced(run, fence);
         let settings = Settings {
-            state: self.store.fenced(run, fence),
+            ledger: state.clone(),
+            state,
             calls: tools.calls.clone(),
             clock: self.clock.clone(),
             datakits: tools.datakits.clone(),

@@ -83,6 +83,8 @@ pub struct CallError {
 pub struct Counts {
     made: Mutex<Made>,
     allowance: Option<Allowance>,
+    /// Is only some of what is announced called?
+    trial: bool,
     /// What of the allowance is left for these counts; less, where others use it too.
     left: AtomicU64,
     /// What the calls are part of, for whoever traces.
@@ -137,11 +139,11 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// How much of an account's one metered call a collector may still use.
+/// How much of an account's metered calls a collector may still use.
 #[derive(Clone, Debug)]
 pub struct Allowance {
-    /// The call: `monitoring:GetMetricData`.
-    pub action: String,
+    /// The calls that use it: `monitoring:GetMetricData`.
+    pub actions: Vec<String>,
     /// Is it counted by the metric, not by the call?
     pub by_metric: bool,
     /// Units that are left.
@@ -161,13 +163,19 @@ impl Counts {
     #[must_use]
     pub fn within(allowance: Option<Allowance>) -> Self {
         let left = AtomicU64::new(allowance.as_ref().map_or(0, |allowance| allowance.left));
-        Self { made: Mutex::default(), allowance, left, span: tracing::Span::none() }
+        Self { made: Mutex::default(), allowance, trial: false, left, span: tracing::Span::none() }
     }
 
     /// The same, whose calls are traced as parts of a span.
     #[must_use]
     pub fn under(self, span: tracing::Span) -> Self {
         Self { span, ..self }
+    }
+
+    /// The same for a trial, which calls less than is announced: each call is held against the allowance by itself.
+    #[must_use]
+    pub fn trial(allowance: Option<Allowance>) -> Self {
+        Self { trial: true, ..Self::within(allowance) }
     }
 
     /// Says how many units all of these counts may use, those that were used included: others may have used of the same budget.
@@ -201,8 +209,8 @@ impl Counts {
         let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
         let units = if allowance.by_metric { metrics } else { calls };
         let mut made = self.lock();
-        if made.announced.saturating_add(units) > self.left.load(Ordering::Relaxed) {
-            return Err(allowance.refusal(units.saturating_add(made.announced)));
+        if !self.trial && made.announced.saturating_add(units) > self.left.load(Ordering::Relaxed) {
+            return Err(allowance.refusal(&name(action), units.saturating_add(made.announced)));
         }
         made.announced += units;
         Ok(())
@@ -213,7 +221,9 @@ impl Counts {
         let name = name(action);
         let mut made = self.lock();
         if let Some(allowance) = self.allowance_of(action) {
-            let of = |counts: &BTreeMap<String, u64>| counts.get(&name).copied().unwrap_or(0);
+            let of = |counts: &BTreeMap<String, u64>| -> u64 {
+                counts.iter().filter(|(name, _)| allowance.covers(name)).map(|(_, count)| count).sum()
+            };
             let (used, more) = if allowance.by_metric {
                 (of(&made.metrics) + of(&made.asked), metrics)
             } else {
@@ -235,7 +245,7 @@ impl Counts {
     }
 
     fn allowance_of(&self, action: &Action) -> Option<&Allowance> {
-        self.allowance.as_ref().filter(|allowance| allowance.action == name(action))
+        self.allowance.as_ref().filter(|allowance| allowance.covers(&name(action)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Made> {
@@ -244,16 +254,20 @@ impl Counts {
 }
 
 impl Allowance {
-    /// What to say to a run that needs so many units.
+    fn covers(&self, action: &str) -> bool {
+        self.actions.iter().any(|own| own.eq_ignore_ascii_case(action))
+    }
+
+    /// What to say to a run that needs so many units for this call.
     #[must_use]
-    pub fn refusal(&self, units: u64) -> String {
+    pub fn refusal(&self, action: &str, units: u64) -> String {
         let unit = match (self.by_metric, units) {
             (true, 1) => "metric",
             (true, _) => "metrics",
             (false, 1) => "call",
             (false, _) => "calls",
         };
-        format!("{} was not called: this run needs {units} {unit}; {}", self.action, self.why)
+        format!("{action} was not called: this run needs {units} {unit}; {}", self.why)
     }
 }
 
@@ -615,7 +629,6 @@ impl CallPath {
         if !matches!(request.url().scheme(), "http" | "https") {
             return Err(unusable("the endpoint is neither http:// nor https://".to_owned()).into());
         }
-        attempt.sent();
         let mut ahead = None;
         let kept = self.options.tap.as_ref().map(|tap| (tap, request.try_clone()));
         let asked = |request| tap::Asked {
@@ -625,9 +638,15 @@ impl CallPath {
             region: call.region,
             request,
         };
-        if let Some((tap, Some(request))) = &kept
-            && let Some(found) = tap.answer(&asked(request))
-        {
+        let found = match &kept {
+            Some((tap, Some(request))) => tap.answer(&asked(request)),
+            _ => None,
+        };
+        // What the tap refuses goes nowhere.
+        if !matches!(found, Some(Err(_))) {
+            attempt.sent();
+        }
+        if let Some(found) = found {
             let answer = tap::taken(found)?;
             return (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
                 retry_after: None,
