@@ -156,7 +156,7 @@ impl IntoResponse for Refused {
 
 /// A body that [`trace`] completes.
 #[derive(Clone)]
-struct Enveloped(StatusCode, Value);
+pub(super) struct Enveloped(pub(super) StatusCode, pub(super) Value);
 
 impl IntoResponse for Enveloped {
     fn into_response(self) -> Response {

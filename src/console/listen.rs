@@ -123,6 +123,17 @@ mod tests {
 
     const LONG: Duration = Duration::from_secs(20);
 
+    /// Writes out what is refused, as the console's outermost layer does.
+    async fn told(mut response: Response) -> Response {
+        use crate::console::answer::Enveloped;
+        let Some(Enveloped(_, body)) = response.extensions_mut().remove::<Enveloped>() else {
+            return response;
+        };
+        let (mut head, _) = response.into_parts();
+        head.headers.remove(header::CONTENT_LENGTH);
+        Response::from_parts(head, Body::from(body.to_string()))
+    }
+
     async fn start(patience: Patience) -> (std::net::SocketAddr, CancellationToken) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -132,7 +143,8 @@ mod tests {
             .route("/", get(|| async { "here" }))
             .route("/body", post(|body: String| async move { body.len().to_string() }))
             .route("/large", get(|| async { "x".repeat(64 << 20) }))
-            .layer(axum::middleware::from_fn(limited));
+            .layer(axum::middleware::from_fn(limited))
+            .layer(axum::middleware::map_response(told));
         tokio::spawn(serve(listener, router, patience, closed.clone()));
         (address, closed)
     }
