@@ -230,6 +230,9 @@ impl Counts {
                 (of(&made.calls), 1)
             };
             if used.saturating_add(more) > self.left.load(Ordering::Relaxed) {
+                if used == 0 {
+                    return Err(allowance.why.clone());
+                }
                 let unit = if allowance.by_metric { "metrics" } else { "calls" };
                 return Err(format!(
                     "this run used {used} of the {} {unit} that it found left; {}",
