@@ -110,6 +110,10 @@ pub(super) async fn functions(
     let skip = usize::try_from((number - 1).saturating_mul(size)).unwrap_or(usize::MAX);
     let plan = console.plan();
     let standings = Standings::read(&console).await?;
+    let mut triggers: HashMap<&str, Vec<&Trigger>> = HashMap::new();
+    for trigger in &plan.triggers {
+        triggers.entry(trigger.func.as_str()).or_default().push(trigger);
+    }
     let list = list.into_iter().skip(skip).take(usize::try_from(size).unwrap_or(usize::MAX));
     let list: Vec<Value> = list
         .map(|(function, script)| {
