@@ -4,7 +4,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench may panic, and prints")]
 
-use funchost::console::{Console, Plan, router};
+use funchost::console::{Console, Patience, Plan, router, serve};
 use funchost::schedule::{Engine, EngineSettings, Library, Tools, gather};
 use funchost::script::{Masker, Settings};
 use funchost::state::Sqlite;
@@ -122,13 +122,18 @@ async fn main() {
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move { axum::serve(listener, router(console)).await });
+    let never = tokio_util::sync::CancellationToken::new();
+    tokio::spawn(serve(listener, router(console), Patience::default(), never));
     println!("{:<60} {:>8} {:>8} {:>10}", "page", "median", "slowest", "bytes");
     for path in [
+        "/".to_owned(),
+        "/api/v1/overview".to_owned(),
+        "/api/v1/usage".to_owned(),
         "/api/v1/service".to_owned(),
         "/api/v1/functions".to_owned(),
         "/api/v1/functions?pageNumber=3&pageSize=20&_fuzzySearch=f1".to_owned(),
         "/api/v1/triggers".to_owned(),
+        "/api/v1/triggers?pageNumber=3&pageSize=20".to_owned(),
         "/api/v1/runs".to_owned(),
         "/api/v1/runs?pageNumber=100&pageSize=100".to_owned(),
         "/api/v1/runs?status=failure&funcId=set0__script0.f0".to_owned(),

@@ -2,7 +2,7 @@
 """Measures the real program against the simulated clouds: seconds beside the floor that the quotas set, memory, start, size, growth.
 
     cargo build --release --workspace
-    python3 benches/measure.py quota|memory|start|size|growth|all [--bin target/release]
+    python3 benches/measure.py quota|memory|start|idle|size|growth|all [--bin target/release]
 
 Standard library only. Both programs run as processes of their own, so that CPU and memory are funchost's alone. Lines that DataKit
 takes go into a file. Every figure is the least of its repetitions: other programs on the machine only ever add.
@@ -20,7 +20,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.request
 from pathlib import Path
 
 REGION = {"aws": "cn-northwest-1", "aliyun": "cn-hangzhou", "tencentcloud": "ap-shanghai"}
@@ -309,6 +311,35 @@ def start(programs, repeat):
         print(f"- {which}: least {times[0] * 1000:.1f} ms, median {times[len(times) // 2] * 1000:.1f} ms of {len(times)}; CPU {min(cpu):.1f} ms")
 
 
+def idle(programs, _):
+    """What a service holds that waits: after every page of its console was looked at, and a minute of nothing."""
+    print("## Memory of an idle service\n")
+    print("| functions | triggers | recorded runs | resident MiB (VmRSS) | of these its own (RssAnon) | peak (VmHWM) |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for functions in [1, 500]:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for number in range(functions):
+                file = folder / f"scripts/set{number % 5}/script{number // 10}.rhai"
+                file.parent.mkdir(parents=True, exist_ok=True)
+                with file.open("a") as text:
+                    text.write(f'@DFF.API("function {number}", fixed_crontab = "0 0 1 1 *")\nfn f{number}() {{}}\n')
+            process = subprocess.Popen(
+                [str(programs / "funchost"), "serve", "--listen", "127.0.0.1:0"], cwd=folder, text=True,
+                env={"HOME": name, "FUNCHOST_STATE": str(folder / "state")}, stderr=subprocess.PIPE,
+            )
+            url = next(line for line in process.stderr if " serves at " in line).split(" serves at ")[1].split(": ")[0]
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            for path in ["", "api/v1/overview", "api/v1/functions", "api/v1/triggers", "api/v1/runs", "api/v1/usage", "metrics"]:
+                urllib.request.urlopen(f"{url}/{path}").read()
+            time.sleep(60)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            found = {key: int(re.search(rf"{key}:\s+(\d+)", status).group(1)) / 1024 for key in ["VmRSS", "RssAnon", "VmHWM"]}
+            process.terminate()
+            process.wait()
+            print(f"| {functions} | {functions} | 0 | {found['VmRSS']:.1f} | {found['RssAnon']:.1f} | {found['VmHWM']:.1f} |", flush=True)
+
+
 def size(programs, _):
     print("## Size of the binary\n")
     print(f"- funchost: {(programs / 'funchost').stat().st_size / 1e6:.1f} MB (stripped, thin LTO)")
@@ -338,7 +369,7 @@ def growth(programs, repeat):
 
 
 def main():
-    what = {"quota": quota, "memory": memory, "start": start, "size": size, "growth": growth}
+    what = {"quota": quota, "memory": memory, "start": start, "idle": idle, "size": size, "growth": growth}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=[*what, "all"])
     parser.add_argument("--bin", default=Path(__file__).parent.parent / "target/release", type=Path)

@@ -96,6 +96,8 @@ pub struct ServiceConfig {
     pub keep_days: u32,
     /// How long a run stays with a process that has gone silent, before another takes it.
     pub lease: Duration,
+    /// Where spans go, by OTLP over HTTP: a URL without credentials.
+    pub otlp: Option<String>,
 }
 
 impl Default for ServiceConfig {
@@ -108,6 +110,7 @@ impl Default for ServiceConfig {
             keep_runs: 500,
             keep_days: 90,
             lease: Duration::from_secs(30),
+            otlp: None,
         }
     }
 }

@@ -15,3 +15,4 @@ pub mod schedule;
 pub mod script;
 pub mod sink;
 pub mod state;
+pub mod telemetry;

@@ -11,7 +11,7 @@ use serde_json::json;
 use simcloud::{AwsEstate, Fault, FaultKind, Options};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::{World, aws_script};
+use support::{World, aliyun, aws_script};
 
 const CHINA: &str = "cn-northwest-1";
 const MINUTE: i64 = 60;
@@ -316,18 +316,286 @@ async fn money_is_a_budget_in_the_currency_of_the_bill() {
     );
 }
 
+/// Seconds from now to a fixed day: what a plan says of this month is the same whenever the test runs.
+fn until(date: &str) -> i64 {
+    let date = chrono::DateTime::parse_from_rfc3339(date).unwrap();
+    (date.timestamp_nanos_opt().unwrap() - SystemClock.now()) / SECOND
+}
+
+/// Puts calls into the state's count of a day.
+async fn count(world: &World, day: &str, account: &str, key: &str, units: u64) {
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    state.count_calls(day, account, &BTreeMap::from([(key.to_owned(), units)])).await.unwrap();
+    state.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_plan_knows_the_budget() {
+async fn a_plan_knows_the_budget_and_what_was_used_of_it() {
     let world = world().await;
     let metrics = metrics(&world);
-    assert_eq!(world.run(RUN).code, 0);
+    let at = until("2031-06-12T12:00:30Z");
+    world.clouds.set_clock_offset(at);
+    let run = world.run_at(at, RUN);
+    assert_eq!(run.code, 0, "{run:?}");
     budget(&world, &format!("[budget]\ncalls = {}\n", metrics * 1440 * 10));
-    let plan = world.run(&["plan", SCRIPT, "--output", "json"]).json();
-    let pool = &plan["pools"][0];
-    assert_eq!(pool["budget_a_month"], metrics * 14_400, "{plan:#}");
-    let warning = plan["warnings"][0].as_str().unwrap();
-    assert!(
-        warning.contains("the budget allows") && warning.ends_with("on day 10 these calls will stop"),
-        "{warning}"
+    let warning = |seconds: i64| {
+        let plan = world.run_at(seconds, &["plan", SCRIPT, "--output", "json"]).json();
+        let pool = &plan["pools"][0];
+        assert_eq!(pool["budget_a_month"], metrics * 14_400, "{plan:#}");
+        plan["warnings"][0].as_str().map(|text| text.split_once("the budget allows ").unwrap().1.to_owned())
+    };
+    let allows = funchost::money::grouped(metrics * 14_400);
+    // Ten days of a budget, begun on the twelfth at noon.
+    assert_eq!(
+        warning(at),
+        Some(format!("{allows}: these calls will stop on 2031-06-22, and in a whole month on day 10"))
     );
+    assert_eq!(
+        warning(until("2031-06-25T12:00:00Z")),
+        Some(format!(
+            "{allows}: it lasts to the end of this month; in a whole one these calls will stop on day 10"
+        ))
+    );
+    // Four days more were used by others.
+    let key = metrics_key("monitoring:GetMetricData");
+    count(&world, "2031-06-03", ACCOUNT, &key, metrics * 1440 * 4).await;
+    assert_eq!(
+        warning(at),
+        Some(format!("{allows}: these calls will stop on 2031-06-18, and in a whole month on day 10"))
+    );
+    count(&world, "2031-06-04", ACCOUNT, &key, metrics * 1440 * 6).await;
+    assert_eq!(
+        warning(at),
+        Some(format!("{allows}: nothing is left of it this month: these calls are not made"))
+    );
+    assert_eq!(
+        warning(until("2031-07-01T00:00:30Z")),
+        Some(format!("{allows}: these calls will stop on 2031-07-11, and in a whole month on day 10"))
+    );
+    // A budget for more than a month, of which only this month's rest is too little.
+    budget(&world, &format!("[budget]\ncalls = {}\n", metrics * 1440 * 35));
+    count(&world, "2031-06-05", ACCOUNT, &key, metrics * 1440 * 20).await;
+    let plan = world.run_at(at, &["plan", SCRIPT, "--output", "json"]).json();
+    let warning = plan["warnings"][0].as_str().unwrap();
+    assert!(warning.ends_with("counted this month these calls will stop on 2031-06-17"), "{warning}");
+    budget(&world, &format!("[budget]\ncalls = {}\n", metrics * 1440 * 60));
+    let plan = world.run_at(at, &["plan", SCRIPT, "--output", "json"]).json();
+    assert_eq!(plan["warnings"], json!([]));
+}
+
+/// The free calls of a month: what a plan says with what was used of them, and about other rhythms.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_says_how_long_the_free_calls_last() {
+    const SCRIPT: &str = "my_aliyun/monitor.rhai";
+    const ALIYUN: &str = "cms:DescribeMetricList";
+    let world = aliyun::world(aliyun::small()).await;
+    let account = format!("aliyun/{}", world.clouds.aliyun_keys().access_key);
+    let targets = |metrics: &str| {
+        aliyun::monitor(&format!("#{{ namespace: \"acs_ecs_dashboard\", metrics: [{metrics}] }}"), "")
+    };
+    world.write(SCRIPT, &targets("\"*cpu*\""));
+    let at = until("2031-06-12T12:00:30Z");
+    world.clouds.set_clock_offset(at);
+    let run = world.run_at(at, &["run", SCRIPT]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let costs = |more: &[&str]| {
+        let ran = world.run_at(at, &[&["plan", SCRIPT], more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let (_, costs) = ran.stdout.split_once("What it costs\n").unwrap();
+        costs.split_once("    by ").unwrap().0.trim().to_owned()
+    };
+    let mut said = vec![("as often as it can be".to_owned(), costs(&[]))];
+    said.push(("every five minutes".to_owned(), costs(&["--every", "5m"])));
+    count(&world, "2031-06-02", &account, "cms:DescribeMetricLast", 900_000).await;
+    said.push(("900,000 were used by another read of the pool".to_owned(), costs(&[])));
+    count(&world, "2031-06-03", &account, ALIYUN, 100_000).await;
+    said.push(("all were used".to_owned(), costs(&[])));
+    let text: Vec<String> = said.iter().map(|(when, said)| format!("{when}:\n  {said}\n")).collect();
+    insta::assert_snapshot!("free_calls_this_month", text.join("\n"));
+}
+
+/// One pool, however a script spells it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_budget_holds_for_every_read_of_the_pool_and_every_name_of_its_service() {
+    let world = aliyun::world(aliyun::small()).await;
+    let script = |calls: &[(&str, &str)]| {
+        let calls: Vec<String> = calls
+            .iter()
+            .map(|(service, action)| {
+                format!(
+                    "try {{ client.request(\"{service}\", \"{action}\", #{{ Namespace: \"acs_ecs_dashboard\", MetricName: \"CPUUtilization\", Orderby: \"Average\" }}); }} catch (error) {{ print(`{action}: ${{error}}`); }}"
+                )
+            })
+            .collect();
+        format!(
+            r##"import "guance_integration__runner" as integration;
+import "guance_integration__aliyun" as aliyun;
+let account = #{{ ak_id: DFF.ENV("ALIYUN_AK_ID"), ak_secret: DFF.ENV("ALIYUN_AK_SECRET") }};
+@DFF.API("own", timeout = 60)
+fn run() {{
+    Runner([ Collector("mine", account, #{{ regions: ["cn-hangzhou"] }}, |ctx| {{
+        let client = aliyun::client(ctx.account);
+        {}
+        []
+    }}) ]).run()
+}}
+"##,
+            calls.join("\n        ")
+        )
+    };
+    let all = [
+        ("metrics", "DescribeMetricLast"),
+        ("cms", "DescribeMetricList"),
+        ("CMS", "DescribeMetricData"),
+        ("metrics", "DescribeMetricTop"),
+        ("cms", "DescribeMetricMetaList"),
+    ];
+    world.write("my/main.rhai", &script(&all));
+    aliyun::configure(&world, "[budget]\ncalls = 2\n");
+    let ran = world.run(&["run", "my/main.rhai", "--output", "json", "--force"]);
+    assert_eq!(ran.code, 0, "the script goes on by itself: {ran:?}");
+    let report = ran.json();
+    assert_eq!(
+        (&report["budget"][0]["used"], &report["budget"][0]["left"]),
+        (&json!(2), &json!(0)),
+        "{report:#}"
+    );
+    let asked = world.clouds.aliyun_calls();
+    let reads: u64 = asked
+        .iter()
+        .filter(|(call, _)| call.as_str() != "cms:DescribeMetricMetaList")
+        .map(|(_, count)| count)
+        .sum();
+    assert_eq!(reads, 2, "{asked:?}");
+    assert_eq!(asked["cms:DescribeMetricMetaList"], 1, "lists go on: {asked:?}");
+    assert!(ran.stderr.contains("2 of 2 calls used"), "{ran:?}");
+
+    // A plan adds them up, and the shipped collector is refused by what the other reads have used.
+    let plan = world.run(&["plan", "my/main.rhai", "--output", "json"]).json();
+    let pool = &plan["pools"][0];
+    assert_eq!(pool["used_this_month"], 2, "{plan:#}");
+    assert_eq!(pool["calls"], json!(["cms:DescribeMetricLast", "cms:DescribeMetricList"]), "{plan:#}");
+    world.write(
+        "my_aliyun/monitor.rhai",
+        &aliyun::monitor("#{ namespace: \"acs_ecs_dashboard\", metrics: [\"*cpu*\"] }", ""),
+    );
+    world.clouds.reset_aliyun_calls();
+    let ran = world.run(&["run", "my_aliyun/monitor.rhai"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(
+        !world.clouds.aliyun_calls().contains_key("cms:DescribeMetricList"),
+        "{:?}",
+        world.clouds.aliyun_calls()
+    );
+}
+
+/// CloudWatch takes forms too, and bills what they ask for.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_of_a_form_are_held_against_the_budget() {
+    let world = world().await;
+    let script = r##"import "guance_integration__runner" as integration;
+import "guance_integration__aws" as aws;
+let account = #{ ak_id: DFF.ENV("AWS_AK_ID"), ak_secret: DFF.ENV("AWS_AK_SECRET") };
+@DFF.API("own", timeout = 60)
+fn run() {
+    Runner([ Collector("mine", account, #{ regions: ["cn-north-1"] }, |ctx| {
+        let query = |id, name| #{ Id: id, MetricStat: #{ Metric: #{ Namespace: "AWS/EC2", MetricName: name }, Period: 60, Stat: "Average" } };
+        aws::client(ctx.account).request("SERVICE", "GetMetricData", #{ MetricDataQueries: [ query.call("a", "CPUUtilization"), query.call("b", "NetworkIn") ] }, #{ protocol: "query", version: "2010-08-01" });
+    }) ]).run()
+}
+"##;
+    budget(&world, "[budget]\ncalls = 1\n");
+    for service in ["monitoring", "cloudwatch"] {
+        world.write("my/main.rhai", &script.replace("SERVICE", service));
+        let ran = world.run(&["run", "my/main.rhai", "--force"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(world.clouds.calls().is_empty(), "{:?}", world.clouds.calls());
+        assert!(format!("{ran:?}").contains("0 of 1 metrics used"), "{ran:?}");
+    }
+}
+
+/// The doctor's calls are billed like a run's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_counts_its_calls_and_keeps_the_budget() {
+    let world = world().await;
+    let metrics = metrics(&world);
+    let doctor = &["doctor", SCRIPT, "--yes"];
+    budget(&world, &format!("[budget]\ncalls = {}\n", 2 * metrics - 1));
+    let first = world.run(doctor);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(first.stdout.contains("ok    aws_cloudwatch: may cloudwatch:GetMetricData"), "{first:?}");
+    let mut expected = world.clouds.calls();
+    expected.insert(metrics_key("monitoring:GetMetricData"), metrics);
+    assert_eq!(counted(&world).await, expected);
+    for _ in 0..2 {
+        world.clouds.reset_calls();
+        let more = world.run(doctor);
+        assert_eq!(more.code, 0, "{more:?}");
+        let calls = world.clouds.calls();
+        assert!(!calls.contains_key("monitoring:GetMetricData"), "{calls:?}");
+        assert_eq!(calls["monitoring:ListMetrics"], 1, "lists go on");
+        let said: Vec<&str> = more
+            .stdout
+            .lines()
+            .skip_while(|line| !line.starts_with("WARN  aws_cloudwatch"))
+            .take(2)
+            .collect();
+        let month = &day(SystemClock.now())[..7];
+        assert_eq!(
+            said,
+            [
+                format!("WARN  aws_cloudwatch: cloudwatch:GetMetricData was not tried: the budget of {ACCOUNT} for {month}: {metrics} of {} metrics used, {} left", 2 * metrics - 1, metrics - 1),
+                "      hint: raise the budget under [budget] in funchost.toml, or examine it in the next month".to_owned(),
+            ],
+            "{more:?}"
+        );
+    }
+}
+
+/// A trial calls once, whatever it would call in a run: one call is enough for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn four_doctors_make_the_one_call_that_the_budget_allows() {
+    const SCRIPT: &str = "my_aliyun/monitor.rhai";
+    let world = aliyun::world(aliyun::small()).await;
+    world.write(SCRIPT, &aliyun::monitor("#{ namespace: \"acs_ecs_dashboard\", metrics: [\"*cpu*\"] }", ""));
+    aliyun::configure(&world, "[budget]\ncalls = 1\n");
+    for number in 0..4 {
+        let ran = world.run(&["doctor", SCRIPT, "--yes"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let refused = ran.stdout.contains("was not tried: the budget of aliyun/");
+        assert_eq!(refused, number > 0, "{number}: {ran:?}");
+        assert_eq!(world.clouds.aliyun_calls()["cms:DescribeMetricList"], 1);
+    }
+}
+
+/// What is recorded is asked for real, and billed.
+#[tokio::test(flavor = "multi_thread")]
+async fn recording_counts_its_calls_and_keeps_the_budget() {
+    let world = world().await;
+    let metrics = metrics(&world);
+    let script = aws_script(&[CHINA], "[\"*cpu*\"]")
+        .replace("    Runner(collectors).run();", "    Runner(collectors).run()");
+    world.write(
+        SCRIPT,
+        &format!("{script}\nfn test_run() {{ let report = run(); assert_eq(report.status, \"ok\"); }}\n"),
+    );
+    budget(&world, &format!("[budget]\ncalls = {}\n", 2 * metrics - 1));
+    let record = |name: &'static str| world.run(&["test", SCRIPT, "--record", name]);
+    let first = record("one.json");
+    assert_eq!(first.code, 0, "{first:?}");
+    let mut expected = world.clouds.calls();
+    expected.insert(metrics_key("monitoring:GetMetricData"), metrics);
+    assert_eq!(counted(&world).await, expected);
+    world.clouds.reset_calls();
+    let second = record("two.json");
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(!world.clouds.calls().contains_key("monitoring:GetMetricData"), "{:?}", world.clouds.calls());
+    assert_eq!(world.clouds.billed_metrics(), 0);
+    // A replay costs nothing.
+    let replay = world.run(&["test", SCRIPT, "--replay", "one.json"]);
+    assert_eq!(replay.code, 0, "{replay:?}");
+    // Nothing but the counts is left of a recording: the next run begins as if there had been none.
+    budget(&world, "");
+    let run = world.run(RUN);
+    assert_eq!((run.code, &run.collector("aws_ec2")["status"]), (0, &json!("collected")), "{run:?}");
 }

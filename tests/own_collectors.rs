@@ -228,6 +228,7 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
         ("own_service_misspelt", 1, call("request(\"rsd\", \"DescribeDBInstances\")")),
         ("own_items_missing", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{})")),
         ("own_call_outside", 2, "aws::client(account).request(\"rds\", \"DescribeDBInstances\")".into()),
+        ("own_client_of_another_account", 1, format!("let other = #{{ ak_id: \"AKIAOTHER\", ak_secret: \"b\" }};\n    Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(other).request(\"rds\", \"DescribeDBInstances\");\n    }}) ]).run()")),
         ("own_method_unknown", 1, call("requst(\"rds\", \"DescribeDBInstances\")")),
         ("own_cloud_of_client", 2, "aws::clinet(account)".into()),
         ("conn_category", 2, "DFF.CONN(\"datakit\").write_by_category(\"logging\", #{ measurement: \"x\", fields: #{ a: 1 } })".into()),

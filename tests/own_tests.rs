@@ -4,9 +4,13 @@
 
 mod support;
 
+use funchost::money::day;
+use funchost::state::{Sqlite, State as _};
+use funchost_collectors::clock::{Clock as _, SystemClock};
 use simcloud::{AwsEstate, Options};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use support::World;
 
 const SCRIPT: &str = r##"import "guance_integration__runner" as integration;
@@ -64,7 +68,11 @@ async fn a_recorded_run_is_replayed_without_a_cloud() {
         "{recorded:?}"
     );
     assert!(world.clouds.datakit().requests().is_empty(), "a test writes to no DataKit");
-    assert!(!world.folder.path().join("state").exists(), "a test leaves the state alone");
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let account = format!("aws/{}", world.clouds.keys().access_key);
+    assert!(!state.calls(&day(SystemClock.now()), &account).await.unwrap().is_empty(), "calls are counted");
+    assert!(state.objects(&account, "aws_ec2", None).await.unwrap().is_empty(), "and the state left alone");
+    state.close().await;
 
     // Nothing of it says whose account it was.
     let text = std::fs::read_to_string(world.folder.path().join("run.json")).unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use simcloud::{AwsEstate, Options};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use support::plan::{called, planned, the_plan_is_the_next_run};
+use support::plan::{called, planned, the_plan_after_a_gap_is_the_next_run, the_plan_is_the_next_run};
 use support::{Ran, World, aws_script, tencent};
 
 const CHINA: &str = "cn-northwest-1";
@@ -84,6 +84,23 @@ async fn the_plan_of_a_large_aws_estate_is_the_next_run() {
     let plan = document(&world, 77 * MINUTE, &[]);
     let most = plan["collectors"][1]["calls"].as_array().unwrap();
     assert!(most.iter().all(|call| call["calls"].as_u64() > Some(2)), "the case is no small one: {plan:#}");
+}
+
+/// Minutes without a run, of which some are beyond what DataKit takes.
+const OUTAGES: &[(i64, i64)] = &[(100, 1), (37, 5), (0, 1), (300, 1), (0, 5)];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_after_an_outage_is_the_next_run() {
+    let estate = AwsEstate { instances: 130, nasty: false, ..AwsEstate::default() };
+    let aws = World::new(Options { aws: estate, ..Options::default() }).await;
+    aws.write(SCRIPT, &aws_script(&[CHINA], "[\"NOT\", \"Status*\"]"));
+    the_plan_after_a_gap_is_the_next_run(&aws, SCRIPT, OUTAGES, calls);
+
+    const TENCENT: &str = "my_tencent/main.rhai";
+    let world = World::new(tencent::plain(55)).await;
+    tencent::hurry(&world);
+    world.write(TENCENT, &tencent::script(&[tencent::SHANGHAI], "\"ALL\""));
+    the_plan_after_a_gap_is_the_next_run(&world, TENCENT, OUTAGES, calls);
 }
 
 #[tokio::test(flavor = "multi_thread")]

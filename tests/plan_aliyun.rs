@@ -6,7 +6,7 @@ mod support;
 
 use simcloud::{AliyunEstate, Options};
 use std::collections::BTreeMap;
-use support::plan::the_plan_is_the_next_run;
+use support::plan::{the_plan_after_a_gap_is_the_next_run, the_plan_is_the_next_run};
 use support::{World, aliyun};
 
 const SCRIPT: &str = "my_aliyun/all.rhai";
@@ -36,4 +36,13 @@ async fn the_plan_of_a_large_estate_is_the_next_run() {
     world.variables.insert("FUNCHOST_LIMITS__ALIYUN__CMS__DESCRIBEMETRICLIST".into(), "45".into());
     world.write(SCRIPT, &aliyun::all_products(&["cn-hangzhou"], ""));
     the_plan_is_the_next_run(&world, SCRIPT, &[5], calls);
+}
+
+/// What was missed is more than a page: the next run makes more calls than one that follows another.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_after_an_outage_is_the_next_run() {
+    let world = aliyun::world(AliyunEstate { instances: 60, ..aliyun::small() }).await;
+    let targets = r#"#{ namespace: "acs_ecs_dashboard", metrics: ["CPUUtilization", "*IOPS*"] }"#;
+    world.write(SCRIPT, &aliyun::monitor(targets, ""));
+    the_plan_after_a_gap_is_the_next_run(&world, SCRIPT, &[(100, 1), (0, 1), (300, 5), (0, 5)], calls);
 }

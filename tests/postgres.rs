@@ -96,6 +96,30 @@ async fn machines_claim_each_key_once_and_lose_nothing() {
     assert_eq!(state.calls("2026-11-22", "aws:AK").await.unwrap()["ec2:B"], 960);
 }
 
+#[tokio::test]
+async fn arguments_leave_the_tables_with_the_end_of_their_run() {
+    use funchost::state::Runs as _;
+    use sqlx::Connection as _;
+    let url = SERVER.url();
+    let state = open(&url, TestClock::at(START)).await;
+    let given = runs::run_with("{\"password\":\"hunter22\"}");
+    let (waiting, expiring) = (state.enqueue(&given).await.unwrap(), state.enqueue(&given).await.unwrap());
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    let mut count = async || {
+        sqlx::query_scalar::<_, i64>(
+            "SELECT count(*) FROM run_detail WHERE kwargs || shown LIKE '%hunter22%'",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap()
+    };
+    assert_eq!(count().await, 2, "whoever takes them needs them");
+    assert!(state.stop(waiting, START).await.unwrap());
+    assert_eq!(count().await, 1);
+    assert_eq!(state.expire(given.expires + 1).await.unwrap(), 1);
+    assert_eq!(count().await, 0, "{expiring} has expired");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn room_that_two_make_at_once_is_made_once() {
     let url = SERVER.url();
@@ -162,5 +186,5 @@ async fn what_cannot_be_used_is_said() {
     drop(open(&url).await.unwrap());
     let schema = url.rsplit("%3D").next().unwrap();
     SERVER.sql(&format!("INSERT INTO {schema}.funchost_format VALUES (99)"));
-    assert!(matches!(open(&url).await, Err(StateError::Newer { found: 99, known: 1, .. })));
+    assert!(matches!(open(&url).await, Err(StateError::Newer { found: 99, known: 2, .. })));
 }

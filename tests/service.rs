@@ -616,3 +616,103 @@ fn the_commands_show_what_the_service_did() {
         "{away:?}"
     );
 }
+
+#[test]
+fn an_idle_service_is_small() {
+    let world = World::new();
+    for script in 0..20 {
+        let text: String = (0..10)
+            .map(|number| {
+                format!(
+                    "@DFF.API(\"function {number}\", fixed_crontab = \"0 0 1 1 *\")\nfn f{number}() {{}}\n"
+                )
+            })
+            .collect();
+        world.write(&format!("scripts/set/script{script}.rhai"), &text);
+    }
+    let service = world.serve(&[]);
+    assert_eq!(service.get("/api/v1/service")["functions"], 204);
+    for path in ["overview", "functions", "triggers", "runs", "usage", "objects", "outbox", "scripts"] {
+        service.get(&format!("/api/v1/{path}"));
+    }
+    // The program's own pages are the system's to keep or drop; these are what the service holds.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", service.child.id())).unwrap();
+    let held = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    let held: u64 = held.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(held < 40 << 10, "{held} KiB");
+    println!("{held} KiB");
+}
+
+#[test]
+fn the_overview_says_what_needs_attention_and_lists_have_pages() {
+    let world = World::new();
+    world.configure(
+        r#"
+[[triggers]]
+id = "a"
+func = "demo__main.bad"
+cron = "0 0 1 1 *"
+[[triggers]]
+id = "b"
+func = "demo__main.long"
+cron = "0 0 1 1 *"
+[[triggers]]
+id = "c"
+func = "demo__main.lang"
+cron = "0 0 1 1 *"
+"#,
+    );
+    world.write("scripts/demo/broken.rhai", "fn (");
+    let service = world.serve(&[]);
+    let kinds = |overview: &Value| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        overview["attention"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| (text(&one["urgency"]), text(&one["kind"])))
+            .collect()
+    };
+    let words = |list: &[(&str, &str)]| -> Vec<(String, String)> {
+        list.iter().map(|(urgency, kind)| ((*urgency).to_owned(), (*kind).to_owned())).collect()
+    };
+    let before = service.get("/api/v1/overview");
+    assert_eq!(kinds(&before), words(&[("bad", "script"), ("bad", "idle")]), "{before:#}");
+    assert_eq!((&before["badCount"], &before["attentionCount"]), (&json!(2), &json!(2)));
+    assert_eq!(before["hours"].as_array().unwrap().len(), 24);
+    assert_eq!(before["next"][0]["triggerId"], "a");
+
+    let failed = service.ask("POST", "/api/v1/cron/a", "").1["data"]["id"].as_i64().unwrap();
+    service.until(&format!("/api/v1/runs/{failed}"), |data| data["final"] == true);
+    service.ask("POST", "/api/v1/triggers/b/pause", "");
+    let long = service.ask("POST", "/api/v1/cron/b", "").1["data"]["id"].as_i64().unwrap();
+    service.until(&format!("/api/v1/runs/{long}"), |data| data["status"] == "running");
+    let after = service.get("/api/v1/overview");
+    assert_eq!(
+        kinds(&after),
+        words(&[("bad", "failed"), ("bad", "script"), ("bad", "idle"), ("known", "paused")]),
+        "{after:#}"
+    );
+    assert_eq!((&after["attention"][0]["run"]["id"], &after["attentionCount"]), (&json!(failed), &json!(3)));
+    assert_eq!((&after["running"][0]["id"], &after["runningCount"]), (&json!(long), &json!(1)));
+    assert_eq!(after["running"][0]["title"], "takes its time");
+    let last = &after["hours"].as_array().unwrap()[23]["runs"];
+    assert_eq!((&last["failure"], &last["running"]), (&json!(1), &json!(1)), "{after:#}");
+    service.ask("POST", &format!("/api/v1/runs/{long}/stop"), "");
+
+    let (_, page) = service.ask("GET", "/api/v1/triggers?pageSize=2&pageNumber=2", "");
+    let ids = |page: &Value| {
+        page["data"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((ids(&page), &page["pageInfo"]["totalCount"]), (vec![json!("c")], &json!(3)), "{page:#}");
+    let (_, found) = service.ask("GET", "/api/v1/triggers?_fuzzySearch=TAKES%20ITS", "");
+    assert_eq!(ids(&found), [json!("b")]);
+    let (_, found) = service.ask("GET", "/api/v1/triggers?funcId=demo__main.bad", "");
+    assert_eq!(ids(&found), [json!("a")]);
+    assert_eq!(service.ask("GET", "/api/v1/triggers?page=2", "").0, 400);
+    let (_, functions) = service.ask("GET", "/api/v1/functions?pageSize=1&_fuzzySearch=demo__main.bad", "");
+    assert_eq!(functions["data"][0]["triggers"][0]["id"], "a");
+    let usage = service.get("/api/v1/usage");
+    assert_eq!(usage["accounts"], json!([]));
+    assert!(usage["days"].as_i64().unwrap() >= 28, "{usage}");
+}

@@ -28,6 +28,7 @@ timezone = "Asia/Shanghai"
 keep_runs = 10
 keep_days = 7
 lease = 60
+otlp = "http://localhost:4318"
 [[triggers]]
 func = "my_aws__main.run"
 cron = "*/5  * * * *"
@@ -49,6 +50,7 @@ catch_up = "none"
     assert_eq!(service.token.as_ref().unwrap().expose_secret(), "0123456789abcdef");
     assert_eq!((service.workers, service.keep_runs, service.keep_days), (5, 10, 7), "the variable wins");
     assert_eq!(service.lease, Duration::from_secs(60));
+    assert_eq!(service.otlp.as_deref(), Some("http://localhost:4318"));
     assert_eq!(service.timezone.unwrap().name(), "Asia/Shanghai");
     assert!(!format!("{config:?}").contains("0123456789abcdef"), "the token does not show");
     let [first, second] = config.triggers.as_slice() else { panic!("{:?}", config.triggers) };
@@ -91,6 +93,15 @@ crontab = "* * * * *"
     )
     .unwrap_err();
     insta::assert_snapshot!(said);
+}
+
+#[test]
+fn spans_go_to_a_url_without_keys() {
+    let said = |url: &str| loaded(&format!("[service]\notlp = \"{url}\"\n"), &[]).unwrap_err();
+    let text = said("localhost:4318");
+    assert!(text.starts_with("error: `service.otlp` is no URL: write `http://host:4318`\n"), "{text}");
+    let text = said("http://me:hunter2hunter2@host:4318");
+    assert!(text.contains("OTEL_EXPORTER_OTLP_HEADERS") && !text.contains("hunter2"), "{text}");
 }
 
 #[test]

@@ -74,6 +74,7 @@ impl Named {
         if !(rate.is_finite() && rate > 0.0) {
             return Err(wrong("rate", format!("is {rate}: write calls a second, more than 0")));
         }
+        let service = how::service(cloud, service);
         let how = how::of(cloud, service, options)?;
         let action =
             names::action(cloud, service, action, rate).map_err(|error| wrong("", error.to_string()))?;

@@ -1,15 +1,19 @@
 //! `funchost doctor [SCRIPT]`: what can be wrong, one line each, with the way out.
 //!
 //! Owns the order of the examination and its words. Nothing is written to DataKit and no mark moves. Calls of a cloud are announced first and
-//! made only when they are allowed: each collector runs as it would, and every action goes through once.
+//! made only when they are allowed: each collector runs as it would, and every action goes through once. They are counted like those of a run, and a
+//! metered one that would break the budget is not made.
 
 use super::{Common, Surroundings, script_settings};
 use crate::config::{Config, FILE_NAME};
+use crate::money::budget::{self, Budgets, Watch};
+use crate::money::{self, Tally};
 use crate::script::{
     self, Backend, BackendError, Kept, Line, Prepared, Request, RunOptions, ScriptOutput, WriteRequest,
     Written,
 };
 use crate::sink::datakit::DataKit;
+use crate::state::State;
 use clap::Args;
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::call::{Answered, Asked, CallError, CallPath, Counts, Fault, Options, Tap};
@@ -133,7 +137,7 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Doc
 
 async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &DoctorArguments) -> u8 {
     let surroundings = findings.surroundings;
-    state(findings, config).await;
+    let ledger = Ledger { state: state(findings, config).await, budgets: &config.budgets };
     let proxy = proxy(findings);
     let tap = Arc::new(Once::default());
     let options = Options {
@@ -176,32 +180,36 @@ async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &Docto
     };
     let Some(collectors) = collectors(findings, config, arguments, script).await else { return 2 };
     endpoints(findings, &calls, &collectors, proxy).await;
-    clouds(findings, arguments, &calls, &tap, &collectors).await;
+    clouds(findings, arguments, &ledger, &calls, &tap, &collectors).await;
     0
 }
 
-/// The state and the disk that it lies on.
-async fn state(findings: &mut Findings<'_>, config: &Config) {
+/// The state, where it can be used, and the disk that it lies on.
+async fn state(findings: &mut Findings<'_>, config: &Config) -> Option<Arc<dyn State>> {
     let shown =
         config.database.as_ref().map_or_else(|| config.state.display().to_string(), ToString::to_string);
     match super::open_state(findings.surroundings, config).await {
-        Ok(state) => {
+        Ok(opened) => {
             findings.well("state", &shown);
-            for (id, _, points, _) in state.store.outbox_sizes().await.unwrap_or_default() {
+            for (id, _, points, _) in opened.store.outbox_sizes().await.unwrap_or_default() {
                 if !config.datakits.contains_key(&id) {
                     findings.doubtful("outbox", &crate::runner::stranger(&id, points), "");
                 }
             }
+            // The disk of a database is another machine's.
+            if config.database.is_none() {
+                disk(findings, config);
+            }
+            Some(opened.store)
         }
         Err(refusal) => {
             findings.wrong("state", &refusal.message, "");
-            return;
+            None
         }
     }
-    if config.database.is_some() {
-        // Its disk is another machine's.
-        return;
-    }
+}
+
+fn disk(findings: &mut Findings<'_>, config: &Config) {
     let Some(free) = free(&config.state) else { return };
     let words = format!("{} free where the state lies", size(free));
     if free < LITTLE {
@@ -420,6 +428,62 @@ async fn endpoints(findings: &mut Findings<'_>, calls: &CallPath, collectors: &[
 /// An account's identity and `service:Action`.
 type OfAccount = (String, String);
 
+/// Where calls are counted, and what they may use.
+struct Ledger<'config> {
+    /// None where it cannot be used.
+    state: Option<Arc<dyn State>>,
+    budgets: &'config Budgets,
+}
+
+impl Ledger<'_> {
+    /// What a collector's trial may call: its account's budget, where there is one; none of the metered calls, where what is left is not known.
+    async fn counts(&self, one: &Prepared, clock: &dyn Clock) -> (Counts, Option<Watch>) {
+        let regions = one.spec.regions();
+        let unknown = match &self.state {
+            None if self.budgets.of(&one.account).is_some() => {
+                "the state cannot be used, so nobody knows what is left of the budget".to_owned()
+            }
+            None => return (Counts::default(), None),
+            Some(state) => {
+                let opened =
+                    Watch::open(self.budgets, state.as_ref(), &one.account, |_| true, &regions, clock.now());
+                match opened.await {
+                    Ok(watch) => return (Counts::trial(watch.as_ref().map(Watch::allowance)), watch),
+                    Err(error) => error.to_string(),
+                }
+            }
+        };
+        let region = regions.first().map_or("", |region| region);
+        let price = money::metered(money::partition(&one.account, region));
+        (Counts::trial(price.map(|price| budget::nothing(price, unknown))), None)
+    }
+
+    /// Does a piece of work while its calls are counted.
+    async fn counted<T>(
+        &self,
+        findings: &mut Findings<'_>,
+        identity: &str,
+        counts: &Counts,
+        watch: Option<&Watch>,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let Some(state) = &self.state else { return work.await };
+        let clock = findings.surroundings.clock.clone();
+        let mut tally = Tally::new(state.as_ref(), clock.as_ref(), identity, counts, watch);
+        let end = CancellationToken::new();
+        let work = async {
+            let done = work.await;
+            end.cancel();
+            done
+        };
+        let (done, uncounted) = tokio::join!(work, tally.go_on(&end));
+        if let Err(error) = uncounted {
+            findings.doubtful("state", &format!("the calls could not be counted: {error}"), "");
+        }
+        done
+    }
+}
+
 /// Lets every action of an account through once, and notes how it went. STS is free, and is asked by name.
 #[derive(Debug, Default)]
 struct Once {
@@ -451,12 +515,17 @@ impl Tap for Once {
     fn heard(&self, _: &Asked<'_>, _: &Answered) {}
 
     fn ended(&self, service: &str, action: &str, result: Result<(), &CallError>) {
-        if result.as_ref().is_err_and(|error| error.code == "not recorded") {
+        let key = self.key(service, action);
+        let refused = match result {
+            Err(error) if error.code == "not recorded" => true,
+            // The first of them is on its way, and uses up what is left.
+            Err(error) if error.code == "budget" => lock(&self.asked).contains(&key),
+            _ => false,
+        };
+        if refused {
             return;
         }
-        lock(&self.ended)
-            .entry(self.key(service, action))
-            .or_insert_with(|| result.err().cloned().map(Box::new));
+        lock(&self.ended).entry(key).or_insert_with(|| result.err().cloned().map(Box::new));
     }
 }
 
@@ -523,6 +592,7 @@ fn short(key: &str) -> String {
 async fn clouds(
     findings: &mut Findings<'_>,
     arguments: &DoctorArguments,
+    ledger: &Ledger<'_>,
     calls: &Arc<CallPath>,
     tap: &Arc<Once>,
     collectors: &[Prepared],
@@ -559,12 +629,12 @@ async fn clouds(
     for (identity, ones) in &accounts {
         tap.begin(identity);
         let account = &ones[0].account;
-        if !who(findings, calls, ones).await {
+        if !who(findings, ledger, calls, ones).await {
             continue;
         }
         clock(findings, calls, account.cloud);
         for one in ones {
-            permissions(findings, calls, tap, one, &found).await;
+            permissions(findings, ledger, calls, tap, one, &found).await;
         }
     }
 }
@@ -583,6 +653,7 @@ fn agreed(surroundings: &Surroundings) -> bool {
 fn run(
     one: &Prepared,
     calls: &Arc<CallPath>,
+    counts: &Arc<Counts>,
     clock: &Arc<dyn Clock>,
     found: &Arc<Mutex<Found>>,
     output: tokio::sync::mpsc::Sender<Output>,
@@ -592,7 +663,7 @@ fn run(
         clock: clock.clone(),
         started: clock.now(),
         calls: calls.clone(),
-        counts: Arc::new(Counts::default()),
+        counts: counts.clone(),
         memory: Arc::new(Blank {
             clock: clock.clone(),
             account: one.account.identity(),
@@ -604,7 +675,12 @@ fn run(
 }
 
 /// Whose keys these are. Says whether they are anybody's.
-async fn who(findings: &mut Findings<'_>, calls: &Arc<CallPath>, ones: &[&Prepared]) -> bool {
+async fn who(
+    findings: &mut Findings<'_>,
+    ledger: &Ledger<'_>,
+    calls: &Arc<CallPath>,
+    ones: &[&Prepared],
+) -> bool {
     let account = &ones[0].account;
     let cloud = account.cloud;
     let what = format!("{} keys {}", cloud.provider(), short(&account.ak_id));
@@ -627,8 +703,10 @@ async fn who(findings: &mut Findings<'_>, calls: &Arc<CallPath>, ones: &[&Prepar
         }
     };
     let (output, _) = tokio::sync::mpsc::channel(1);
-    let run = run(ones[0], calls, &findings.surroundings.clock, &Arc::default(), output);
-    match named.ask(&run, &region, &[]).await {
+    let counts = Arc::new(Counts::default());
+    let run = run(ones[0], calls, &counts, &findings.surroundings.clock, &Arc::default(), output);
+    let asking = named.ask(&run, &region, &[]);
+    match ledger.counted(findings, &account.identity(), &counts, None, asking).await {
         Ok(answer) => {
             let member = |name: &str| answer.get(name).and_then(funchost_collectors::objects::text);
             let arn = member("Arn").unwrap_or_else(|| "somebody without a name".into());
@@ -683,6 +761,7 @@ fn clock(findings: &mut Findings<'_>, calls: &CallPath, cloud: Cloud) {
 /// Tries a collector, each of its actions once, and says how each went.
 async fn permissions(
     findings: &mut Findings<'_>,
+    ledger: &Ledger<'_>,
     calls: &Arc<CallPath>,
     tap: &Arc<Once>,
     one: &Prepared,
@@ -701,7 +780,10 @@ async fn permissions(
     }
     if let Some(region) = regions.first() {
         let (output, mut pages) = tokio::sync::mpsc::channel(4);
-        let run = run(one, calls, &findings.surroundings.clock, found, output);
+        let clock = findings.surroundings.clock.clone();
+        let (counts, watch) = ledger.counts(one, clock.as_ref()).await;
+        let counts = Arc::new(counts);
+        let run = run(one, calls, &counts, &clock, found, output);
         let spec = one.spec.clone();
         let region = region.clone();
         let work = tokio::time::timeout(TRIAL, async move { spec.collect(&run, &[region]).await });
@@ -713,7 +795,8 @@ async fn permissions(
                 }
             }
         };
-        let _ = tokio::join!(work, drain);
+        let both = async { tokio::join!(work, drain) };
+        let _ = ledger.counted(findings, &one.account.identity(), &counts, watch.as_ref(), both).await;
     }
     let mut well = Vec::new();
     let mut untried = Vec::new();
@@ -722,6 +805,11 @@ async fn permissions(
         match found {
             None => untried.push(action.permission),
             Some(None) => well.push(action.permission),
+            Some(Some(error)) if error.code == "budget" => findings.doubtful(
+                description.name,
+                &format!("{} was not tried: {}", action.permission, error.message),
+                "raise the budget under [budget] in funchost.toml, or examine it in the next month",
+            ),
             Some(Some(error)) => {
                 let hint = error.hint.clone().unwrap_or_else(|| match error.fault {
                     Fault::Denied => format!("grant these keys the permission {}", action.permission),

@@ -203,6 +203,7 @@ impl Surroundings {
 /// # Errors
 /// A level that is none.
 pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
+    use tracing_subscriber::Layer as _;
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::util::SubscriberInitExt as _;
@@ -226,10 +227,11 @@ pub fn start_log(surroundings: &Surroundings) -> Result<(), String> {
     let writer = move || MaskedLines { stream: stderr.clone(), masker: masker.clone() };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     // A process that has a log already keeps it.
+    let log = tracing_subscriber::registry().with(crate::telemetry::layer());
     drop(if json {
-        tracing_subscriber::registry().with(lines.json().flatten_event(true)).with(own).try_init()
+        log.with(lines.json().flatten_event(true).with_filter(own)).try_init()
     } else {
-        tracing_subscriber::registry().with(lines).with(own).try_init()
+        log.with(lines.with_filter(own)).try_init()
     });
     Ok(())
 }

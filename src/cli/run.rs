@@ -276,6 +276,7 @@ async fn runner(
     let tools = super::tools(surroundings, config, opened.rates, tap)?;
     let stderr = surroundings.clone();
     let runner = Runner::new(Settings {
+        ledger: state.clone(),
         state,
         calls: tools.calls,
         clock: surroundings.clock.clone(),
@@ -289,6 +290,7 @@ async fn runner(
             stream: surroundings.stdout.clone(),
             masker: surroundings.masker.clone(),
         })),
+        span: tracing::Span::none(),
         progress: Arc::new(move |text| stderr.say(text)),
     });
     Ok((runner, store))

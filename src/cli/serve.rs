@@ -172,6 +172,22 @@ async fn serve(
             masker: surroundings.masker.clone(),
         },
     );
+    let variables = &surroundings.variables;
+    let telemetry = match crate::telemetry::endpoint(variables, config.service.otlp.as_deref()) {
+        None => None,
+        Some(url) => {
+            for value in ["OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS"]
+                .iter()
+                .filter_map(|name| variables.get(*name))
+                .flat_map(|headers| headers.split(','))
+                .filter_map(|header| Some(header.split_once('=')?.1.trim()))
+            {
+                surroundings.masker.learn(value);
+            }
+            let http = engine.tools().calls.http_for(&url);
+            Some(crate::telemetry::start(&url, http, &worker, variables).map_err(|why| refuse(2, why))?)
+        }
+    };
     let late = crate::schedule::LATE.max(config.service.lease * 2);
     let roles = arguments.role.iter().map(|role| role.word()).collect::<Vec<_>>().join(",");
     let console = Arc::new(Console {
@@ -225,13 +241,7 @@ async fn serve(
     let answering = listener.map(|listener| {
         let closing = closed.clone();
         let router = console::router(console.clone());
-        tokio::spawn(async move {
-            let served =
-                axum::serve(listener, router).with_graceful_shutdown(closing.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the console has ended");
-            }
-        })
+        tokio::spawn(console::serve(listener, router, console::Patience::default(), closing))
     });
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(service.clone().watch(stop.clone()));
@@ -255,6 +265,9 @@ async fn serve(
     }
     if let Err(error) = store.gone(&worker).await {
         tracing::warn!(%error, "the end of this process could not be told");
+    }
+    if let Some(telemetry) = telemetry {
+        telemetry.end().await;
     }
     ending.abort();
     tracing::info!("stopped");
@@ -354,6 +367,7 @@ impl Service {
             ("service.listen", config.service.listen == before.service.listen),
             ("service.workers", config.service.workers == before.service.workers),
             ("service.lease", config.service.lease == before.service.lease),
+            ("service.otlp", config.service.otlp == before.service.otlp),
         ] {
             if !same {
                 tracing::warn!(key = name, "counts after a restart only");

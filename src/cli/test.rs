@@ -1,7 +1,8 @@
 //! `funchost test SCRIPT`: a script's own tests, without a cloud and without DataKit.
 //!
 //! Every `fn test_…()` of the script runs by itself, on a fresh state in memory. Calls are answered from a recording, or refused. What a Runner
-//! collects goes nowhere: its report has the points as `lines`.
+//! collects goes nowhere: its report has the points as `lines`. Calls that are made for a recording are billed like others: they are counted in the
+//! configured state, and the budget is asked.
 
 use super::{Common, Surroundings, script_settings};
 use crate::config::Config;
@@ -10,7 +11,7 @@ use crate::recording::{Player, Recorder, Recording};
 use crate::runner::{Runner, Settings};
 use crate::script::{self, Backend, BackendError, Ended, Kept, Request, RunOptions, WriteRequest, Written};
 use crate::sink::datakit::DataKit;
-use crate::state::Sqlite;
+use crate::state::{Opened, Sqlite, State};
 use clap::Args;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Options, Tap};
@@ -114,10 +115,18 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
         .enable_all()
         .build()
         .map_err(|found| error(format!("the program cannot start its threads: {found}"), 1))?;
+    let opened_state = match &calls {
+        Calls::Recorded(_) => Some(
+            runtime
+                .block_on(super::open_state(surroundings, &config))
+                .map_err(|refusal| error(refusal.message, refusal.code))?,
+        ),
+        Calls::Replayed(_) => None,
+    };
     let (mut failed, mut made) = (0, 0);
     for name in &chosen {
         let outcome = runtime.block_on(async {
-            let backend = TestBackend::new(&config, &calls, &clock).await?;
+            let backend = TestBackend::new(&config, &calls, &clock, opened_state.as_ref()).await?;
             let backend = Arc::new(backend);
             let options = RunOptions {
                 function: Some(name.clone()),
@@ -158,7 +167,7 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
         write_new(&path, &text)
             .map_err(|found| error(format!("{} cannot be written: {found}", file.display()), 1))?;
         surroundings.say(&format!(
-            "{count} answers in {}: secrets and ids are hidden, names and tags of your resources are not: look before you share it",
+            "{count} answers in {}: what is secret by its name or known as a secret is hidden, and so are ids; names and tags of your resources are not: look before you share it",
             file.display()
         ));
     }
@@ -173,7 +182,13 @@ struct TestBackend {
 }
 
 impl TestBackend {
-    async fn new(config: &Config, calls: &Calls, clock: &Arc<dyn Clock>) -> Result<Self, String> {
+    /// `counting` is the state that calls are counted in, where they are made.
+    async fn new(
+        config: &Config,
+        calls: &Calls,
+        clock: &Arc<dyn Clock>,
+        counting: Option<&Opened>,
+    ) -> Result<Self, String> {
         let tap: Arc<dyn Tap> = match calls {
             Calls::Recorded(recorder) => recorder.clone(),
             Calls::Replayed(Some(recording)) => Arc::new(Player::new(recording)),
@@ -183,6 +198,7 @@ impl TestBackend {
             limits: config.limits.clone(),
             endpoints: config.endpoints.clone(),
             tap: Some(tap),
+            rates: counting.and_then(|opened| opened.rates.clone()),
             ..Options::default()
         };
         if matches!(calls, Calls::Replayed(_)) {
@@ -199,26 +215,32 @@ impl TestBackend {
             })
             .collect::<Result<_, _>>()
             .map_err(|error| error.to_string())?;
-        let state = Sqlite::in_memory(clock.clone()).await.map_err(|error| error.to_string())?;
+        let state: Arc<dyn State> =
+            Arc::new(Sqlite::in_memory(clock.clone()).await.map_err(|error| error.to_string())?);
+        let ledger = match counting {
+            Some(opened) => opened.store.clone(),
+            None => state.clone(),
+        };
         let lines = Arc::new(Mutex::new(Vec::new()));
         let overlap =
             |cloud: Cloud| (cloud, i64::try_from(config.overlap.of(cloud).as_nanos()).unwrap_or(i64::MAX));
         let runner = Runner::new(Settings {
-            state: Arc::new(state),
+            state,
+            ledger,
             calls: Arc::new(path),
             clock: clock.clone(),
             datakits,
             overlap: [Cloud::Aliyun, Cloud::Aws, Cloud::Tencent].map(overlap).into(),
             outbox_limit: config.outbox_limit,
             // What is played back costs nothing.
-            budgets: if matches!(calls, Calls::Recorded(_)) {
-                config.budgets.clone()
-            } else {
-                Budgets::default()
+            budgets: match counting {
+                Some(_) => config.budgets.clone(),
+                None => Budgets::default(),
             },
             debug: true,
             force: true,
             lines: lines.clone(),
+            span: tracing::Span::none(),
             progress: Arc::new(|_| {}),
         });
         Ok(Self { runner, lines })

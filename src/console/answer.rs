@@ -88,6 +88,16 @@ impl Refused {
         Self::new((404, 41), "EBizResourceNotFound", message)
     }
 
+    /// It did not come in time.
+    pub(super) fn slow(message: impl Into<String>) -> Self {
+        Self::new((408, 43), "EBizCondition", message)
+    }
+
+    /// It is more than is taken.
+    pub(super) fn too_large(message: impl Into<String>) -> Self {
+        Self::new((413, 43), "EBizCondition", message)
+    }
+
     /// It stands otherwise.
     pub(super) fn conflict(message: impl Into<String>) -> Self {
         Self::new((409, 42), "EBizRequestConflict", message)
@@ -146,7 +156,7 @@ impl IntoResponse for Refused {
 
 /// A body that [`trace`] completes.
 #[derive(Clone)]
-struct Enveloped(StatusCode, Value);
+pub(super) struct Enveloped(pub(super) StatusCode, pub(super) Value);
 
 impl IntoResponse for Enveloped {
     fn into_response(self) -> Response {
@@ -199,6 +209,10 @@ pub(super) async fn trace(State(console): State<Arc<Console>>, request: Request,
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
     headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
     headers.insert("x-frame-options", HeaderValue::from_static("DENY"));
+    // An answer is data: whoever takes it for a page gets one that can do nothing.
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     response
 }

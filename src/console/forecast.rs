@@ -18,7 +18,16 @@ struct Known {
     crontab: (String, &'static str),
     /// Holds from here to the next tick.
     from: Time,
-    ahead: Ahead,
+    next: Option<Time>,
+    /// The tick after that.
+    after: Option<Time>,
+}
+
+impl Known {
+    fn ahead(&self) -> Ahead {
+        let seconds = self.next.zip(self.after).map(|(next, after)| (after - next) / SECOND);
+        Ahead { next: self.next, seconds }
+    }
 }
 
 /// What is ahead of a trigger.
@@ -35,17 +44,18 @@ impl Forecast {
     pub(super) fn of(&self, trigger: &Trigger, now: Time) -> Ahead {
         let crontab = (trigger.crontab.text(), trigger.crontab.zone().name());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = all.get(&trigger.id)
-            && (known.crontab.0.as_str(), known.crontab.1) == crontab
-            && known.from <= now
-            && known.ahead.next.is_none_or(|next| now < next)
-        {
-            return known.ahead;
-        }
-        let next = trigger.crontab.next(now);
+        let known = all
+            .get(&trigger.id)
+            .filter(|known| (known.crontab.0.as_str(), known.crontab.1) == crontab && known.from <= now);
+        let next = match known {
+            Some(known) if known.next.is_none_or(|next| now < next) => return known.ahead(),
+            // One tick has passed: the one after it is known already.
+            Some(known) if known.after.is_some_and(|after| now < after) => known.after,
+            _ => trigger.crontab.next(now),
+        };
         let after = next.and_then(|next| trigger.crontab.next(next));
-        let ahead = Ahead { next, seconds: next.zip(after).map(|(next, after)| (after - next) / SECOND) };
-        let known = Known { crontab: (crontab.0.to_owned(), crontab.1), from: now, ahead };
+        let known = Known { crontab: (crontab.0.to_owned(), crontab.1), from: now, next, after };
+        let ahead = known.ahead();
         all.insert(trigger.id.clone(), known);
         ahead
     }

@@ -5,6 +5,7 @@
 //!
 //! - `answer` is the envelope and its errors; `guard` lets in or not; `view` makes data of records; `standing` says how triggers stand, and
 //!   `forecast` when they run next.
+//! - `listen` is the door, and what a slow client can cost.
 //! - `call` starts functions; `look` shows, `overview` what matters most and `usage` what it costs; `metrics` counts for Prometheus; `openapi`
 //!   describes all of it.
 //! - `page` is the console itself: files of the binary that know the API alone.
@@ -13,6 +14,7 @@ mod answer;
 mod call;
 mod forecast;
 mod guard;
+mod listen;
 mod look;
 mod metrics;
 mod openapi;
@@ -23,6 +25,7 @@ mod usage;
 mod view;
 
 pub use forecast::Forecast;
+pub use listen::{Patience, serve};
 
 use crate::schedule::{Engine, Idle, Trigger};
 use crate::state::Time;
@@ -35,9 +38,6 @@ use chrono_tz::Tz;
 use funchost_collectors::clock::Clock;
 use secrecy::SecretString;
 use std::sync::{Arc, PoisonError, RwLock};
-
-/// Bytes of a request's body.
-const LARGEST_BODY: usize = 4 << 20;
 
 /// The triggers of this machine.
 #[derive(Clone, Debug, Default)]
@@ -132,6 +132,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/service", get(look::service))
         .route("/metrics", get(metrics::metrics))
         .route("/openapi.json", get(openapi::document))
+        // Nobody's body is waited for before it is known who it is.
+        .route_layer(middleware::from_fn(listen::body))
         .route_layer(middleware::from_fn_with_state(console.clone(), guard::token));
     Router::new()
         .merge(api)
@@ -141,7 +143,8 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/console/{file}", get(page::file))
         .fallback(answer::no_such_path)
         .method_not_allowed_fallback(answer::no_such_method)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        // `listen::body` has a limit of its own.
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(console.clone(), guard::place))
         .layer(middleware::from_fn_with_state(console.clone(), answer::trace))
         .with_state(console)

@@ -32,6 +32,10 @@ enum Urgency {
     Known,
 }
 
+/// What is looked at first among what is equally urgent.
+const ORDER: [&str; 10] =
+    ["nobody", "failed", "late", "script", "idle", "outbox", "budget", "waiting", "slow", "paused"];
+
 struct Attention {
     urgency: Urgency,
     kind: &'static str,
@@ -126,7 +130,7 @@ pub(super) async fn overview(State(console): State<Arc<Console>>) -> Result<Answ
             attention.push(Attention::new(Urgency::Bad, "nobody", json!({ "role": role })));
         }
     }
-    attention.sort_by_key(|one| one.urgency);
+    attention.sort_by_key(|one| (one.urgency, ORDER.iter().position(|kind| *kind == one.kind)));
     let count = attention.iter().filter(|one| one.urgency != Urgency::Known).count();
     let bad = attention.iter().filter(|one| one.urgency == Urgency::Bad).count();
     next.sort_by_key(|(at, _)| *at);

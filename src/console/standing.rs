@@ -82,18 +82,30 @@ impl Standings {
             let mean = (last - first) as f64 / (count - 1) as f64 / 1e9;
             (mean * 10.0).round() / 10.0
         });
-        let often = configured.filter(|seconds| fires && *seconds <= LONGEST_CADENCE);
-        let late = often.is_some_and(|seconds| {
+        let often = configured.filter(|_| fires);
+        let (late, slow) = often.map_or((false, false), |seconds| {
             // One that never ran is new; one that was stopped with this process has had no chance yet.
-            let since = cadence.map_or(self.started, |(_, last, _)| last.max(self.started));
-            last.is_some() && self.now - since > (2 * seconds + PATIENCE) * SECOND
-        });
-        #[expect(clippy::cast_precision_loss, reason = "half a day of seconds")]
-        let slow = often.zip(effective).is_some_and(|(configured, effective)| {
-            effective > configured as f64 * 1.5 && cadence.is_some_and(|(.., count)| count > 2)
+            let ended_well = cadence.map_or(self.started, |(_, tick, _)| tick.max(self.started));
+            let ticks = cadence.map_or(0, |(.., count)| count);
+            let late = last.is_some() && is_late(seconds, self.now - ended_well);
+            (late, is_slow(seconds, effective.filter(|_| ticks > 2)))
         });
         Standing { trigger, paused, next: next.filter(|_| fires), configured, effective, late, slow, last }
     }
+}
+
+/// Is it too long since a run of a trigger that fires every so many seconds ended well?
+fn is_late(seconds: i64, since: Time) -> bool {
+    seconds <= LONGEST_CADENCE && since > (2 * seconds + PATIENCE) * SECOND
+}
+
+/// Do the runs of a trigger that fires every so many seconds come half as often again apart as they should?
+fn is_slow(seconds: i64, effective: Option<f64>) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "half a day of seconds")]
+    let seconds = seconds.min(LONGEST_CADENCE + 1) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "half a day of seconds")]
+    let longest = LONGEST_CADENCE as f64;
+    seconds <= longest && effective.is_some_and(|effective| effective > seconds * 1.5)
 }
 
 /// Did a run end in a way that somebody should look at?
@@ -102,4 +114,21 @@ pub(super) fn is_bad(status: Status) -> bool {
         status,
         Status::Failure | Status::Timeout | Status::Interrupted | Status::Expired | Status::Missed
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn late_is_more_than_two_ticks_and_slow_is_half_as_often_again() {
+        assert!(!is_late(300, 660 * SECOND), "two ticks and a minute are granted");
+        assert!(is_late(300, 661 * SECOND));
+        assert!(is_late(60, 181 * SECOND));
+        assert!(!is_late(86_400, 30 * 86_400 * SECOND), "a day of runs says nothing of one that runs daily");
+        assert!(!is_slow(60, None), "where too few ended well to say");
+        assert!(!is_slow(60, Some(90.0)));
+        assert!(is_slow(60, Some(90.1)));
+        assert!(!is_slow(86_400, Some(1e6)));
+    }
 }

@@ -91,13 +91,13 @@ async fn accounts(console: &Console) -> Result<Vec<Account>, Refused> {
 }
 
 impl Account {
-    fn total(&self, key: &str) -> u64 {
-        self.days.values().filter_map(|day| day.get(key)).sum()
+    fn total(&self, price: &Price) -> u64 {
+        self.days.values().map(|day| price.units(day)).sum()
     }
 
     /// One thing that is charged for, or has a free quota.
     fn priced(&self, price: &Price) -> Value {
-        let used = self.total(&money::key(price));
+        let used = self.total(price);
         let cost = money::cost(price, used);
         json!({
             "action": price.action,
@@ -123,9 +123,7 @@ impl Account {
             .map(|number| {
                 let day = format!("{}-{number:02}", today.format("%Y-%m"));
                 let counted = self.days.get(&day);
-                let units = metered
-                    .zip(counted)
-                    .map_or(0, |(price, counted)| counted.get(&money::key(price)).copied().unwrap_or(0));
+                let units = metered.zip(counted).map_or(0, |(price, counted)| price.units(counted));
                 json!({ "day": day, "calls": counted.map_or(0, calls), "units": units })
             })
             .collect();

@@ -134,7 +134,9 @@ impl Watch {
         let region = regions.first().filter(|region| !region.is_empty());
         let partition =
             partition(account, region.map_or(account.region.as_deref().unwrap_or_default(), |region| region));
-        let Some(price) = metered(partition).filter(|price| calls(&price.action)) else { return Ok(None) };
+        let Some(price) = metered(partition).filter(|price| price.actions().any(&calls)) else {
+            return Ok(None);
+        };
         Self::of_identity(budgets, state, &account.identity(), price, now).await
     }
 
@@ -170,7 +172,7 @@ impl Watch {
     pub fn needs(&self, estimate: &Estimate) -> u64 {
         let calls = estimate.calls.iter().filter(|expected| {
             expected.due
-                && format!("{}:{}", expected.action.service, expected.action.action) == self.price.action
+                && self.price.covers(&format!("{}:{}", expected.action.service, expected.action.action))
         });
         calls
             .map(|expected| match self.price.unit {
@@ -184,12 +186,8 @@ impl Watch {
     #[must_use]
     pub fn allowance(&self) -> Allowance {
         let report = self.report(0);
-        Allowance {
-            action: self.price.action.clone(),
-            by_metric: self.price.unit == Unit::Metric,
-            left: report.left,
-            why: format!("the budget of {} for {}: {}", self.account, self.month, report.words()),
-        }
+        let why = format!("the budget of {} for {}: {}", self.account, self.month, report.words());
+        Allowance { left: report.left, ..nothing(self.price, why) }
     }
 
     /// May a run that needs so many units begin them?
@@ -198,7 +196,7 @@ impl Watch {
     /// Why not.
     pub fn judge(&self, needs: u64) -> Result<(), String> {
         let allowance = self.allowance();
-        if needs > allowance.left { Err(allowance.refusal(needs)) } else { Ok(()) }
+        if needs > allowance.left { Err(allowance.refusal(&self.price.action, needs)) } else { Ok(()) }
     }
 
     /// What a collector may use in all, which has counted so much of it in the state: others may have used of the same budget since it began.
@@ -211,7 +209,7 @@ impl Watch {
         counted: &BTreeMap<String, u64>,
         now: Time,
     ) -> Result<u64, StateError> {
-        let own = counted.get(&super::key(self.price)).copied().unwrap_or(0);
+        let own = self.price.units(counted);
         let others = used(state, &self.account, self.price, now).await?.saturating_sub(own);
         Ok(self.limit.saturating_sub(others))
     }
@@ -219,7 +217,7 @@ impl Watch {
     /// What is used and left after a collector that used these counts.
     #[must_use]
     pub fn after(&self, counted: &BTreeMap<String, u64>) -> BudgetReport {
-        self.report(counted.get(&super::key(self.price)).copied().unwrap_or(0))
+        self.report(self.price.units(counted))
     }
 
     fn report(&self, more: u64) -> BudgetReport {
@@ -233,6 +231,17 @@ impl Watch {
             left: self.limit.saturating_sub(used),
             money: self.money.clone(),
         }
+    }
+}
+
+/// An allowance of no metered call: for want of a budget that can be kept.
+#[must_use]
+pub fn nothing(price: &Price, why: String) -> Allowance {
+    Allowance {
+        actions: price.actions().map(str::to_owned).collect(),
+        by_metric: price.unit == Unit::Metric,
+        left: 0,
+        why,
     }
 }
 

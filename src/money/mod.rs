@@ -4,7 +4,9 @@
 
 pub mod budget;
 mod prices;
+mod tally;
 mod usage;
 
 pub use prices::{Price, Unit, all, cost, grouped, metered, money, of, partition};
-pub use usage::{counted, day, key, known_partition, metrics_key, month, note_partition, used};
+pub use tally::Tally;
+pub use usage::{counted, day, known_partition, metrics_key, month, note_partition, used};

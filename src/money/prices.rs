@@ -1,7 +1,9 @@
 //! Prices: a table of data and how it is read.
 
+use super::usage::metrics_of;
 use funchost_collectors::account::{Account, Cloud};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// What is counted.
@@ -33,6 +35,9 @@ pub struct Price {
     pub partition: String,
     /// `monitoring:GetMetricData`.
     pub action: String,
+    /// Other calls that are billed alike, and use up the same free ones.
+    #[serde(default)]
+    pub with: Vec<String>,
     /// What is counted.
     pub unit: Unit,
     /// For [`Self::per`] units beyond the free ones; none where it is not known.
@@ -49,6 +54,29 @@ pub struct Price {
     pub read: String,
     /// Where it says so.
     pub source: String,
+}
+
+impl Price {
+    /// Every call that it is the price of.
+    pub fn actions(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.action).chain(&self.with).map(String::as_str)
+    }
+
+    /// Is it the price of this call? A cloud may not mind the letter case that a script writes.
+    #[must_use]
+    pub fn covers(&self, action: &str) -> bool {
+        self.actions().any(|own| own.eq_ignore_ascii_case(action))
+    }
+
+    /// The units among what was counted.
+    #[must_use]
+    pub fn units(&self, counted: &BTreeMap<String, u64>) -> u64 {
+        let is_unit = |key: &str| match self.unit {
+            Unit::Call => self.covers(key),
+            Unit::Metric => metrics_of(key).is_some_and(|action| self.covers(action)),
+        };
+        counted.iter().filter(|(key, _)| is_unit(key)).map(|(_, count)| count).sum()
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,7 +107,7 @@ pub fn partition(account: &Account, region: &str) -> &'static str {
 /// The price of a call; none for one that costs nothing.
 #[must_use]
 pub fn of(partition: &str, action: &str) -> Option<&'static Price> {
-    PRICES.iter().find(|price| price.partition == partition && price.action == action)
+    PRICES.iter().find(|price| price.partition == partition && price.covers(action))
 }
 
 /// Every price of a partition.
@@ -187,6 +215,30 @@ mod tests {
             "in the free tier"
         );
         assert_eq!(money(0.001, "USD"), "less than USD 0.01");
+    }
+
+    #[test]
+    fn one_pool_holds_all_reads_of_its_data() {
+        let pool = of("aliyun", "cms:DescribeMetricTop").unwrap();
+        assert_eq!(pool.action, "cms:DescribeMetricList");
+        let counted = |calls: &[(&str, u64)]| {
+            pool.units(&calls.iter().map(|(call, count)| ((*call).to_owned(), *count)).collect())
+        };
+        let reads = [("List", 1), ("Last", 2), ("Data", 4), ("Top", 8)].map(|(read, count)| {
+            [(format!("cms:DescribeMetric{read}"), count), (format!("cms:QueryMetric{read}"), 16 * count)]
+        });
+        let reads: Vec<(&str, u64)> =
+            reads.iter().flatten().map(|(call, count)| (call.as_str(), *count)).collect();
+        assert_eq!(counted(&reads), 255);
+        assert_eq!(counted(&[("cms:describemetriclist", 3)]), 3);
+        assert_eq!(counted(&[("cms:DescribeMetricMetaList", 5), ("ecs:DescribeDisks", 7)]), 0);
+        let metrics = of("aws", "monitoring:GetMetricData").unwrap();
+        let counted = BTreeMap::from([
+            ("monitoring:GetMetricData".to_owned(), 3),
+            ("monitoring:GetMetricData metrics".to_owned(), 250),
+        ]);
+        assert_eq!(metrics.units(&counted), 250);
+        assert!(of("tencentcloud-china", "monitor:DescribeStatisticData").is_none(), "it is not billed");
     }
 
     #[test]

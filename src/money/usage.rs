@@ -1,6 +1,6 @@
 //! What was called this month, by the days that the state counts (UTC).
 
-use crate::money::{Price, Unit};
+use crate::money::Price;
 use crate::state::{State, StateError, Time};
 use chrono::{DateTime, Datelike as _};
 use funchost_collectors::call::Counts;
@@ -13,13 +13,9 @@ pub fn metrics_key(action: &str) -> String {
     format!("{action} metrics")
 }
 
-/// Under which key the units of a price are counted.
-#[must_use]
-pub fn key(price: &Price) -> String {
-    match price.unit {
-        Unit::Call => price.action.clone(),
-        Unit::Metric => metrics_key(&price.action),
-    }
+/// The call whose metrics are counted so; none where calls are.
+pub(super) fn metrics_of(key: &str) -> Option<&str> {
+    key.strip_suffix(" metrics")
 }
 
 /// How long it is remembered whose price list holds for an account: longer than its calls are of interest.
@@ -83,12 +79,11 @@ pub fn month(now: Time) -> String {
 /// # Errors
 /// Where the state cannot be read.
 pub async fn used(state: &dyn State, account: &str, price: &Price, now: Time) -> Result<u64, StateError> {
-    let key = key(price);
     let month = month(now);
     let mut used: u64 = 0;
     for day in 1..=DateTime::from_timestamp_nanos(now).day() {
         let calls = state.calls(&format!("{month}-{day:02}"), account).await?;
-        used = used.saturating_add(calls.get(&key).copied().unwrap_or(0));
+        used = used.saturating_add(price.units(&calls));
     }
     Ok(used)
 }

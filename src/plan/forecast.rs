@@ -13,7 +13,7 @@ use funchost_collectors::collector::Failure;
 use funchost_collectors::estimate::{Ahead, Estimate, Expected};
 use funchost_collectors::point::Text;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const DAY: u64 = 86_400;
@@ -123,6 +123,8 @@ pub struct Pool {
     pub account: String,
     /// `monitoring:GetMetricData`.
     pub call: String,
+    /// The calls of this script that are billed so: others may use up the same free ones.
+    pub calls: BTreeSet<String>,
     /// What is counted.
     pub unit: Unit,
     /// By this script in 30 days.
@@ -135,10 +137,16 @@ pub struct Pool {
     pub used_this_month: u64,
     /// Units that the account's budget allows in a month.
     pub budget_a_month: Option<u64>,
-    /// The day of the month on which the free ones are used up.
+    /// The day of a whole month on which the free ones are used up.
     pub free_until_day: Option<u64>,
+    /// The day of this month on which what is left of the free ones is used up: `2026-11-28`; none where it lasts to its end.
+    pub free_until_this_month: Option<String>,
+    /// The same of the budget.
+    pub budget_until_this_month: Option<String>,
     /// The shortest rhythm that stays free; none where none does up to two hours.
     pub free_every_seconds: Option<u64>,
+    /// No collector of it can be run more often.
+    pub shortest_every_seconds: u64,
     /// The price of so many units.
     pub price: Option<f64>,
     /// See above.
@@ -176,10 +184,33 @@ pub struct Question {
 /// Account, partition and call.
 type PoolKey = (String, &'static str, &'static str);
 
+/// What calls use of a pool in 30 days.
+#[derive(Clone)]
+struct Sum {
+    units: u64,
+    exact: bool,
+    calls: BTreeSet<String>,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { units: 0, exact: true, calls: BTreeSet::new() }
+    }
+}
+
+impl Sum {
+    fn add(&mut self, units: u64, exact: bool) {
+        self.units += units;
+        self.exact &= exact;
+    }
+}
+
+type Sums = BTreeMap<PoolKey, Sum>;
+
 /// A collector's estimate with what it is multiplied by.
 struct Counted {
     forecast: CollectorForecast,
-    pools: HashMap<PoolKey, (u64, bool)>,
+    pools: Sums,
 }
 
 impl Planner {
@@ -192,7 +223,7 @@ impl Planner {
         let mut warnings = discovered.failures;
         let (every, every_from) = rhythm(question, &prepared, &mut warnings);
         let counted = self.count(&prepared, every).await?;
-        let pools = self.pools(&prepared, &counted).await?;
+        let pools = self.pools(&prepared, &counted, every).await?;
         let collectors: Vec<CollectorForecast> =
             counted.into_iter().map(|counted| counted.forecast).collect();
         let longest: f64 = collectors.iter().map(|collector| collector.path_seconds).sum();
@@ -209,17 +240,7 @@ impl Planner {
             Some(_) => {}
         }
         for pool in &pools {
-            if let Some(budget) = pool.budget_a_month.filter(|budget| pool.units_a_month > *budget) {
-                warnings.push(format!(
-                    "{} {}: a month needs {} {}, and the budget allows {}: on day {} these calls will stop",
-                    pool.account,
-                    pool.call,
-                    money::grouped(pool.units_a_month),
-                    pool.unit.plural(),
-                    money::grouped(budget),
-                    (budget * 30).div_ceil(pool.units_a_month).max(1)
-                ));
-            }
+            warnings.extend(pool.budget_warning());
         }
         if longest > every.as_secs_f64() {
             warnings.push(format!(
@@ -263,6 +284,8 @@ impl Planner {
             };
             let regions = one.spec.regions();
             let mut estimate = one.spec.estimate(&ahead, &regions).await?;
+            let memory = self.next_memory(datakit, one, planned);
+            let next_ahead = Ahead { memory: &memory, cadence: None, ..ahead };
             let mut due = Vec::new();
             for region in &regions {
                 let key = interval_key(one, datakit, region);
@@ -274,7 +297,7 @@ impl Planner {
             }
             let mut next = match due.is_empty() {
                 true => Estimate::default(),
-                false => one.spec.estimate(&ahead, &due).await?,
+                false => one.spec.estimate(&next_ahead, &due).await?,
             };
             let identity = one.account.identity();
             let role = description.actions.iter().find(|action| action.action == "AssumeRole");
@@ -303,7 +326,7 @@ impl Planner {
         let description = one.collector.description();
         let account = one.account.identity();
         let mut calls: Vec<CallForecast> = Vec::new();
-        let mut pools: HashMap<PoolKey, (u64, bool)> = HashMap::new();
+        let mut pools = Sums::new();
         let mut because: Vec<String> = estimate.at_least.clone();
         for expected in &estimate.calls {
             let every = collected_every(expected.every, interval).max(interval).as_secs();
@@ -319,9 +342,9 @@ impl Planner {
             let partition = money::partition(&one.account, &expected.region);
             if let Some(price) = money::of(partition, &call) {
                 let units = if price.unit == Unit::Metric { metrics_a_month } else { a_month };
-                let pool = pools.entry((account.clone(), partition, &price.action)).or_insert((0, true));
-                pool.0 += units;
-                pool.1 &= exact;
+                let pool = pools.entry((account.clone(), partition, &price.action)).or_default();
+                pool.add(units, exact);
+                pool.calls.insert(call.clone());
             }
             let known = calls.iter_mut().find(|known| known.call == call && known.every_seconds == every);
             let entry = match known {
@@ -418,31 +441,43 @@ impl Planner {
         &self,
         prepared: &[(String, Prepared)],
         counted: &[Counted],
+        every: Duration,
     ) -> Result<Vec<Pool>, Failure> {
         let now = self.0.settings.clock.now();
         let mut pools = Vec::new();
-        let sums = sums(counted);
-        let mut ladder: Vec<(u64, BTreeMap<_, (u64, bool)>)> = Vec::new();
-        for ((account, partition, action), (units, exact)) in sums {
+        let mut ladder: Vec<(u64, Sums)> = Vec::new();
+        for (key, sum) in sums(counted) {
+            let (account, partition, action) = &key;
             let Some(price) = money::of(partition, action) else { continue };
-            let used = money::used(self.0.settings.state.as_ref(), &account, price, now).await;
+            let used = money::used(self.0.settings.state.as_ref(), account, price, now).await;
             let used = used.map_err(|error| Failure::State(error.to_string()))?;
+            let intervals = prepared
+                .iter()
+                .zip(counted)
+                .filter(|(_, counted)| counted.pools.contains_key(&key))
+                .map(|((_, one), _)| one.collector.description().interval.as_secs());
+            let shortest = intervals.min().unwrap_or_default();
             let mut free_every = None;
             if price.free > 0 && price.metered {
                 if ladder.is_empty() {
-                    for minutes in LADDER {
-                        let counted = self.count(prepared, Duration::from_secs(60 * minutes)).await?;
-                        ladder.push((60 * minutes, super::forecast::sums(&counted)));
+                    let rhythms: BTreeSet<u64> =
+                        LADDER.iter().map(|minutes| 60 * minutes).chain([every.as_secs()]).collect();
+                    for seconds in rhythms {
+                        let counted = self.count(prepared, Duration::from_secs(seconds)).await?;
+                        ladder.push((seconds, super::forecast::sums(&counted)));
                     }
                 }
-                let key = (account.clone(), partition, action);
-                let fits = |sums: &BTreeMap<_, (u64, bool)>| {
-                    sums.get(&key).is_none_or(|(units, _)| *units <= price.free)
-                };
-                free_every = ladder.iter().find(|(_, sums)| fits(sums)).map(|(seconds, _)| *seconds);
+                // More often than it can be collected is as often as it can.
+                let mut possible =
+                    ladder.iter().filter(|(seconds, _)| *seconds >= shortest.min(every.as_secs()));
+                let fits = |sums: &Sums| sums.get(&key).is_none_or(|sum| sum.units <= price.free);
+                free_every = possible.find(|(_, sums)| fits(sums)).map(|(seconds, _)| *seconds);
             }
-            let mut pool = pool(account, price, units, exact, used, free_every);
+            let mut pool = pool(account.clone(), price, sum, used, free_every, now);
+            pool.shortest_every_seconds = shortest;
             pool.budget_a_month = self.budget(prepared, partition, &pool).await?;
+            pool.budget_until_this_month =
+                pool.budget_a_month.and_then(|budget| ends_on(budget, used, pool.units_a_month, now));
             pools.push(pool);
         }
         Ok(pools)
@@ -469,20 +504,25 @@ impl InRegion {
     }
 }
 
-fn pool(account: String, price: &Price, units: u64, exact: bool, used: u64, free_every: Option<u64>) -> Pool {
+fn pool(account: String, price: &Price, sum: Sum, used: u64, free_every: Option<u64>, now: Time) -> Pool {
+    let units = sum.units;
     let over = price.free > 0 && units > price.free;
     Pool {
         account,
         call: price.action.clone(),
+        calls: sum.calls,
         unit: price.unit,
         units_a_month: units,
-        exact,
+        exact: sum.exact,
         free_a_month: price.free,
         used_this_month: used,
         budget_a_month: None,
         // The n-th day uses up what the days before it have left.
-        free_until_day: over.then(|| (price.free * 30).div_ceil(units)),
+        free_until_day: over.then(|| whole_day(price.free, units)),
+        free_until_this_month: ends_on(price.free, used, units, now).filter(|_| price.free > 0),
+        budget_until_this_month: None,
         free_every_seconds: free_every,
+        shortest_every_seconds: 0,
         price: price.amount,
         price_per: price.per,
         currency: price.currency.clone(),
@@ -492,13 +532,27 @@ fn pool(account: String, price: &Price, units: u64, exact: bool, used: u64, free
     }
 }
 
+/// The day of a whole month on which so many units are used up.
+pub(super) fn whole_day(limit: u64, units_a_month: u64) -> u64 {
+    limit.saturating_mul(30).div_ceil(units_a_month.max(1)).max(1)
+}
+
+/// The day of this month on which so many units are used up, when this rhythm goes on from now: today where nothing is left, none where they last.
+fn ends_on(limit: u64, used: u64, units_a_month: u64, now: Time) -> Option<String> {
+    let left = u128::from(limit.saturating_sub(used));
+    let seconds = (left * u128::from(MONTH)).checked_div(u128::from(units_a_month))?;
+    let seconds = i64::try_from(seconds).ok().filter(|seconds| *seconds <= MONTH.cast_signed() * 2)?;
+    let end = now.saturating_add(seconds.saturating_mul(SECOND));
+    (money::month(end) == money::month(now)).then(|| money::day(end))
+}
+
 /// By account, partition and call.
-fn sums(counted: &[Counted]) -> BTreeMap<PoolKey, (u64, bool)> {
-    let mut sums: BTreeMap<PoolKey, (u64, bool)> = BTreeMap::new();
-    for (key, (units, exact)) in counted.iter().flat_map(|counted| &counted.pools) {
-        let sum = sums.entry(key.clone()).or_insert((0, true));
-        sum.0 += units;
-        sum.1 &= exact;
+fn sums(counted: &[Counted]) -> Sums {
+    let mut sums = Sums::new();
+    for (key, one) in counted.iter().flat_map(|counted| &counted.pools) {
+        let sum = sums.entry(key.clone()).or_default();
+        sum.add(one.units, one.exact);
+        sum.calls.extend(one.calls.iter().cloned());
     }
     sums
 }
@@ -579,10 +633,30 @@ mod tests {
     #[test]
     fn the_day_on_which_the_free_quota_ends() {
         let price = money::of("aliyun", "cms:DescribeMetricList").unwrap();
-        let day = |units| pool("a".into(), price, units, true, 0, None).free_until_day;
+        let sum = |units| Sum { units, ..Sum::default() };
+        let day = |units| pool("a".into(), price, sum(units), 0, None, 0).free_until_day;
         assert_eq!(day(1_987_200), Some(16), "66,240 a day: 15 days leave 6,400");
         assert_eq!(day(1_000_000), None);
         assert_eq!(day(1_000_001), Some(30));
         assert_eq!(day(100_000_000), Some(1));
+    }
+
+    #[test]
+    fn what_was_used_this_month_counts() {
+        let at = |text: &str| -> Time {
+            chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_nanos_opt().unwrap()
+        };
+        let ends = |used, units, now: &str| ends_on(1_000_000, used, units, at(now));
+        let day = |text: &str| Some(text.to_owned());
+        // 30,000 a day.
+        assert_eq!(ends(0, 900_000, "2026-11-01T00:00:00Z"), None, "it lasts");
+        assert_eq!(ends(900_000, 900_000, "2026-11-12T12:00:00Z"), day("2026-11-15"), "100,000 are left");
+        assert_eq!(ends(900_000, 900_000, "2026-11-28T12:00:00Z"), None, "to the end of the month");
+        assert_eq!(ends(1_000_000, 900_000, "2026-11-12T12:00:00Z"), day("2026-11-12"));
+        assert_eq!(ends(2_000_000, 1, "2026-11-12T12:00:00Z"), day("2026-11-12"));
+        assert_eq!(ends(2_000_000, 0, "2026-11-12T12:00:00Z"), None, "nothing is needed");
+        assert_eq!(ends(0, 1_987_200, "2026-11-01T00:00:00Z"), day("2026-11-16"));
+        assert_eq!(ends(0, 1_987_200, "2026-11-20T00:00:00Z"), None, "a whole month is another matter");
+        assert_eq!(ends_on(u64::MAX, 0, 1, at("2026-11-12T12:00:00Z")), None);
     }
 }

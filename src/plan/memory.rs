@@ -1,9 +1,10 @@
 //! What is remembered, as a planned run would find it.
 //!
-//! Owns the windows of a run that follows another by its cadence, and what was found out for the plan alone: that is held in memory, so that a plan
+//! Owns the windows of a run that follows another by its cadence (those of the next run are the marks' own), and what was found out for the plan alone: that is held in memory, so that a plan
 //! leaves the state as it was.
 
 use crate::link::Linker;
+use crate::runner::Marks;
 use crate::sink::oldest_writable;
 use crate::state::{State, StateError, Time};
 use funchost_collectors::clock::SECOND;
@@ -38,6 +39,8 @@ pub(super) struct PlanMemory {
     pub(super) cloud_time: Time,
     /// From the run before to this one, nanoseconds.
     pub(super) cadence: Time,
+    /// Where the windows are those of the run that comes next: after an outage they are longer than the cadence.
+    pub(super) marks: Option<Marks>,
 }
 
 fn failure(error: StateError) -> Failure {
@@ -93,7 +96,10 @@ impl Memory for PlanMemory {
     }
 
     async fn windows(&self, marks: &[(MarkKey, WindowRequest)]) -> Result<Vec<Window>, Failure> {
-        Ok(marks.iter().map(|(_, request)| self.window(*request)).collect())
+        match &self.marks {
+            Some(opened) => opened.open(marks, self.cloud_time).await.map_err(failure),
+            None => Ok(marks.iter().map(|(_, request)| self.window(*request)).collect()),
+        }
     }
 
     async fn objects(&self, class: &str, region: &str) -> Result<Vec<Arc<BTreeMap<Text, Text>>>, Failure> {

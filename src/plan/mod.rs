@@ -15,7 +15,7 @@ pub use rhythm::{Rhythm, every, of_crontab};
 
 use crate::link::Linker;
 use crate::money::budget::Budgets;
-use crate::runner::{CollectorReport, CollectorStatus, read_keys, read_value};
+use crate::runner::{CollectorReport, CollectorStatus, Marks, extra_tags_digest, read_keys, read_value};
 use crate::script::{Backend, BackendError, Kept, Prepared, Request, WriteRequest, Written};
 use crate::state::{ObjectScope, State, Time};
 use funchost_collectors::account::Cloud;
@@ -171,7 +171,16 @@ impl Planner {
             cloud_time: planned.saturating_add(settings.calls.offset(cloud)),
             planned,
             cadence: i64::try_from(cadence.as_nanos()).unwrap_or(i64::MAX),
+            marks: None,
         }
+    }
+
+    /// The same, as the run that comes next sees it: with the marks as they are.
+    fn next_memory(&self, datakit: &str, prepared: &Prepared, planned: Time) -> PlanMemory {
+        let memory = self.memory(prepared, planned, Duration::ZERO);
+        let tags = extra_tags_digest(&prepared.account.extra_tags);
+        let marks = Marks::new(memory.state.clone(), datakit, &memory.identity, tags, memory.overlap, true);
+        PlanMemory { marks: Some(marks), ..memory }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The forecast for a person.
 //!
-//! Owns its words. Every number that a person may be billed for says where its price comes from.
+//! Owns its words, those of its warnings about budgets included. Every number that a person may be billed for says where its price comes from.
 
 use super::Rhythm;
-use super::forecast::{CallForecast, CollectorForecast, Forecast, Pool};
+use super::forecast::{CallForecast, CollectorForecast, Forecast, Pool, whole_day};
 use crate::cli::Table;
 use crate::money::{Unit, grouped, money};
 use std::fmt::Write as _;
@@ -170,10 +170,11 @@ fn number(number: u64, exact: bool) -> String {
 impl Pool {
     fn words(&self, every: u64) -> String {
         let unit = self.unit.plural();
+        let calls: Vec<&str> = self.calls.iter().map(String::as_str).collect();
         let mut text = format!(
             "{} {}: {} {unit} a month",
             self.account,
-            self.call,
+            calls.join(" + "),
             number(self.units_a_month, self.exact)
         );
         let cost = match (self.cost_a_month, &self.currency) {
@@ -194,7 +195,11 @@ impl Pool {
         } else {
             let _ = match self.free_until_day {
                 Some(day) => {
-                    write!(text, ": {} are free and used up on day {day}; {cost}", grouped(self.free_a_month))
+                    write!(
+                        text,
+                        ": {} are free, and a whole month has used them up on day {day}; {cost}",
+                        grouped(self.free_a_month)
+                    )
                 }
                 None if self.exact => write!(text, ": free, as up to {} are", grouped(self.free_a_month)),
                 None => write!(text, ": {} are free", grouped(self.free_a_month)),
@@ -206,7 +211,10 @@ impl Pool {
                 Some(seconds) if seconds < every => {
                     write!(text, "; every {} would still be free", span(seconds))
                 }
-                Some(_) => write!(text, "; no shorter interval stays free"),
+                Some(_) if every > self.shortest_every_seconds => {
+                    write!(text, "; no shorter interval stays free")
+                }
+                Some(_) => write!(text, "; it cannot be collected more often"),
                 None if self.free_until_day.is_some() => {
                     write!(text, "; not even every two hours stays free")
                 }
@@ -219,10 +227,47 @@ impl Pool {
         if self.used_this_month > 0 {
             let _ = write!(text, "; {} counted this month", grouped(self.used_this_month));
         }
+        if let Some(day) = &self.free_until_this_month {
+            let _ = match self.used_this_month >= self.free_a_month {
+                true => write!(text, ", and no free one is left"),
+                false => write!(text, "; from now on the free ones last until {day}"),
+            };
+        }
         if self.unit == Unit::Call && self.free_a_month > 0 {
             text.push_str("; the free ones are the account's, whoever calls");
         }
         text
+    }
+
+    /// What will happen to a budget that does not last: this month with what was used of it, and in a whole one.
+    pub(super) fn budget_warning(&self) -> Option<String> {
+        let budget = self.budget_a_month?;
+        let over = self.units_a_month > budget;
+        let whole = whole_day(budget, self.units_a_month);
+        let stop = match (&self.budget_until_this_month, over) {
+            (Some(_), _) if self.used_this_month >= budget => {
+                "nothing is left of it this month: these calls are not made".to_owned()
+            }
+            (Some(day), true) => {
+                format!("these calls will stop on {day}, and in a whole month on day {whole}")
+            }
+            (Some(day), false) => format!(
+                "with the {} counted this month these calls will stop on {day}",
+                grouped(self.used_this_month)
+            ),
+            (None, true) => format!(
+                "it lasts to the end of this month; in a whole one these calls will stop on day {whole}"
+            ),
+            (None, false) => return None,
+        };
+        Some(format!(
+            "{} {}: a month needs {} {}, and the budget allows {}: {stop}",
+            self.account,
+            self.call,
+            grouped(self.units_a_month),
+            self.unit.plural(),
+            grouped(budget)
+        ))
     }
 }
 

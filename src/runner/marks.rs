@@ -23,7 +23,7 @@ const REMEMBERED: usize = 57_000;
 const FIRST_WINDOW: Time = 600 * SECOND;
 
 /// The marks of one collector's run.
-pub(super) struct Marks {
+pub(crate) struct Marks {
     state: Arc<dyn State>,
     /// Everything that makes a mark this DataKit's, this account's and these extra tags'.
     scope: String,
@@ -87,7 +87,7 @@ pub(super) enum Verdict {
 
 impl Marks {
     /// Marks for points that go to `datakit` for this account with these extra tags.
-    pub(super) fn new(
+    pub(crate) fn new(
         state: Arc<dyn State>,
         datakit: &str,
         account: &str,
@@ -100,7 +100,7 @@ impl Marks {
     }
 
     /// Opens marks: the windows to ask for, in the order given.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         &self,
         marks: &[(MarkKey, WindowRequest)],
         now: Time,

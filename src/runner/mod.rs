@@ -14,23 +14,24 @@ mod marks;
 mod report;
 mod written;
 
+pub(crate) use marks::Marks;
+
 pub use report::{CollectorReport, CollectorStatus, OutboxReport, RunReport, RunStatus, rfc3339};
 
 use crate::link::Linker;
-use crate::money;
 use crate::money::budget::{self, BudgetReport, Budgets, Watch};
+use crate::money::{self, Tally};
 use crate::script::{Backend, BackendError, Kept, Prepared, Request, WriteRequest, Written, unknown_datakit};
 use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
 use delivery::{Delivery, Ending, Target};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Counts};
+use funchost_collectors::call::{CallPath, Counts, TRACED};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
 use funchost_collectors::estimate::Ahead;
 use funchost_collectors::point::{Category, Text};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
-use marks::Marks;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,9 +43,6 @@ pub const GRACE: Duration = Duration::from_secs(5);
 
 /// A claim of a process that died is free again after this.
 const CLAIM: Time = 30 * SECOND;
-
-/// How often the calls made so far are added to the day's count: a killed process loses no more than these.
-const COUNTING: Duration = Duration::from_secs(1);
 
 /// How often a claim is renewed.
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -59,6 +57,8 @@ pub type Lines = Arc<Mutex<dyn std::io::Write + Send>>;
 pub struct Settings {
     /// What outlives the process.
     pub state: Arc<dyn State>,
+    /// Where calls are counted, and what is left of budgets is looked up: the state, unless a run keeps nothing of its own.
+    pub ledger: Arc<dyn State>,
     /// The one path to the clouds.
     pub calls: Arc<CallPath>,
     /// The time.
@@ -79,6 +79,8 @@ pub struct Settings {
     pub lines: Lines,
     /// Told what happens while it happens.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// What the collectors are part of, for whoever traces.
+    pub span: tracing::Span,
 }
 
 /// Sends what waits for one DataKit, in order, until it takes no more or `stop` is cancelled: what every run does first, by itself.
@@ -328,7 +330,11 @@ impl Inner {
         }
         let mut reports = Vec::with_capacity(request.collectors.len());
         for prepared in &request.collectors {
-            let report = self.collect(prepared, &request.datakit_id, &mut target, debug, &ending).await;
+            let span = self.span(prepared);
+            let report =
+                self.collect(prepared, &request.datakit_id, &mut target, debug, (&ending, &span)).await;
+            trace(&span, &report);
+            drop(span);
             self.lock().collectors.push(report.clone());
             reports.push(report);
         }
@@ -386,6 +392,20 @@ impl Inner {
         Err(BackendError { message, hint: Some(hint), input: true })
     }
 
+    fn span(&self, prepared: &Prepared) -> tracing::Span {
+        tracing::info_span!(
+            target: TRACED,
+            parent: &self.settings.span,
+            "collector",
+            otel.name = prepared.collector.description().name,
+            account = prepared.account.identity(),
+            status = tracing::field::Empty,
+            points = tracing::field::Empty,
+            calls = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        )
+    }
+
     /// One collector, from the gate to the last delivery.
     async fn collect(
         &self,
@@ -393,7 +413,7 @@ impl Inner {
         datakit_id: &str,
         target: &mut Target,
         debug: bool,
-        ending: &Ending,
+        (ending, span): (&Ending, &tracing::Span),
     ) -> CollectorReport {
         let began = Instant::now();
         let description = prepared.collector.description();
@@ -465,7 +485,7 @@ impl Inner {
                 return report;
             }
         };
-        let counts = Arc::new(Counts::within(watch.as_ref().map(Watch::allowance)));
+        let counts = Arc::new(Counts::within(watch.as_ref().map(Watch::allowance)).under(span.clone()));
         let (output, pages) = tokio::sync::mpsc::channel(WAITING_PAGES);
         let now = self.settings.clock.now();
         let run = Run {
@@ -494,7 +514,8 @@ impl Inner {
         let mut delivery = Delivery::new(prepared, &self.linker, marks.clone(), target, clocks, debug);
         let renewing = self.renew(&gate);
         let collected = CancellationToken::new();
-        let mut counting = Counting::new(&self.settings, &identity, &counts, watch.as_ref());
+        let (ledger, clock) = (self.settings.ledger.as_ref(), self.settings.clock.as_ref());
+        let mut counting = Tally::new(ledger, clock, &identity, &counts, watch.as_ref());
         let work = async {
             let both = tokio::join!(collecting, delivery.drain(pages, ending));
             collected.cancel();
@@ -588,7 +609,7 @@ impl Inner {
         identity: &str,
     ) -> Result<(), StateError> {
         let partition = money::partition(&prepared.account, regions.first().map_or("", |region| region));
-        money::note_partition(&*self.settings.state, identity, partition, self.settings.clock.now()).await
+        money::note_partition(&*self.settings.ledger, identity, partition, self.settings.clock.now()).await
     }
 
     /// The account's budget, where this collector makes metered calls and there is one; an error where what is known to be needed breaks it.
@@ -605,8 +626,8 @@ impl Inner {
             actions.is_empty()
                 || actions.iter().any(|action| format!("{}:{}", action.service, action.action) == metered)
         };
-        let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
-        let watch = Watch::open(&self.settings.budgets, state, account, calls, due, now).await;
+        let (ledger, now) = (self.settings.ledger.as_ref(), self.settings.clock.now());
+        let watch = Watch::open(&self.settings.budgets, ledger, account, calls, due, now).await;
         let Some(watch) = watch.map_err(|error| error.to_string())? else { return Ok(None) };
         let ahead = Ahead {
             account,
@@ -718,59 +739,17 @@ impl Inner {
     }
 }
 
-/// Calls on their way into the state's daily counts, part by part: what a killed process has called was made, and perhaps billed, too.
-struct Counting<'run> {
-    settings: &'run Settings,
-    account: &'run str,
-    counts: &'run Counts,
-    watch: Option<&'run Watch>,
-    counted: BTreeMap<String, u64>,
-}
-
-impl<'run> Counting<'run> {
-    fn new(
-        settings: &'run Settings,
-        account: &'run str,
-        counts: &'run Counts,
-        watch: Option<&'run Watch>,
-    ) -> Self {
-        Self { settings, account, counts, watch, counted: BTreeMap::new() }
-    }
-
-    /// Counts until there is nothing more to come. Not to be dropped before: whether the part under way was counted would not be known.
-    async fn go_on(&mut self, end: &CancellationToken) -> Result<(), StateError> {
-        loop {
-            let ended = tokio::select! {
-                () = end.cancelled() => true,
-                () = tokio::time::sleep(COUNTING) => false,
-            };
-            let counted = self.add().await;
-            if ended {
-                return counted;
-            }
-        }
-    }
-
-    /// Adds what was called since; what could not be added is, the next time.
-    async fn add(&mut self) -> Result<(), StateError> {
-        let mut new = money::counted(self.counts);
-        for (action, count) in &mut new {
-            *count -= self.counted.get(action).copied().unwrap_or(0).min(*count);
-        }
-        new.retain(|_, count| *count > 0);
-        if !new.is_empty() {
-            let day = money::day(self.settings.clock.now());
-            self.settings.state.count_calls(&day, self.account, &new).await?;
-            for (action, count) in new {
-                *self.counted.entry(action).or_default() += count;
-            }
-        }
-        // Another process may be using the same budget: what it has counted is no longer there for this one.
-        if let Some(watch) = self.watch {
-            let (state, now) = (self.settings.state.as_ref(), self.settings.clock.now());
-            self.counts.set_left(watch.left(state, &self.counted, now).await?);
-        }
-        Ok(())
+/// How a collector ended. Not why: what clouds and scripts say is masked only where it is shown.
+fn trace(span: &tracing::Span, report: &CollectorReport) {
+    let status = match report.status {
+        CollectorStatus::Collected => "collected",
+        CollectorStatus::Skipped => "skipped",
+        CollectorStatus::Failed => "failed",
+    };
+    let calls: u64 = report.calls.values().sum();
+    span.record("status", status).record("points", report.delivered).record("calls", calls);
+    if report.status == CollectorStatus::Failed {
+        span.record("otel.status_code", "ERROR");
     }
 }
 
@@ -845,7 +824,7 @@ pub(crate) fn interval_key(prepared: &Prepared, datakit_id: &str, region: &Text)
     )
 }
 
-fn extra_tags_digest(tags: &BTreeMap<Text, Text>) -> u64 {
+pub(crate) fn extra_tags_digest(tags: &BTreeMap<Text, Text>) -> u64 {
     let mut text = String::new();
     for (key, value) in tags {
         text.push_str(&format!("{}:{key}{}:{value}", key.len(), value.len()));

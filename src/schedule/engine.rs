@@ -17,7 +17,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::runs::{Detail, End, Origin, Ours, Status, Store, Taken};
 use crate::state::{StateError, Time};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::CallPath;
+use funchost_collectors::call::{CallPath, TRACED};
 use funchost_collectors::clock::Clock;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -265,6 +265,22 @@ impl Engine {
         let (run, fence, func) = (record.id, record.fence, record.func.as_str());
         let began = record.started.unwrap_or_else(|| self.clock.now());
         let log = Arc::new(RunLog::new(self.clock.clone(), began, last_line));
+        let span = tracing::info_span!(
+            target: TRACED,
+            parent: None,
+            "run",
+            otel.name = func,
+            run,
+            origin = record.origin.as_str(),
+            trigger = record.trigger.as_deref(),
+            attempt = fence,
+            worker = self.settings.worker,
+            status = tracing::field::Empty,
+            points = tracing::field::Empty,
+            calls = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+            otel.status_description = tracing::field::Empty,
+        );
         tracing::info!(run, func, trigger = record.trigger, taken_over_from = from, "started");
         if let Some(from) = from {
             log.host(&format!(
@@ -281,7 +297,7 @@ impl Engine {
         for secret in crate::hiding::secrets(&arguments) {
             masker.learn_here(&secret);
         }
-        let runner = self.runner(record.due, run, fence, &log, &masker);
+        let runner = self.runner(record.due, (run, fence), &log, (&masker, &span));
         let given = arguments.clone();
         let options = RunOptions {
             function: Some(function.name.clone()),
@@ -294,6 +310,7 @@ impl Engine {
         let outcome = script::run(&script, options, Arc::new(runner.clone()), stop).await;
         let why = self.lock().get(&run).and_then(|going| going.why);
         if outcome.ended == Ended::Stopped && why == Some(Stopped::Ending) && record.origin != Origin::Sync {
+            span.record("status", "given back");
             log.host("the service ends: the run is given back, and starts again where the service goes on");
             log.close();
             drop(keeping.await);
@@ -306,6 +323,12 @@ impl Engine {
             _ => "the service ended",
         };
         let mut end = end_of(&runner, &outcome, func, stopped, &masker);
+        span.record("status", end.status.as_str()).record("points", end.points).record("calls", end.calls);
+        if end.status != Status::Success {
+            span.record("otel.status_code", "ERROR");
+            // It was masked with all that is recorded.
+            span.record("otel.status_description", end.reason.as_deref());
+        }
         // By now more may be known to be secret than when the run was asked for.
         end.detail.kwargs = crate::hiding::arguments(&given, &masker).shown().to_owned();
         log.close();
@@ -328,11 +351,19 @@ impl Engine {
         }
     }
 
-    fn runner(&self, due: Time, run: i64, fence: i64, log: &Arc<RunLog>, masker: &Arc<Masker>) -> Runner {
+    fn runner(
+        &self,
+        due: Time,
+        (run, fence): (i64, i64),
+        log: &Arc<RunLog>,
+        (masker, span): (&Arc<Masker>, &tracing::Span),
+    ) -> Runner {
         let tools = self.tools();
         let (told, masker) = (log.clone(), masker.clone());
+        let state = self.store.fenced(run, fence);
         let settings = Settings {
-            state: self.store.fenced(run, fence),
+            ledger: state.clone(),
+            state,
             calls: tools.calls.clone(),
             clock: self.clock.clone(),
             datakits: tools.datakits.clone(),
@@ -343,6 +374,7 @@ impl Engine {
             force: false,
             lines: Arc::new(Mutex::new(DebugLines(log.clone()))),
             progress: Arc::new(move |text| told.host(&masker.mask(text))),
+            span: span.clone(),
         };
         // Intervals count from the time the run was meant for: one that waited must not make the next one come too early.
         Runner::started_at(settings, due)

@@ -238,6 +238,17 @@ fn read(
             .hint("write `Collector(\"name\", account, |ctx| { … })`, call the client in its function, and give the collector to `Runner`")
             .thrown(position));
     };
+    if client.account.identity() != run.account.identity() {
+        // Its calls would be counted for the collector's account: the budget of the one that pays would never be asked.
+        return Err(Problem::input(format!(
+            "this client is of {}, and its collector of {}",
+            client.account.identity(),
+            run.account.identity()
+        ))
+        .label("called for another account than the collector's")
+        .hint("write `client(ctx.account)` for the collector's own account; another account is given to a collector of its own, `Collector(\"name\", other_account, |ctx| { … })`, so that calls and budgets are counted for the account that pays")
+        .thrown(position));
+    }
     let said = options.region.clone().or_else(|| {
         parameters
             .get("RegionId")
@@ -260,6 +271,7 @@ fn read(
         Json::Object(members) => members.into_iter().collect(),
         _ => Vec::new(),
     };
+    // The same account, perhaps written with another endpoint.
     let run = Run { account: client.account.clone(), ..run };
     Ok(Some(Asked { call, options, region, parameters, run }))
 }

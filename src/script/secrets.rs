@@ -126,15 +126,13 @@ impl Masker {
             Value::Array(items) => items
                 .iter()
                 .enumerate()
-                .find_map(|(index, item)| self.find_in(item).map(|rest| format!("[{index}]{rest}"))),
+                .find_map(|(index, item)| self.find_in(item).map(|rest| below(&format!("[{index}]"), &rest))),
             Value::Object(members) => members.iter().find_map(|(name, item)| {
                 // The path is said: a name that is a secret is not.
                 if self.knows(name) {
                     return Some(String::new());
                 }
-                let rest = self.find_in(item)?;
-                let dot = if rest.is_empty() || rest.starts_with('[') { "" } else { "." };
-                Some(format!("{name}{dot}{rest}"))
+                self.find_in(item).map(|rest| below(name, &rest))
             }),
         }
     }
@@ -150,6 +148,12 @@ impl Masker {
         self.each(|form| found.extend(text.match_indices(form).map(|(at, found)| at..at + found.len())));
         found
     }
+}
+
+/// A path that goes on.
+fn below(path: &str, rest: &str) -> String {
+    let dot = if rest.is_empty() || rest.starts_with('[') { "" } else { "." };
+    format!("{path}{dot}{rest}")
 }
 
 /// Is this the name of something secret.

@@ -461,13 +461,13 @@ async fn nothing_that_a_script_keeps_holds_a_secret() {
 
 /// A script whose test calls a cloud.
 const RECORDED: &str = r##"import "guance_integration__runner" as integration;
-import "guance_integration__aliyun" as aliyun;
-import "guance_integration__aws" as aws;
+import "guance_integration__CLIENT" as CLIENT;
 
 @DFF.API("collect", timeout = 60)
 fn run() {
+    let password = DFF.ENV("MY_PASSWORD");
     let mine = Collector("mine", #{ ak_id: "AKIDPLAIN", ak_secret: DFF.ENV("AWS_AK_SECRET"), endpoint: "URL" }, #{ regions: ["cn-north-1"] }, |ctx| {
-        let found = CLIENT::client(ctx.account).request("SERVICE", "ACTION", #{ LoginPassword: DFF.ENV("MY_PASSWORD"), Name: "orders" });
+        let found = CLIENT::client(ctx.account).request("SERVICE", "ACTION", #{ LoginPassword: password, Name: "orders" });
         [ #{ tags: #{ name: `n${found.len()}` }, fields: #{ one: 1 } } ]
     });
     Runner([mine]).run()

@@ -209,6 +209,53 @@ fn good_answers_are_collected() {
 }
 
 #[test]
+fn answers_to_declared_collectors() {
+    // What the mutations begin with reaches the end: otherwise they would only show that nonsense is refused.
+    let names: std::collections::BTreeSet<_> =
+        targets::declared().into_iter().map(|(name, _)| name).collect();
+    let mut without = Vec::new();
+    for name in &names {
+        let collected = targets::collect_declared(name, None);
+        assert!(collected.done, "{name}");
+        if collected.points == 0 {
+            without.push((*name, collected.failures, collected.calls));
+        }
+    }
+    assert!(names.len() > 60, "{names:?}");
+    assert!(without.len() * 10 < names.len(), "{without:#?}");
+    run("market", targets::market, true, 300);
+}
+
+#[test]
+fn the_corpus_has_an_answer_of_every_declared_call() {
+    let have: Vec<String> = corpus("market").into_iter().map(|(name, _)| name).collect();
+    for (name, text) in targets::declared_answers() {
+        // `FUNCHOST_WRITE_CORPUS=1` writes what is missing, after a collector was added.
+        if !have.contains(&name) && std::env::var_os("FUNCHOST_WRITE_CORPUS").is_some() {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/market");
+            std::fs::write(folder.join(&name), text).unwrap();
+            continue;
+        }
+        assert!(have.contains(&name), "{name} is missing: run this test with FUNCHOST_WRITE_CORPUS=1");
+    }
+}
+
+#[test]
+fn answers_to_scripts() {
+    run("requested", targets::requested, true, 300);
+}
+
+#[test]
+fn recordings() {
+    run("recording", targets::recording, false, 400);
+}
+
+#[test]
+fn calls_of_the_console() {
+    run("called", targets::called, true, 200);
+}
+
+#[test]
 fn remembered_values() {
     run("remembered", targets::remembered, true, 200);
 }

@@ -4,14 +4,20 @@
 //! All of it by the public surface: clouds' answers go over loopback through the real clients and collectors.
 
 use funchost::config::{Known, LoadRequest, load_with};
+use funchost::console::{self, Console, Forecast};
+use funchost::recording::{Player, Recorder, Recording};
+use funchost::schedule::{Engine, EngineSettings, Library, Tools};
 use funchost::script;
 use funchost::sink::batch::Batch;
 use funchost::sink::datakit::DataKit;
+use funchost::state::Sqlite;
 use funchost_collectors::account::{Account, Cloud};
-use funchost_collectors::call::{CallPath, Counts, Options};
+use funchost_collectors::call::{Answered, Asked, CallPath, Counts, Options, Tap as _};
 use funchost_collectors::clock::{Clock, SECOND, SystemClock};
 use funchost_collectors::collector::{Failure, MarkId, MarkKey, Output, Window};
+use funchost_collectors::objects::{List, ObjectCollector, Scope, Wire};
 use funchost_collectors::point::{Category, Text};
+use funchost_collectors::request::{self, Named, Pages};
 use funchost_collectors::run::{Memory, Run, WindowRequest};
 use funchost_collectors::selector::{Patterns, Written};
 use funchost_collectors::{COLLECTORS, Collector};
@@ -119,6 +125,10 @@ fn action(head: &str, body: &str) -> String {
     let line = head.lines().next().unwrap_or_default();
     if line.contains("/v1/write/") {
         "write".into()
+    } else if !line.contains("/ ") && !line.contains("/?") {
+        // A path of its own says what is asked.
+        let path = line.split([' ', '?']).nth(1).unwrap_or_default();
+        if line.contains("bucketInfo") { "GetBucketInfo".into() } else { path.to_owned() }
     } else if line.contains("bucketInfo") {
         "GetBucketInfo".into()
     } else {
@@ -207,6 +217,321 @@ pub fn remembered(data: &[u8]) {
     assert!(collected.done, "{collector} ended without a word");
 }
 
+/// The declarations of the collectors that are data, each with the collector that it belongs to.
+pub fn declared() -> Vec<(&'static str, &'static ObjectCollector)> {
+    let named = COLLECTORS.iter().filter_map(|collector| {
+        collector.declaration().map(|declaration| (collector.description().name, declaration))
+    });
+    named
+        .filter(|(name, _)| !CALLS.iter().any(|(known, _)| known == name))
+        .flat_map(|(name, declaration)| {
+            std::iter::once(declaration).chain(declaration.also.iter().copied()).map(move |one| (name, one))
+        })
+        .collect()
+}
+
+/// The calls of a declaration, each with a sample of what it lists.
+fn lists(declaration: &'static ObjectCollector) -> Vec<(&'static List, Value)> {
+    let sample: Value = serde_json::from_str(declaration.sample).unwrap_or_default();
+    let mut lists = vec![(&declaration.list, sample["item"].clone())];
+    if let Scope::Everywhere(_, list) = declaration.scope {
+        lists.push((list, Value::Null));
+    }
+    lists.extend(
+        declaration.details.iter().map(|detail| (detail.list(), sample["details"][detail.name].clone())),
+    );
+    lists
+}
+
+/// By what the double knows a call: its action, or its path where nothing else says what is asked.
+fn known_by(list: &List) -> String {
+    match list.request.api.wire() {
+        Wire::Rest { path, .. } => path.to_owned(),
+        Wire::Store { .. } => "ListBuckets".into(),
+        _ => list.request.action.action.to_owned(),
+    }
+}
+
+/// Data as XML: lists as AWS writes them in forms' answers.
+fn xml(name: &str, data: &Value) -> String {
+    let inner: String = match data {
+        Value::Null => String::new(),
+        Value::Object(members) => members.iter().map(|(name, member)| xml(name, member)).collect(),
+        Value::Array(items) => items.iter().map(|item| xml("member", item)).collect(),
+        Value::String(text) => text.replace('&', "&amp;").replace('<', "&lt;"),
+        other => other.to_string(),
+    };
+    format!("<{name}>{inner}</{name}>")
+}
+
+/// A short answer of a declared call, that is as it should be.
+fn well(list: &List, sample: &Value) -> String {
+    let wire = list.request.api.wire();
+    let mut tree = sample.clone();
+    let mut names: Vec<&str> = list.items.split('.').filter(|name| !name.is_empty()).collect();
+    if !names.is_empty() && !tree.is_array() {
+        tree = json!([tree]);
+    }
+    while let Some(name) = names.pop() {
+        tree = json!({ name: tree });
+    }
+    match wire {
+        Wire::Tencent { .. } => json!({ "Response": tree }).to_string(),
+        Wire::Query { .. } => {
+            let action = list.request.action.action;
+            xml(&format!("{action}Response"), &json!({ format!("{action}Result"): tree }))
+        }
+        Wire::Store { root } => xml(root, &tree),
+        _ => tree.to_string(),
+    }
+}
+
+/// `<collector> <call> <status>`, a line end, and the body of the answer to that call of a declared collector; the call is the action, or
+/// the path where there is none. All other calls are answered as the declaration's sample says.
+pub fn market(data: &[u8]) {
+    let (line, body) = split(data);
+    let all = declared();
+    let mut words = line.split(' ');
+    let (name, call) = (words.next().unwrap_or_default(), words.next().unwrap_or_default().to_owned());
+    let number = line.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
+    let name =
+        all.iter().find(|(known, _)| *known == name).map_or(all[number % all.len()].0, |(name, _)| *name);
+    let status = line.rsplit(' ').next().and_then(|word| word.parse().ok()).unwrap_or(200);
+    let collected = collect_declared(name, Some((call, (status, body.to_vec()))));
+    assert!(collected.done, "{name} ended without a word");
+}
+
+/// Collects by a declaration, one of whose calls may be answered otherwise.
+pub fn collect_declared(name: &'static str, foreign: Option<(String, Answer)>) -> Collected {
+    let own = declared().into_iter().filter(|(known, _)| *known == name);
+    let answers: BTreeMap<String, String> = own
+        .flat_map(|(_, declaration)| lists(declaration))
+        .map(|(list, sample)| (known_by(list), well(list, &sample)))
+        .collect();
+    let answering = move |action: &str, _: usize| match &foreign {
+        Some((call, answer)) if call == action => answer.clone(),
+        _ => (200, answers.get(action).cloned().unwrap_or_else(|| "{}".into()).into_bytes()),
+    };
+    collect(name, false, Options::default(), answering, None)
+}
+
+/// One answer of each call of each declared collector, as the corpus has them.
+pub fn declared_answers() -> Vec<(String, String)> {
+    let mut all = BTreeMap::new();
+    for (name, declaration) in declared() {
+        for (list, sample) in lists(declaration) {
+            let call = known_by(list);
+            let file = format!("{name}-{}", call.trim_matches('/').replace(['/', '{', '}'], "_"));
+            all.insert(file, format!("{name} {call} 200\n{}", well(list, &sample)));
+        }
+    }
+    all.into_iter().collect()
+}
+
+/// `<cloud> <service> <action> <status> <items>`, a line end, and what the cloud answers to a call that a script makes by itself; with items, a
+/// list is read.
+pub fn requested(data: &[u8]) {
+    let (line, body) = split(data);
+    let words: Vec<&str> = line.split(' ').collect();
+    let word = |index: usize| words.get(index).copied().unwrap_or_default();
+    let cloud = match word(0) {
+        "aliyun" => Cloud::Aliyun,
+        "tencentcloud" => Cloud::Tencent,
+        _ => Cloud::Aws,
+    };
+    let status = word(3).parse().unwrap_or(200);
+    let options = request::Options {
+        items: words.get(4).map(|items| (*items).to_owned()),
+        rate: Some(1_000_000.0),
+        ..request::Options::default()
+    };
+    // What a script may have written is refused, not called.
+    let Ok(named) = Named::new(cloud, word(1), word(2), &options) else { return };
+    let world = world();
+    let _turn = world.turn.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let body = body.to_vec();
+    *world.answering.lock().unwrap() = (
+        // The same page for ever would be a list that goes on: after the first ones there is nothing more.
+        Arc::new(
+            move |_: &str, number: usize| {
+                if number < 20 { (status, body.clone()) } else { (500, Vec::new()) }
+            },
+        ),
+        BTreeMap::new(),
+    );
+    let account = json!({ "ak_id": "AKIDFUZZ", "ak_secret": "fuzzfuzzfuzz", "endpoint": world.url });
+    let account = Account::read(cloud, &account).expect("the account is good");
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let of_calls = Options { attempts: 1, backoff: (Duration::ZERO, Duration::ZERO), ..Options::default() };
+    let (output, _outputs) = tokio::sync::mpsc::channel(64);
+    let run = Run {
+        account: Arc::new(account),
+        started: clock.now(),
+        clock: clock.clone(),
+        calls: Arc::new(CallPath::new(of_calls, clock).expect("the options are good")),
+        counts: Arc::new(Counts::default()),
+        memory: Arc::new(Remembering(None)),
+        filter: None,
+        output,
+    };
+    let region = Text::from("cn-hangzhou");
+    let parameters = vec![("Name".to_owned(), json!("x")), ("List".to_owned(), json!(["a", { "B": 1 }]))];
+    world.runtime.block_on(async {
+        match Pages::new(&named, &region, parameters.clone(), &options) {
+            Ok(pages) => {
+                let (sender, mut receiver) = tokio::sync::mpsc::channel(4);
+                let sending = async {
+                    let sent = pages.send(&run, &sender).await;
+                    drop(sender);
+                    sent
+                };
+                let reading = async { while receiver.recv().await.is_some() {} };
+                if let (Err(failure), ()) = tokio::join!(sending, reading) {
+                    assert!(!failure.to_string().is_empty());
+                }
+            }
+            Err(_) => {
+                if let Err(error) = named.ask(&run, &region, &parameters).await {
+                    assert!(!error.to_string().is_empty());
+                }
+            }
+        }
+    });
+}
+
+/// A recording as somebody hands it over: it is read and answers; and the same bytes as a cloud's answer, which are recorded.
+pub fn recording(data: &[u8]) {
+    let world = world();
+    let path = world.folder.join(format!("{:?}.json", std::thread::current().id()));
+    std::fs::write(&path, data).unwrap();
+    let url = reqwest::Url::parse("http://h/path?Action=DescribeDBInstances&PageSize=100&Password=p")
+        .expect("a URL");
+    let request = reqwest::Request::new(reqwest::Method::GET, url);
+    let asked = Asked {
+        cloud: Cloud::Aliyun,
+        service: "rds",
+        action: "DescribeDBInstances",
+        region: "cn-hangzhou",
+        request: &request,
+    };
+    match Recording::read(&path) {
+        Err(error) => assert!(!error.to_string().is_empty()),
+        Ok(recording) => {
+            let player = Player::new(&recording);
+            for _ in 0..3 {
+                assert!(player.answer(&asked).is_some());
+            }
+        }
+    }
+    let recorder = Recorder::new(0, Arc::new(|text: &str| text.to_owned()));
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    recorder.heard(&asked, &Answered { status: 200, headers, body: data.to_vec() });
+    let (text, count) = recorder.text().expect("it can be written");
+    assert_eq!(count, 1);
+    std::fs::write(&path, text).unwrap();
+    let recording = Recording::read(&path).expect("what was recorded is a recording");
+    let given = Player::new(&recording).answer(&asked).expect("an answer");
+    assert!(given.is_ok(), "what was asked is found again: {given:?}");
+}
+
+/// A console that answers, with nobody to do the work.
+fn listening() -> &'static str {
+    static ADDRESS: OnceLock<String> = OnceLock::new();
+    ADDRESS.get_or_init(|| {
+        let world = world();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let root = world.folder.join("library");
+        std::fs::create_dir_all(root.join("my")).unwrap();
+        let script = "@DFF.API(\"two\", timeout = 1)\nfn two(name, times) { name }\n@DFF.API(\"none\", timeout = 1)\nfn none() { }\n";
+        std::fs::write(root.join("my/main.rhai"), script).unwrap();
+        let library = Arc::new(Library::new(&root, Arc::new(script::Settings::new(COLLECTORS))));
+        library.refresh(clock.now());
+        assert_eq!(library.published().functions().count(), 2);
+        world.runtime.block_on(async {
+            let store = Arc::new(Sqlite::in_memory(clock.clone()).await.expect("a state"));
+            let tools = Tools {
+                calls: Arc::new(CallPath::new(Options::default(), clock.clone()).expect("a path")),
+                datakits: BTreeMap::new(),
+                overlap: BTreeMap::new(),
+                outbox_limit: 0,
+                budgets: funchost::money::budget::Budgets::default(),
+            };
+            let settings = EngineSettings {
+                worker: "fuzz".into(),
+                workers: 1,
+                lease: Duration::from_secs(60),
+                look: Duration::from_secs(60),
+                renewal: Duration::from_secs(60),
+                patience: Duration::from_secs(1),
+                masker: Arc::new(script::Masker::new()),
+            };
+            let engine = Engine::new(store.clone(), clock.clone(), library, tools, settings);
+            let console = Console {
+                store,
+                clock: clock.clone(),
+                engine,
+                plan: std::sync::RwLock::default(),
+                token: std::sync::RwLock::default(),
+                zone: std::sync::RwLock::new(funchost::schedule::cron::zone("Europe/Berlin").expect("a zone")),
+                roles: "web".into(),
+                started: clock.now(),
+                forecast: Forecast::default(),
+            };
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            tokio::spawn(async move { axum::serve(listener, console::router(Arc::new(console))).await });
+            address
+        })
+    })
+}
+
+/// `<method> <path>`, a line end, and the body: what a caller sends to the console. A call that would wait for its run is left alone.
+pub fn called(data: &[u8]) {
+    let (line, body) = split(data);
+    // The words of a request's line are those of HTTP, which is a library's to read.
+    let plain: String = line.chars().filter(char::is_ascii_graphic).collect();
+    let (method, path) = match line.split_once(' ') {
+        Some((method @ ("GET" | "POST"), path))
+            if path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()) =>
+        {
+            (method, path)
+        }
+        _ => (
+            "POST",
+            if plain.len().is_multiple_of(2) { "/api/v1/async/my__main.two" } else { "/api/v1/func/my__main.two" },
+        ),
+    };
+    let address = listening();
+    let mut request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body);
+    let (answer, whole) = world().runtime.block_on(async {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut answer = Vec::new();
+        let asking = async {
+            stream.write_all(&request).await?;
+            stream.read_to_end(&mut answer).await
+        };
+        // Nobody works here: what waits for a run waits in vain.
+        let asked = tokio::time::timeout(Duration::from_millis(300), asking).await;
+        let whole = matches!(asked, Ok(Ok(_)));
+        (answer, whole)
+    });
+    if !whole {
+        return;
+    }
+    let text = String::from_utf8_lossy(&answer);
+    let (head, body) = text.split_once("\r\n\r\n").expect("a whole head");
+    let status: u16 = head.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
+    assert!(status < 500, "{head}\n{body}");
+    if head.contains("application/json") {
+        assert!(serde_json::from_str::<Value>(body).is_ok(), "{head}\n{body}");
+    }
+}
+
 /// What a collection came to.
 #[derive(Debug, Default)]
 pub struct Collected {
@@ -248,7 +573,21 @@ pub fn collect(
         "aws_cloudwatch" => json!({ "regions": regions, "targets": targets("AWS/EC2") }),
         "aliyun_monitor" => json!({ "targets": targets("acs_ecs_dashboard") }),
         "tencentcloud_monitor" => json!({ "regions": regions, "targets": targets("QCE/CVM") }),
-        _ => json!({ "regions": regions }),
+        _ => {
+            let mut configs = serde_json::Map::new();
+            let declared = collector.declaration();
+            // Some products have no regions, some only these, and of some the user chooses a part.
+            if declared.is_none_or(ObjectCollector::takes_regions) {
+                let sites = declared.map(|declared| declared.sites).filter(|sites| !sites.is_empty());
+                configs.insert("regions".into(), sites.map_or(regions, |sites| json!([sites[0]])));
+            }
+            if let Some((_, values)) =
+                declared.filter(|declared| declared.by_products).and_then(|declared| declared.variants)
+            {
+                configs.insert("products".into(), json!([values[0]]));
+            }
+            Value::Object(configs)
+        }
     };
     let spec = collector.read(&account, &configs).expect("the configuration is good");
     // As fast as can be; one attempt: an answer does not get better.

@@ -535,3 +535,76 @@ async fn calls_add_up_by_day_and_account() {
     );
     assert_eq!(state.calls("2026-11-21", "a").await.unwrap(), BTreeMap::new());
 }
+
+#[tokio::test]
+async fn what_scripts_keep_is_changed_in_one_step() {
+    let state = memory().await;
+    let (soon, later) = (START + MINUTE, START + 2 * MINUTE);
+    let old: &[u8] = b"old";
+    // A zero byte and what is no UTF-8: a value is bytes.
+    let new: &[u8] = b"\0\xff new";
+    assert_eq!(state.value("a", START).await.unwrap(), None);
+    assert!(state.swap("a", None, None, START).await.unwrap(), "nothing stands there");
+    assert!(!state.swap("a", Some(old), Some((new, later)), START).await.unwrap(), "nor does this");
+    assert!(state.swap("a", None, Some((old, soon)), START).await.unwrap());
+    assert!(!state.swap("a", None, Some((new, later)), START).await.unwrap(), "now something does");
+    assert!(!state.swap("a", None, None, START).await.unwrap());
+    assert!(!state.swap("a", Some(new), Some((new, later)), START).await.unwrap(), "and it is another");
+    assert_eq!(state.value("a", START).await.unwrap(), Some((old.to_vec(), soon)));
+    assert!(state.swap("a", Some(old), Some((new, later)), START).await.unwrap());
+    assert_eq!(state.value("a", START).await.unwrap(), Some((new.to_vec(), later)));
+    assert!(!state.swap("a", Some(old), None, START).await.unwrap());
+    assert!(state.swap("a", Some(new), None, START).await.unwrap());
+    assert_eq!(state.value("a", START).await.unwrap(), None);
+
+    // What has expired is not there, whoever asks, and makes room.
+    assert!(state.swap("b", None, Some((old, soon)), START).await.unwrap());
+    assert_eq!(state.value("b", soon - 1).await.unwrap(), Some((old.to_vec(), soon)));
+    assert_eq!(state.value("b", soon).await.unwrap(), None);
+    assert!(!state.swap("b", Some(old), Some((new, later)), soon).await.unwrap());
+    assert!(!state.swap("b", Some(old), None, soon).await.unwrap());
+    assert!(state.swap("b", None, Some((new, later)), soon).await.unwrap());
+    assert_eq!(state.value("b", soon).await.unwrap(), Some((new.to_vec(), later)));
+}
+
+#[tokio::test]
+async fn keys_are_found_by_how_they_begin_and_by_nothing_else() {
+    let state = memory().await;
+    let later = START + MINUTE;
+    for key in ["s%one", "s_two", "sXone", "s%", "S%one", "s%\u{e9}", "s%王", "t"] {
+        assert!(state.swap(key, None, Some((b"1", later)), START).await.unwrap());
+    }
+    assert!(state.swap("s%gone", None, Some((b"1", START + 1)), START).await.unwrap());
+    assert_eq!(state.keys("s%", START + 1).await.unwrap(), ["s%", "s%one", "s%\u{e9}", "s%王"]);
+    assert_eq!(state.keys("s_", START).await.unwrap(), ["s_two"]);
+    assert_eq!(state.keys("s%王", START).await.unwrap(), ["s%王"]);
+    assert_eq!(state.keys("", later).await.unwrap(), Vec::<String>::new());
+    assert_eq!(state.keys("", START).await.unwrap().len(), 9);
+}
+
+#[tokio::test]
+async fn of_many_who_change_the_same_value_at_once_one_does() {
+    let state = Arc::new(memory().await);
+    let later = START + MINUTE;
+    assert!(state.swap("count", None, Some((b"0", later)), START).await.unwrap());
+    let adding = (0..8).map(|_| {
+        let state = state.clone();
+        tokio::spawn(async move {
+            for _ in 0..5 {
+                loop {
+                    let (known, _) = state.value("count", START).await.unwrap().unwrap();
+                    let number: i64 = String::from_utf8(known.clone()).unwrap().parse().unwrap();
+                    let next = (number + 1).to_string();
+                    if state.swap("count", Some(&known), Some((next.as_bytes(), later)), START).await.unwrap()
+                    {
+                        break;
+                    }
+                }
+            }
+        })
+    });
+    for one in adding.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    assert_eq!(state.value("count", START).await.unwrap(), Some((b"40".to_vec(), later)));
+}

@@ -2,7 +2,9 @@
 
 use super::semantics::{MINUTE, NO_LIMIT, START, TestClock, claim, keep, object, parcel, scope, sent};
 use super::{Backend, fresh};
-use funchost::state::runs::{Detail, End, Filter, LogLine, NewRun, Origin, Ours, Status, Taken, TriggerRow};
+use funchost::state::runs::{
+    Detail, End, Filter, HourRuns, LogLine, NewRun, Origin, Ours, Status, Taken, TriggerRow,
+};
 use funchost::state::{Claimed, Commit, Outcome, Runs, State, StateError, Store, Time};
 use funchost_collectors::clock::SECOND;
 use std::collections::BTreeMap;
@@ -84,6 +86,50 @@ fn line(number: i64) -> LogLine {
 async fn status(state: &Backend, run: i64) -> (Status, Option<String>) {
     let (record, _) = state.run(run).await.unwrap().unwrap();
     (record.status, record.reason)
+}
+
+#[tokio::test]
+async fn arguments_are_the_workers_alone() {
+    const GIVEN: &str = "{\"password\":\"hunter22\",\"region\":\"r\"}";
+    const SHOWN: &str = "{\"password\":\"****\",\"region\":\"r\"}";
+    let state = state().await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push(state.enqueue(&run_with(GIVEN)).await.unwrap());
+    }
+    let [finished, told, stopped, given_back, expired] = ids[..] else { unreachable!() };
+    let shown = async |id: i64| state.run(id).await.unwrap().unwrap().1.kwargs;
+    for id in &ids {
+        assert_eq!(shown(*id).await, SHOWN, "while it waits");
+    }
+    let end = |kwargs: &str| End {
+        status: Status::Success,
+        reason: None,
+        detail: Detail { kwargs: kwargs.into(), ..Detail::default() },
+        points: None,
+        calls: None,
+    };
+    assert_eq!(ours(&state, finished, START).await.kwargs, GIVEN);
+    assert_eq!(shown(finished).await, SHOWN, "while somebody works on it");
+    assert!(state.finish(finished, 1, &end(""), START).await.unwrap());
+    assert_eq!(shown(finished).await, SHOWN);
+    // The worker may know of more.
+    assert_eq!(ours(&state, told, START).await.kwargs, GIVEN);
+    assert!(state.finish(told, 1, &end("{\"region\":\"****\"}"), START).await.unwrap());
+    assert_eq!(shown(told).await, "{\"region\":\"****\"}");
+    assert!(state.stop(stopped, START).await.unwrap());
+    assert_eq!(shown(stopped).await, SHOWN);
+    // Whoever takes it next needs them, too.
+    assert_eq!(ours(&state, given_back, START).await.kwargs, GIVEN);
+    assert!(state.hand_over(given_back, 1, "why", START).await.unwrap());
+    assert_eq!(ours(&state, given_back, START).await.kwargs, GIVEN);
+    assert_eq!(state.expire(START + 60 * MINUTE).await.unwrap(), 1);
+    assert_eq!(shown(expired).await, SHOWN);
+    assert!(!format!("{:?}", run_with(GIVEN)).contains("hunter22"));
+}
+
+pub(crate) fn run_with(kwargs: &str) -> NewRun {
+    NewRun { kwargs: kwargs.into(), ..run("a__b.c") }
 }
 
 #[tokio::test]
@@ -259,4 +305,34 @@ async fn runs_are_listed_counted_and_forgotten() {
     assert_eq!(state.forget_runs(2, START).await.unwrap(), 11);
     assert_eq!(state.counts().await.unwrap()[&Status::Queued], 15, "what waits is not forgotten");
     assert_eq!(state.forget_runs(100, START + 28).await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn runs_are_counted_by_the_hour() {
+    let state = state().await;
+    let hour = 60 * MINUTE;
+    let before = state.enqueue(&NewRun { created: START - 1, ..run("a__b.c") }).await.unwrap();
+    ours(&state, before, START).await;
+    for (at, status) in [
+        (START, Status::Success),
+        (START + hour - 1, Status::Success),
+        (START + hour - 1, Status::Failure),
+        (START + hour, Status::Success),
+    ] {
+        let id = state.enqueue(&NewRun { created: at, ..run("a__b.c") }).await.unwrap();
+        let fence = ours(&state, id, START + 1).await.record.fence;
+        assert!(state.finish(id, fence, &end(status), at + 1).await.unwrap());
+    }
+    state.enqueue(&NewRun { created: START + hour, ..run("a__b.c") }).await.unwrap();
+    let counted = |hour, status, count, points| HourRuns { hour, status, count, points };
+    assert_eq!(
+        state.by_hour(START).await.unwrap(),
+        [
+            counted(START, Status::Failure, 1, 1),
+            counted(START, Status::Success, 2, 2),
+            counted(START + hour, Status::Queued, 1, 0),
+            counted(START + hour, Status::Success, 1, 1),
+        ]
+    );
+    assert_eq!(state.by_hour(START - 1).await.unwrap()[0], counted(START - hour, Status::Running, 1, 0));
 }

@@ -29,6 +29,17 @@ pub(crate) fn the_plan_is_the_next_run(
     minutes: &[i64],
     calls: impl Fn(&World) -> BTreeMap<String, u64>,
 ) {
+    let steps: Vec<(i64, i64)> = minutes.iter().map(|minutes| (0, *minutes)).collect();
+    the_plan_after_a_gap_is_the_next_run(world, script, &steps, calls);
+}
+
+/// The same, where nothing ran for the first minutes of each step before the plan was made: an outage, which the next run makes up for.
+pub(crate) fn the_plan_after_a_gap_is_the_next_run(
+    world: &World,
+    script: &str,
+    steps: &[(i64, i64)],
+    calls: impl Fn(&World) -> BTreeMap<String, u64>,
+) {
     let run = |at: i64| {
         world.clouds.set_clock_offset(at);
         world.clouds.reset_calls();
@@ -42,7 +53,8 @@ pub(crate) fn the_plan_is_the_next_run(
     let clock = |later: i64| start + later - i64::try_from(began.elapsed().as_secs()).unwrap();
     let mut at = 0;
     run(clock(at));
-    for minutes in minutes {
+    for (gap, minutes) in steps {
+        at += gap * MINUTE;
         world.clouds.reset_calls();
         world.clouds.reset_aliyun_calls();
         let every = format!("{minutes}m");
@@ -56,7 +68,11 @@ pub(crate) fn the_plan_is_the_next_run(
         }
         at += minutes * MINUTE;
         let report = run(clock(at));
-        assert_eq!(planned(&plan), called(&report), "{minutes} minutes later, at {at}: {plan:#}");
+        assert_eq!(
+            planned(&plan),
+            called(&report),
+            "{minutes} minutes after a gap of {gap}, at {at}: {plan:#}"
+        );
         let sum = |plan: &Value| -> u64 {
             let collectors = plan["collectors"].as_array().unwrap();
             let of_one = |one: &Value| -> u64 {

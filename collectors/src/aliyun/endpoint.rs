@@ -68,7 +68,8 @@ fn host(service: &str, region: &str, vpc: bool) -> String {
         return format!("oss-{region}{inside}.aliyuncs.com");
     }
     if region.is_empty() {
-        return format!("{service}.aliyuncs.com");
+        let host = PRODUCTS.get(service).map_or(service, |product| &product.host);
+        return format!("{host}.aliyuncs.com");
     }
     let Some(product) = PRODUCTS.get(service) else { return format!("{service}.{region}.aliyuncs.com") };
     let (named, between) = if vpc { (&product.vpc, "-vpc") } else { (&product.public, "") };
@@ -116,6 +117,7 @@ mod tests {
         assert!(PRODUCTS.len() >= 7 && REGIONS.len() >= 38);
         for (service, region, public, vpc) in [
             ("cms", "cn-hangzhou", "metrics.cn-hangzhou", "metrics-vpc.cn-hangzhou"),
+            ("cms", "", "metrics", "metrics"),
             ("ecs", "cn-hangzhou", "ecs.cn-hangzhou", "ecs-vpc.cn-hangzhou"),
             ("ecs", "cn-hangzhou-finance", "ecs", "ecs"),
             ("rds", "cn-hangzhou", "rds", "rds-vpc.cn-hangzhou"),

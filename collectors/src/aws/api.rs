@@ -144,10 +144,10 @@ impl Api for Rest {
         let client = Client::new(run, region);
         if self.method == "POST" {
             let body = Json::Object(parameters.iter().cloned().collect());
-            return client.rest(action, Method::POST, self.path.to_owned(), Some(&body), read).await;
+            return client.rest(action, 0, Method::POST, self.path.to_owned(), Some(&body), read).await;
         }
         let place = format!("{}{}", self.path, query(parameters));
-        client.rest(action, Method::GET, place, None, read).await
+        client.rest(action, 0, Method::GET, place, None, read).await
     }
 
     fn wire(&self) -> Wire {
@@ -205,7 +205,7 @@ impl Api for S3 {
         let mut place = String::from("/");
         encode(&bucket, "%20", &mut place);
         place.push_str(&query(&rest));
-        Client::new(run, region).rest(action, Method::GET, place, None, read).await
+        Client::new(run, region).rest(action, 0, Method::GET, place, None, read).await
     }
 
     fn wire(&self) -> Wire {

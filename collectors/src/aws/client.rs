@@ -105,13 +105,14 @@ impl<'run> Client<'run> {
         self.signed(action, metrics, &OnWire::target(action, prefix, version, body), &json).await
     }
 
-    /// A call of a path, with a JSON body or with none; `place` is the path and query, encoded.
+    /// A call of a path, with a JSON body or with none, billed by so many metrics; `place` is the path and query, encoded.
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good; what `read` refuses counts as an answer that may pass.
     pub async fn rest<T>(
         &self,
         action: &'static Action,
+        metrics: u64,
         method: Method,
         place: String,
         body: Option<&serde_json::Value>,
@@ -124,7 +125,7 @@ impl<'run> Client<'run> {
             headers: body.iter().map(|_| kind.clone()).collect(),
             body: body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string())),
         };
-        self.signed(action, 0, &wire, &read).await
+        self.signed(action, metrics, &wire, &read).await
     }
 
     /// A call in the Query protocol: a form goes in, XML comes out.
@@ -138,7 +139,22 @@ impl<'run> Client<'run> {
         parameters: &[(String, String)],
         read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
     ) -> Result<T, CallError> {
-        self.signed(action, 0, &OnWire::form(action, version, parameters), &read).await
+        self.billed_query(action, 0, version, parameters, read).await
+    }
+
+    /// The same, billed by so many metrics.
+    ///
+    /// # Errors
+    /// As [`Client::query`].
+    pub async fn billed_query<T>(
+        &self,
+        action: &'static Action,
+        metrics: u64,
+        version: &str,
+        parameters: &[(String, String)],
+        read: impl Fn(&[u8]) -> Result<T, String> + Send + Sync,
+    ) -> Result<T, CallError> {
+        self.signed(action, metrics, &OnWire::form(action, version, parameters), &read).await
     }
 
     async fn signed<T>(

@@ -30,6 +30,9 @@ pub use text::{cut, hide, spellings};
 pub(crate) use session::Sessions;
 pub(crate) use text::{encode, foreign, without_echo};
 
+/// The target of the spans that make a trace. They hold no secret: names, numbers and codes alone.
+pub const TRACED: &str = "traced";
+
 /// What kind of failure it was, which decides what can be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -76,12 +79,16 @@ pub struct CallError {
 }
 
 /// What was called, by `service:Action`, and what still may be.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Counts {
     made: Mutex<Made>,
     allowance: Option<Allowance>,
+    /// Is only some of what is announced called?
+    trial: bool,
     /// What of the allowance is left for these counts; less, where others use it too.
     left: AtomicU64,
+    /// What the calls are part of, for whoever traces.
+    span: tracing::Span,
 }
 
 #[derive(Debug, Default)]
@@ -132,11 +139,11 @@ impl Drop for Attempt<'_> {
     }
 }
 
-/// How much of an account's one metered call a collector may still use.
+/// How much of an account's metered calls a collector may still use.
 #[derive(Clone, Debug)]
 pub struct Allowance {
-    /// The call: `monitoring:GetMetricData`.
-    pub action: String,
+    /// The calls that use it: `monitoring:GetMetricData`.
+    pub actions: Vec<String>,
     /// Is it counted by the metric, not by the call?
     pub by_metric: bool,
     /// Units that are left.
@@ -145,12 +152,30 @@ pub struct Allowance {
     pub why: String,
 }
 
+impl Default for Counts {
+    fn default() -> Self {
+        Self::within(None)
+    }
+}
+
 impl Counts {
     /// Counts that end the metered calls where the allowance ends.
     #[must_use]
     pub fn within(allowance: Option<Allowance>) -> Self {
         let left = AtomicU64::new(allowance.as_ref().map_or(0, |allowance| allowance.left));
-        Self { made: Mutex::default(), allowance, left }
+        Self { made: Mutex::default(), allowance, trial: false, left, span: tracing::Span::none() }
+    }
+
+    /// The same, whose calls are traced as parts of a span.
+    #[must_use]
+    pub fn under(self, span: tracing::Span) -> Self {
+        Self { span, ..self }
+    }
+
+    /// The same for a trial, which calls less than is announced: each call is held against the allowance by itself.
+    #[must_use]
+    pub fn trial(allowance: Option<Allowance>) -> Self {
+        Self { trial: true, ..Self::within(allowance) }
     }
 
     /// Says how many units all of these counts may use, those that were used included: others may have used of the same budget.
@@ -184,8 +209,8 @@ impl Counts {
         let Some(allowance) = self.allowance_of(action) else { return Ok(()) };
         let units = if allowance.by_metric { metrics } else { calls };
         let mut made = self.lock();
-        if made.announced.saturating_add(units) > self.left.load(Ordering::Relaxed) {
-            return Err(allowance.refusal(units.saturating_add(made.announced)));
+        if !self.trial && made.announced.saturating_add(units) > self.left.load(Ordering::Relaxed) {
+            return Err(allowance.refusal(&name(action), units.saturating_add(made.announced)));
         }
         made.announced += units;
         Ok(())
@@ -196,7 +221,9 @@ impl Counts {
         let name = name(action);
         let mut made = self.lock();
         if let Some(allowance) = self.allowance_of(action) {
-            let of = |counts: &BTreeMap<String, u64>| counts.get(&name).copied().unwrap_or(0);
+            let of = |counts: &BTreeMap<String, u64>| -> u64 {
+                counts.iter().filter(|(name, _)| allowance.covers(name)).map(|(_, count)| count).sum()
+            };
             let (used, more) = if allowance.by_metric {
                 (of(&made.metrics) + of(&made.asked), metrics)
             } else {
@@ -218,7 +245,7 @@ impl Counts {
     }
 
     fn allowance_of(&self, action: &Action) -> Option<&Allowance> {
-        self.allowance.as_ref().filter(|allowance| allowance.action == name(action))
+        self.allowance.as_ref().filter(|allowance| allowance.covers(&name(action)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Made> {
@@ -227,16 +254,20 @@ impl Counts {
 }
 
 impl Allowance {
-    /// What to say to a run that needs so many units.
+    fn covers(&self, action: &str) -> bool {
+        self.actions.iter().any(|own| own.eq_ignore_ascii_case(action))
+    }
+
+    /// What to say to a run that needs so many units for this call.
     #[must_use]
-    pub fn refusal(&self, units: u64) -> String {
+    pub fn refusal(&self, action: &str, units: u64) -> String {
         let unit = match (self.by_metric, units) {
             (true, 1) => "metric",
             (true, _) => "metrics",
             (false, 1) => "call",
             (false, _) => "calls",
         };
-        format!("{} was not called: this run needs {units} {unit}; {}", self.action, self.why)
+        format!("{action} was not called: this run needs {units} {unit}; {}", self.why)
     }
 }
 
@@ -504,14 +535,29 @@ impl CallPath {
     /// A [`CallError`] when it failed for good.
     pub async fn call<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
         let action = call.action;
-        let result = self.attempts(call).await;
+        let span = tracing::info_span!(
+            target: TRACED,
+            parent: &call.counts.span,
+            "call",
+            otel.name = %format_args!("{}:{}", action.service, action.action),
+            otel.kind = "client",
+            cloud = call.cloud.key(),
+            region = call.region,
+            attempts = tracing::field::Empty,
+            code = tracing::field::Empty,
+            otel.status_code = tracing::field::Empty,
+        );
+        let result = self.attempts(call, &span).await;
+        if let Err(error) = &result {
+            span.record("code", error.code.as_str()).record("otel.status_code", "ERROR");
+        }
         if let Some(tap) = &self.options.tap {
             tap.ended(action.service, action.action, result.as_ref().map(drop));
         }
         result
     }
 
-    async fn attempts<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
+    async fn attempts<T>(&self, call: Call<'_, T>, span: &tracing::Span) -> Result<T, CallError> {
         let scope = Scope {
             account: call.account.to_owned(),
             region: call.region.to_owned(),
@@ -530,6 +576,7 @@ impl CallPath {
                 }
             };
             attempts += 1;
+            span.record("attempts", attempts);
             let Failed { refusal, retry_after, ahead } = match self.attempt(&call, &mut attempt).await {
                 Ok(answer) => {
                     bucket.speed_up(turn);
@@ -582,7 +629,6 @@ impl CallPath {
         if !matches!(request.url().scheme(), "http" | "https") {
             return Err(unusable("the endpoint is neither http:// nor https://".to_owned()).into());
         }
-        attempt.sent();
         let mut ahead = None;
         let kept = self.options.tap.as_ref().map(|tap| (tap, request.try_clone()));
         let asked = |request| tap::Asked {
@@ -592,9 +638,15 @@ impl CallPath {
             region: call.region,
             request,
         };
-        if let Some((tap, Some(request))) = &kept
-            && let Some(found) = tap.answer(&asked(request))
-        {
+        let found = match &kept {
+            Some((tap, Some(request))) => tap.answer(&asked(request)),
+            _ => None,
+        };
+        // What the tap refuses goes nowhere.
+        if !matches!(found, Some(Err(_))) {
+            attempt.sent();
+        }
+        if let Some(found) = found {
             let answer = tap::taken(found)?;
             return (call.read)(answer.status, &answer.headers, &answer.body).map_err(|refusal| Failed {
                 retry_after: None,

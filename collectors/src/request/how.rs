@@ -15,7 +15,7 @@ use crate::xml::{self, Node};
 use crate::{aliyun, aws, tencentcloud};
 use http::Method;
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 /// How a call is made.
@@ -63,6 +63,16 @@ pub enum Style {
     Member,
 }
 
+/// Other names that people have for a service, by its host or its permissions. One name is what is called, paced and counted: a budget holds for
+/// the service, however it is spelt.
+const ALIASES: &[(Cloud, &str, &str)] = &[
+    (Cloud::Aliyun, "cms", "cms"),
+    (Cloud::Aliyun, "metrics", "cms"),
+    (Cloud::Aws, "cloudwatch", "monitoring"),
+    (Cloud::Aws, "monitoring", "monitoring"),
+    (Cloud::Tencent, "monitor", "monitor"),
+];
+
 /// Products of Alibaba Cloud by the name of their hosts.
 const ALIYUN: &[(&str, &str)] = &[
     ("alb", "2020-06-16"),
@@ -75,7 +85,6 @@ const ALIYUN: &[(&str, &str)] = &[
     ("ecs", "2014-05-26"),
     ("ess", "2022-02-22"),
     ("kms", "2016-01-20"),
-    ("metrics", "2019-01-01"),
     ("mongodb", "2015-12-01"),
     ("nas", "2017-06-26"),
     ("nlb", "2022-04-30"),
@@ -197,6 +206,12 @@ fn version(
     })
 }
 
+/// The one name of a service.
+pub(super) fn service(cloud: Cloud, written: &str) -> &str {
+    let alias = ALIASES.iter().find(|(of, alias, _)| *of == cloud && alias.eq_ignore_ascii_case(written));
+    alias.map_or(written, |(.., service)| service)
+}
+
 /// How a service is called.
 pub(super) fn of(cloud: Cloud, service: &str, options: &Options) -> Result<&'static How, Mistake> {
     if cloud != Cloud::Aws {
@@ -310,9 +325,8 @@ impl Api for How {
             Self::Query { version, style } => {
                 let flat = flat(parameters, *style);
                 let client = aws::client::Client::new(run, region);
-                client
-                    .query(action, version, &flat, |bytes| Ok(result(&xml::read(bytes)?, action.action)))
-                    .await
+                let read = |bytes: &[u8]| Ok(result(&xml::read(bytes)?, action.action));
+                client.billed_query(action, billed(action, parameters), version, &flat, read).await
             }
             Self::Json { target, version } => {
                 let body: Map<String, Json> = parameters.iter().cloned().collect();
@@ -339,7 +353,10 @@ impl Api for How {
                         .or_else(|_| xml::read(bytes).map(|tree| result(&tree, action.action)))
                         .map_err(|_| "the answer is neither JSON nor XML".to_owned())
                 };
-                aws::client::Client::new(run, region).rest(action, method, place, body.as_ref(), read).await
+                let metrics = billed(action, parameters);
+                aws::client::Client::new(run, region)
+                    .rest(action, metrics, method, place, body.as_ref(), read)
+                    .await
             }
         }
     }
@@ -462,20 +479,34 @@ fn is_list(node: &Node) -> bool {
         && node.children.iter().all(|child| child.name == "member" || child.name == "item")
 }
 
-/// The metrics that a call of CloudWatch asks for and is billed by: different ones, as several statistics of one are one. An expression may read any
-/// number of metrics and is counted as one.
+/// The metrics that a call of CloudWatch asks for and is billed by, in whichever protocol: different ones, as several statistics of one are one. An
+/// expression may read any number of metrics and is counted as one.
 fn billed(action: &Action, parameters: &[(String, Json)]) -> u64 {
-    let by_metric = action.service == "monitoring" && action.action == "GetMetricData";
-    let queries = parameters.iter().find(|(name, _)| by_metric && name == "MetricDataQueries");
-    let Some(queries) = queries.and_then(|(_, queries)| queries.as_array()) else { return 0 };
-    let metrics: BTreeSet<String> = queries
-        .iter()
-        .map(|query| match &query["MetricStat"]["Metric"] {
-            Json::Null => query.to_string(),
-            metric => metric.to_string(),
+    if action.service != "monitoring" || !action.action.eq_ignore_ascii_case("GetMetricData") {
+        return 0;
+    }
+    // A script may write the names of a form itself: `MetricDataQueries.member.1.Id`.
+    let mut queries: BTreeMap<String, BTreeSet<(String, String)>> = BTreeMap::new();
+    for (name, value) in flat(parameters, Style::Member) {
+        let Some((number, member)) =
+            name.strip_prefix("MetricDataQueries.member.").and_then(|rest| rest.split_once('.'))
+        else {
+            continue;
+        };
+        queries.entry(number.to_owned()).or_default().insert((member.to_owned(), value));
+    }
+    let metrics: BTreeSet<BTreeSet<(String, String)>> = queries
+        .into_values()
+        .map(|query| {
+            let is_metric = |member: &str| member.starts_with("MetricStat.Metric.");
+            match query.iter().any(|(member, _)| is_metric(member)) {
+                true => query.into_iter().filter(|(member, _)| is_metric(member)).collect(),
+                false => query,
+            }
         })
         .collect();
-    metrics.len() as u64
+    // What cannot be read here is not free because of it.
+    metrics.len().max(1) as u64
 }
 
 #[cfg(test)]
@@ -515,6 +546,50 @@ mod tests {
         assert_eq!(of(Cloud::Aws, "eks", json!({ "path": "/", "method": "DELETE" })).path, "method");
         assert_eq!(of(Cloud::Tencent, "cdb", json!({ "path": "/" })).path, "path");
         assert_eq!(of(Cloud::Aws, "rds", json!({ "protocol": "soap" })).path, "protocol");
+    }
+
+    #[test]
+    fn a_service_has_one_name() {
+        for (cloud, written, name) in [
+            (Cloud::Aliyun, "metrics", "cms"),
+            (Cloud::Aliyun, "CMS", "cms"),
+            (Cloud::Aliyun, "ecs", "ecs"),
+            (Cloud::Aws, "cloudwatch", "monitoring"),
+            (Cloud::Aws, "metrics", "metrics"),
+            (Cloud::Tencent, "Monitor", "monitor"),
+        ] {
+            assert_eq!(service(cloud, written), name);
+        }
+        // Each is one that can be called without another word.
+        for (cloud, _, name) in ALIASES {
+            super::of(*cloud, name, &options(json!({}))).unwrap();
+        }
+    }
+
+    #[test]
+    fn metrics_are_billed_in_every_protocol() {
+        let action = |name| crate::names::action(Cloud::Aws, "monitoring", name, 5.0).unwrap();
+        let get = action("GetMetricData");
+        let query = |id: &str, metric: &str, statistic: &str| {
+            let metric = json!({ "Namespace": "AWS/EC2", "MetricName": metric, "Dimensions": [{ "Name": "InstanceId", "Value": "i-1" }] });
+            json!({ "Id": id, "MetricStat": { "Metric": metric, "Period": 60, "Stat": statistic } })
+        };
+        let queries = json!([
+            query("a", "CPUUtilization", "Average"),
+            query("b", "CPUUtilization", "Maximum"),
+            query("c", "NetworkIn", "Sum"),
+            { "Id": "d", "Expression": "a / b" },
+        ]);
+        let nested = vec![("MetricDataQueries".to_owned(), queries), ("StartTime".to_owned(), json!(0))];
+        assert_eq!(billed(get, &nested), 3);
+        let written: Vec<(String, Json)> = flat(&nested, Style::Member)
+            .into_iter()
+            .map(|(name, value)| (name, Json::String(value)))
+            .collect();
+        assert!(written.len() > 10, "{written:?}");
+        assert_eq!(billed(get, &written), 3, "the names of a form");
+        assert_eq!(billed(get, &[]), 1);
+        assert_eq!(billed(action("ListMetrics"), &nested), 0);
     }
 
     #[test]

@@ -10,8 +10,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 /// The members of `[service]`.
-pub(in crate::config) const SERVICE: [&str; 7] =
-    ["keep_days", "keep_runs", "lease", "listen", "timezone", "token", "workers"];
+pub(in crate::config) const SERVICE: [&str; 8] =
+    ["keep_days", "keep_runs", "lease", "listen", "otlp", "timezone", "token", "workers"];
 
 pub(in crate::config) const TRIGGER: [&str; 8] =
     ["catch_up", "cron", "delays", "enabled", "func", "id", "kwargs", "timezone"];
@@ -48,6 +48,12 @@ impl Reader<'_> {
                     .hint("`openssl rand -hex 32` makes a good one"));
                 }
                 self.service.token = Some(SecretString::from(text));
+            }
+            "otlp" => {
+                let text = given.text()?.trim();
+                crate::telemetry::check(text)
+                    .map_err(|why| Wrong::new(why).hint("spans go to `<otlp>/v1/traces`"))?;
+                self.service.otlp = Some(text.to_owned());
             }
             "workers" => self.service.workers = whole(given, 1, 1000)?,
             "keep_runs" => self.service.keep_runs = whole(given, 1, 1_000_000)?,

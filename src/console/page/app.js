@@ -5,7 +5,7 @@ import { acts, draw, h } from "./dom.js";
 import * as data from "./data.js";
 import * as functions from "./functions.js";
 import * as now from "./now.js";
-import { failure, moment, now as serviceTime, setClock, tick, zoneName } from "./parts.js";
+import { failure, moment, now as serviceTime, setClock, tick, typed, zoneName } from "./parts.js";
 import * as run from "./run.js";
 import * as runs from "./runs.js";
 import * as usage from "./usage.js";
@@ -145,7 +145,7 @@ function askToken(error) {
       h("h1", { tabindex: "-1" }, t("token")),
       wrong ? h("div", { class: "alert bad", role: "alert" }, h("p", { class: "strong" }, t("token.wrong")), h("p", { class: "said" }, error.message)) : h("p", {}, t("token.why")),
       h("label", {}, h("span", {}, t("token")), h("input", { type: "password", name: "token", required: true, autocomplete: "current-password", spellcheck: "false" })),
-      h("p", { class: "dim" }, t("token.where")),
+      h("p", { class: "dim" }, typed(t("token.where"))),
       h("button", { type: "submit", class: "first" }, t("token.do")),
     ),
   ]);

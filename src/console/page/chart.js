@@ -19,7 +19,7 @@ function count(runs, words) {
 function roof(value) {
   if (value <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? value;
+  return [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value) ?? value;
 }
 
 /** The last 24 hours, hour by hour. */
@@ -116,7 +116,7 @@ export function month({ days, today, free, budget, unit, label }) {
 }
 
 /** How much of a limit is used. */
-export function meter(used, limit, label) {
+export function meter(used, limit, label, shown = number) {
   const share = limit > 0 ? used / limit : 1;
   const kind = share >= 1 ? "bad" : share >= 0.8 ? "warn" : "good";
   const percent = share > 0 && share < 0.001 ? "< 0.1 %" : `${number(share * 100, share < 0.1 ? 1 : 0)} %`;
@@ -130,6 +130,6 @@ export function meter(used, limit, label) {
       s("rect", { class: "track", width: 100, height: 4 }),
       s("rect", { class: `bar ${kind}`, width: Math.max(share > 0 ? 0.7 : 0, Math.min(100, share * 100)).toFixed(2), height: 4 }),
     ),
-    h("div", { class: "dim" }, t("usedOf", { used: number(used), limit: number(limit) })),
+    h("div", { class: "dim" }, t("usedOf", { used: shown(used), limit: shown(limit) })),
   );
 }

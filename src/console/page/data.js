@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { meter } from "./chart.js";
 import { h } from "./dom.js";
-import { bytes, empty, number, table, time } from "./parts.js";
+import { bytes, empty, number, table, time, typed } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 15000;
@@ -38,7 +38,7 @@ export function view({ objects, outbox }) {
         { key: (one) => one.datakit },
       ),
       outbox.length > 0 && waits ? meterOf(outbox) : h("p", {}, t("outbox.empty")),
-      waits ? h("p", { class: "dim" }, t("outbox.do")) : null,
+      waits ? h("p", { class: "dim" }, typed(t("outbox.do"))) : null,
     ),
     h(
       "section",
@@ -66,5 +66,5 @@ export function view({ objects, outbox }) {
 
 function meterOf(outbox) {
   const all = outbox.reduce((sum, one) => sum + one.bytes, 0);
-  return meter(all, outbox[0].limitBytes, t("outbox.full", { used: bytes(all), limit: bytes(outbox[0].limitBytes) }));
+  return meter(all, outbox[0].limitBytes, t("outbox.room"), bytes);
 }

@@ -38,10 +38,9 @@ function cadence(trigger) {
     "dd",
     { class: "cadence" },
     every(trigger.configuredSeconds),
-    " · ",
     effective === null
-      ? h("span", { class: "dim" }, t("notMeasured"))
-      : h("span", { class: trigger.isSlow ? "slow" : "" }, t("inFact", { time: duration(effective * 1000) })),
+      ? h("span", { class: "line dim" }, t("notMeasured"))
+      : h("span", { class: `line ${trigger.isSlow ? "slow" : "dim"}` }, t("inFact", { time: duration(effective * 1000) })),
   );
 }
 
@@ -54,8 +53,8 @@ function triggerOf(trigger, title) {
     h(
       "dl",
       {},
-      h("div", {}, h("dt", {}, t("trigger")), h("dd", {}, h("code", { class: "id" }, trigger.id), trigger.isFixed ? [" ", h("span", { class: "dim" }, t("ownCrontab"))] : null)),
-      h("div", {}, h("dt", {}, t("crontab")), h("dd", {}, h("code", {}, trigger.crontab), " ", h("span", { class: "dim" }, trigger.timezone))),
+      h("div", {}, h("dt", {}, t("trigger")), h("dd", {}, h("code", { class: "id" }, trigger.id), trigger.isFixed ? h("span", { class: "line dim" }, t("ownCrontab")) : null)),
+      h("div", {}, h("dt", {}, t("crontab")), h("dd", {}, h("code", {}, trigger.crontab), h("span", { class: "line dim" }, trigger.timezone))),
       h(
         "div",
         {},
@@ -82,7 +81,7 @@ function triggerOf(trigger, title) {
 
 function lastRun(run) {
   if (!run) return h("span", { class: "dim" }, t("neverRan"));
-  return [badge(run.status), " ", runLink(run), " ", time(run.endTime ?? run.createTime)];
+  return [badge(run.status), " ", runLink(run), " ", h("span", { class: "line dim" }, time(run.endTime ?? run.createTime))];
 }
 
 function functionOf(one) {
@@ -94,7 +93,7 @@ function functionOf(one) {
       "div",
       { class: "head" },
       h("h2", {}, title),
-      h("code", { class: "dim id" }, one.id),
+      one.title ? h("code", { class: "dim id" }, one.id) : null,
       h("a", { class: "push", href: `#/runs?${query({ func: one.id })}` }, t("itsRuns")),
     ),
     one.problem ? h("div", { class: "alert warn" }, h("p", {}, t("kind.script.old")), said(one.problem)) : null,

@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { hours } from "./chart.js";
 import { h } from "./dom.js";
-import { badge, bytes, duration, empty, every, moment, named, number, runLink, said, table, tag, time } from "./parts.js";
+import { badge, bytes, duration, empty, every, moment, named, number, runLink, said, table, tag, time, typed } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 5000;
@@ -74,7 +74,7 @@ function card(one) {
     "li",
     { class: `card ${one.urgency}`, "data-key": `${one.kind} ${id ?? one.scriptId ?? one.file ?? one.datakit ?? one.account ?? one.role}`, "data-kind": one.kind },
     h("div", { class: "head" }, h("h3", {}, name), id && id !== name ? h("code", { class: "dim id" }, id) : null),
-    h("p", {}, what),
+    h("p", {}, typeof what === "string" ? typed(what) : what),
     message ? said(message) : null,
     links.some(Boolean) ? h("p", { class: "links" }, links) : null,
   );
@@ -84,7 +84,7 @@ function attention(list) {
   const urgent = list.filter((one) => one.urgency !== "known");
   const known = list.filter((one) => one.urgency === "known");
   return [
-    urgent.length > 0 ? h("section", { "aria-labelledby": "attention" }, h("h2", { id: "attention" }, t("needsAttention")), h("ul", { class: "attention" }, urgent.map(card))) : null,
+    urgent.length > 0 ? h("section", { "aria-labelledby": "attention" }, h("h2", { id: "attention", class: "hidden" }, t("needsAttention")), h("ul", { class: "attention" }, urgent.map(card))) : null,
     known.length > 0
       ? h("section", { "aria-labelledby": "paused" }, h("h2", { id: "paused" }, t("restsByHand")), h("ul", { class: "attention" }, known.map(card)))
       : null,

@@ -52,11 +52,13 @@ export function bytes(value) {
   return `${number(value, value < 10 && at > 0 ? 1 : 0)} ${units[at]}`;
 }
 
-/** A moment in the service's zone, as it stands in logs and crontabs. */
+/** A moment in the service's zone, written as it stands in logs. */
 export function moment(text, withDate = true) {
-  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: zone };
-  if (withDate) Object.assign(options, { month: "2-digit", day: "2-digit" });
-  return format(`moment${withDate}`, () => new Intl.DateTimeFormat(language(), options)).format(new Date(text));
+  const options = { month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone: zone };
+  const parts = format("moment", () => new Intl.DateTimeFormat("en", options)).formatToParts(new Date(text));
+  const part = (type) => parts.find((one) => one.type === type)?.value;
+  const clock = `${part("hour")}:${part("minute")}:${part("second")}`;
+  return withDate ? `${part("month")}-${part("day")} ${clock}` : clock;
 }
 
 /** The hour of a moment: `08:00`. */
@@ -116,7 +118,7 @@ const SIGNS = {
   failure: ["bad", "✕"],
   timeout: ["bad", "◷"],
   interrupted: ["bad", "■"],
-  expired: ["bad", "⌛"],
+  expired: ["bad", "⊖"],
   missed: ["warn", "∅"],
   skip: ["warn", "»"],
   running: ["busy", "▶"],
@@ -171,9 +173,14 @@ export function wide(label, ...children) {
   return h("div", { class: "wide", role: "region", tabindex: "0", "aria-label": label }, children);
 }
 
+/** Words with what is to be typed in backquotes. */
+export function typed(words) {
+  return words.split("`").map((part, index) => (index % 2 === 1 ? h("code", {}, part) : part));
+}
+
 /** Nothing there: what to do. */
 export function empty(title, ...advice) {
-  return h("div", { class: "empty" }, h("p", { class: "strong" }, title), advice.map((words) => h("p", {}, words)));
+  return h("div", { class: "empty" }, h("p", { class: "strong" }, title), advice.map((words) => h("p", {}, typed(words))));
 }
 
 /** Pages of a list. */

@@ -2,7 +2,7 @@
 
 import { ask, get, query } from "./api.js";
 import { h } from "./dom.js";
-import { badge, duration, failure, named, number, said, table, tag, time, wide } from "./parts.js";
+import { badge, duration, failure, moment, named, now, number, said, table, tag, time, wide } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 2000;
@@ -35,7 +35,6 @@ function facts(run) {
   return h(
     "dl",
     { class: "facts" },
-    fact(t("status"), badge(run.status), run.attempt > 1 ? [" ", h("span", { class: "dim" }, t("attempt", { n: run.attempt }))] : null),
     fact(t("origin"), t(`origin.${run.origin}`)),
     run.triggerId ? fact(t("trigger"), h("a", { href: `#/runs?${query({ trigger: run.triggerId })}` }, h("code", {}, run.triggerId))) : null,
     run.tick ? fact(t("tick"), time(run.tick, { both: true })) : null,
@@ -63,7 +62,7 @@ function errors(run) {
     h("h2", { id: "errors" }, t("error")),
     list.map((error) =>
       error.rendered
-        ? h("div", { class: "alert bad" }, wide(t("error"), said(error.rendered)))
+        ? h("div", { class: "alert bad" }, wide(t("error.text"), said(error.rendered)))
         : h(
             "div",
             { class: "alert bad" },
@@ -114,7 +113,7 @@ function collectors(run) {
             },
             { name: t("linked"), kind: "number", cell: (one) => number(one.linked) },
             { name: t("took"), kind: "number", cell: (one) => duration(one.seconds * 1000) },
-            { name: t("dueAgain"), cell: (one) => (one.next_due ? time(one.next_due) : "–") },
+            { name: t("dueAgain"), cell: (one) => (!one.next_due ? "–" : Date.parse(one.next_due) > now() ? time(one.next_due) : t("dueNow")) },
           ],
           list,
           { key: (_, index) => `c${index}` },
@@ -128,8 +127,12 @@ function collectors(run) {
 
 const LONG = 60;
 
+function shown(value) {
+  return value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+}
+
 function cell(value) {
-  const text = value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text = shown(value);
   if (text.length <= LONG) return text;
   return h("details", {}, h("summary", {}, `${text.slice(0, LONG)}…`), h("div", { class: "long" }, text));
 }
@@ -150,8 +153,12 @@ function samples(run) {
     h("h2", { id: "samples" }, t("samples")),
     h("p", { class: "dim" }, t("samples.what")),
     [...groups].map(([name, points]) => {
-      const tags = names(points, "tags");
-      const fields = names(points, "fields");
+      // What is short first, and of that the name: what is long would push all else out of sight.
+      const long = (part, name) => points.some((point) => shown(point[part]?.[name]).length > LONG);
+      const column = (part, kind) => (name) => ({ part, name, kind, long: long(part, name) });
+      const tags = names(points, "tags").map(column("tags", null));
+      const all = [...tags.filter(({ name }) => name === "name"), ...names(points, "fields").map(column("fields", "field")), ...tags.filter(({ name }) => name !== "name")];
+      const columns = [...all.filter((one) => !one.long), ...all.filter((one) => one.long)];
       return h(
         "div",
         { class: "group", "data-key": name },
@@ -162,12 +169,12 @@ function samples(run) {
             "table",
             { class: "grid samples" },
             h("caption", { class: "hidden" }, t("samplesOf", { name: points[0].measurement })),
-            h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("time")), fields.map((field) => h("th", { scope: "col", class: "field" }, field)), tags.map((one) => h("th", { scope: "col" }, one)))),
+            h("thead", {}, h("tr", {}, h("th", { scope: "col" }, t("time")), columns.map(({ name, kind }) => h("th", { scope: "col", class: kind }, name)))),
             h(
               "tbody",
               {},
               points.map((point) =>
-                h("tr", {}, h("td", {}, point.time ? pointTime(point.time) : "–"), fields.map((field) => h("td", { class: "field" }, cell(point.fields?.[field]))), tags.map((one) => h("td", {}, cell(point.tags?.[one])))),
+                h("tr", {}, h("td", {}, pointTime(point.time)), columns.map(({ part, name, kind }) => h("td", { class: kind }, cell(point[part]?.[name])))),
               ),
             ),
           ),
@@ -177,14 +184,15 @@ function samples(run) {
   );
 }
 
+/** Nanoseconds, as points have them. */
 function pointTime(value) {
-  return typeof value === "number" ? time(new Date(value / 1e6).toISOString(), { both: false }) : time(value);
+  return value ? moment(new Date(value / 1e6).toISOString()) : "–";
 }
 
 export function view({ run, title: name, kwargs }) {
   return [
     h("p", { class: "back" }, h("a", { href: "#/runs" }, t("allRuns"))),
-    h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("runOf", { id: run.id })), badge(run.status)),
+    h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("runOf", { id: run.id })), badge(run.status), run.attempt > 1 ? h("span", { class: "dim" }, t("attempt", { n: run.attempt })) : null),
     h("p", {}, named(run.funcId, name)),
     h(
       "div",
@@ -205,7 +213,7 @@ export function view({ run, title: name, kwargs }) {
       h("h2", { id: "log" }, t("log"), " ", run.final ? null : h("span", { class: "live" }, t("live"))),
       h("div", { class: "log", role: "log", "aria-live": "off", "aria-labelledby": "log", tabindex: "0", "data-own": "log", "data-key": `log${run.id}`, "data-run": run.id }),
     ),
-    run.result !== null && run.result !== undefined ? h("section", { "aria-labelledby": "result" }, h("h2", { id: "result" }, t("returned")), wide(t("returned"), said(JSON.stringify(run.result, null, 2)))) : null,
+    run.result !== null && run.result !== undefined ? h("section", { "aria-labelledby": "result" }, h("h2", { id: "result" }, t("returned")), wide(t("returned.value"), said(JSON.stringify(run.result, null, 2)))) : null,
     collectors(run),
     samples(run),
   ];

@@ -41,7 +41,7 @@ function account(one, data) {
     one.budgetProblem ? h("div", { class: "alert bad" }, h("p", { class: "said" }, one.budgetProblem)) : null,
     metered && metered.free > 0 ? meter(metered.used, metered.free, t("ofFree")) : null,
     budget ? meter(budget.used, budget.limit, budget.money ? t("ofBudget.money", { money: budget.money }) : t("ofBudget")) : h("p", { class: "dim" }, t("noBudget")),
-    metered ? month({ days: one.days, today: data.today, free: metered.free, budget: budget?.limit ?? 0, unit: metered.unit, label: `${metered.action} · ${t(`unit.${metered.unit}`)}` }) : null,
+    metered ? month({ days: one.days, today: data.today, free: metered.free, budget: budget?.limit ?? 0, unit: metered.unit, label: `${metered.action} · ${t(`counted.${metered.unit}`)}` }) : null,
     one.priceList ? null : h("p", { class: "dim" }, t("noPriceList")),
     one.priced.length > 0
       ? table(

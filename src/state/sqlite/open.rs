@@ -421,6 +421,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_older_runs_were_called_with_is_hidden() {
+        let mut connection = options().in_memory(true).connect().await.unwrap();
+        migrate(&mut connection, &STEPS[..SHOWN], "x").await.unwrap();
+        for (id, status) in [(1, "success"), (2, "queued")] {
+            sqlx::query("INSERT INTO run (id, func, origin, delay, ticks, status, created, due, expires) VALUES ($1, 'f', 'async', 0, 1, $2, 1, 1, 1)")
+                .bind(id)
+                .bind(status)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+            sqlx::query("INSERT INTO run_detail (run, kwargs) VALUES ($1, '{\"password\":\"hunter22\"}')")
+                .bind(id)
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+        for (id, enabled) in [("a", true), ("b", false)] {
+            sqlx::query("INSERT INTO trigger_state VALUES ($1, 'f', '* * * * *', 'UTC', $2, 1, 0, 1, 0)")
+                .bind(id)
+                .bind(format!("{{\"enabled\":{enabled},\"kwargs\":{{\"password\":\"hunter22\"}}}}"))
+                .execute(&mut connection)
+                .await
+                .unwrap();
+        }
+        migrate(&mut connection, STEPS, "x").await.unwrap();
+        let details: Vec<(String, String)> =
+            sqlx::query_as("SELECT kwargs, shown FROM run_detail ORDER BY run")
+                .fetch_all(&mut connection)
+                .await
+                .unwrap();
+        let (given, shown) = ("{\"password\":\"hunter22\"}".to_owned(), "{\"password\":\"****\"}".to_owned());
+        assert_eq!(details, [(String::new(), shown.clone()), (given, shown)], "only what waits needs them");
+        let definitions: Vec<String> = sqlx::query_scalar("SELECT definition FROM trigger_state ORDER BY id")
+            .fetch_all(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(definitions, ["{}", "{\"enabled\":false}"]);
+    }
+
+    #[tokio::test]
     async fn an_older_file_goes_on_where_it_stands_and_a_failed_step_leaves_no_trace() {
         const FIRST: &str =
             "CREATE TABLE one (n INTEGER); INSERT INTO one VALUES (1); PRAGMA user_version = 1;";

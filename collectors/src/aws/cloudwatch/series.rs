@@ -426,7 +426,7 @@ mod tests {
         assert_eq!(
             too_long(12_000, 6_000_000, bytes / 2 * 6_000_000).as_deref(),
             Some(
-                "is longer than can be held in memory: 6000000 metrics came in 12000 pages, 1384 MiB; none of them is asked for"
+                "is longer than can be held in memory: 6000000 metrics came in 12000 pages, 1390 MiB; none of them is asked for"
             )
         );
     }
