@@ -498,7 +498,11 @@ pub fn called(data: &[u8]) {
         }
         _ => (
             "POST",
-            if plain.len().is_multiple_of(2) { "/api/v1/async/my__main.two" } else { "/api/v1/func/my__main.two" },
+            if plain.len().is_multiple_of(2) {
+                "/api/v1/async/my__main.two"
+            } else {
+                "/api/v1/func/my__main.two"
+            },
         ),
     };
     let address = listening();
