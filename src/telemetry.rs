@@ -3,17 +3,19 @@
 //! Owns the exporter and its place in the log's machinery. What is a span, and what it says, stands where the work is done (target
 //! [`TRACED`]); while no endpoint is named, none of it is made. Knows no script and no cloud.
 
+use crate::script::Masker;
 use bytes::Bytes;
 use funchost_collectors::call::TRACED;
-use opentelemetry::KeyValue;
-use opentelemetry::trace::TracerProvider as _;
+use opentelemetry::trace::{Status, TracerProvider as _};
+use opentelemetry::{KeyValue, Value};
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use opentelemetry_sdk::error::OTelSdkResult;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, SpanData};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing_opentelemetry::OpenTelemetryLayer;
@@ -79,6 +81,7 @@ pub fn start(
     http: reqwest::Client,
     worker: &str,
     variables: &BTreeMap<String, String>,
+    masker: Arc<Masker>,
 ) -> Result<Telemetry, String> {
     let Some(place) = PLACE.get() else { return Err("this process has another's log".into()) };
     check(url).map_err(|why| format!("the endpoint of spans {why}"))?;
@@ -99,6 +102,7 @@ pub fn start(
         KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
         KeyValue::new("service.instance.id", worker.to_owned()),
     ]);
+    let exporter = Masked { exporter, masker };
     let provider =
         SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build();
     let bridge = OpenTelemetryLayer::new(provider.tracer("funchost"))
@@ -122,6 +126,50 @@ impl Telemetry {
         if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "the last spans could not be sent");
         }
+    }
+}
+
+/// Whatever a span says passes the mask first: a region, say, is what a script wrote there.
+#[derive(Debug)]
+struct Masked {
+    exporter: SpanExporter,
+    masker: Arc<Masker>,
+}
+
+impl Masked {
+    fn text(&self, text: &str) -> String {
+        self.masker.mask(text).into_owned()
+    }
+
+    fn hide(&self, mut span: SpanData) -> SpanData {
+        span.name = self.text(&span.name).into();
+        for attribute in &mut span.attributes {
+            if let Value::String(value) = &attribute.value {
+                attribute.value = Value::String(self.text(value.as_str()).into());
+            }
+        }
+        if let Status::Error { description } = &span.status {
+            span.status = Status::Error { description: self.text(description).into() };
+        }
+        span
+    }
+}
+
+impl opentelemetry_sdk::trace::SpanExporter for Masked {
+    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
+        self.exporter.export(batch.into_iter().map(|span| self.hide(span)).collect()).await
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn force_flush(&self) -> OTelSdkResult {
+        self.exporter.force_flush()
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
     }
 }
 

@@ -33,6 +33,15 @@ fn run() {
     Runner([aws_ec2::DataCollector(account, #{ regions: ["cn-north-1", "cn-northwest-1"] }), own]).run();
 }
 
+@DFF.API("has a secret where a region belongs", timeout = 60)
+fn elsewhere() {
+    let own = Collector("my_lost_instances", account, #{ regions: [DFF.ENV("MY_PASSWORD")] }, |ctx| {
+        aws::client(ctx.account).request("ec2", "DescribeInstances", #{});
+        []
+    });
+    Runner([own]).run();
+}
+
 @DFF.API("fails")
 fn bad() {
     let key = account.ak_secret;
@@ -133,7 +142,8 @@ fn attributes(span: &Span) -> BTreeMap<String, String> {
 fn runs_collectors_and_calls_are_spans_of_one_trace() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let aws = AwsEstate { instances: 3, nasty: false, ..AwsEstate::default() };
-    let world = runtime.block_on(World::new(Options { aws, ..Options::default() }));
+    let mut world = runtime.block_on(World::new(Options { aws, ..Options::default() }));
+    world.variables.insert("MY_PASSWORD".into(), "hunter-two-2".into());
     world.write("scripts/demo/main.rhai", SCRIPT);
     let (address, received) = endpoint();
     let header = "header-that-nobody-may-see";
@@ -146,6 +156,7 @@ fn runs_collectors_and_calls_are_spans_of_one_trace() {
     );
     assert_eq!(service.call("demo__main.run"), "200");
     assert_eq!(service.call("demo__main.bad"), "599");
+    service.call("demo__main.elsewhere");
     service.stop();
 
     let received = received.lock().unwrap();
@@ -155,8 +166,10 @@ fn runs_collectors_and_calls_are_spans_of_one_trace() {
         assert!(head.starts_with("post /v1/traces http/1.1"), "{head}");
         assert!(head.contains("content-type: application/x-protobuf"), "{head}");
         assert!(head.contains(&format!("x-key: {header}")), "the standard's headers go along: {head}");
-        let secret = world.variables["AWS_AK_SECRET"].as_bytes();
-        assert!(!body.windows(secret.len()).any(|part| part == secret), "a secret is in the spans");
+        for name in ["AWS_AK_SECRET", "MY_PASSWORD"] {
+            let secret = world.variables[name].as_bytes();
+            assert!(!body.windows(secret.len()).any(|part| part == secret), "{name} is in the spans");
+        }
         let request = ExportTraceServiceRequest::decode(body.as_slice()).unwrap();
         for resource in request.resource_spans {
             let about: Vec<String> =
@@ -201,7 +214,14 @@ fn runs_collectors_and_calls_are_spans_of_one_trace() {
     assert_eq!(status.code, 2, "an error: {status:?}");
     assert!(status.message.starts_with("refused: *"), "why, without the secret: {status:?}");
     assert_ne!(bad.trace_id, run.trace_id);
-    assert_eq!(spans.len(), 7, "{spans:#?}");
+
+    // Also where a script puts it into what a span says.
+    let [elsewhere] = named("demo__main.elsewhere")[..] else { panic!("{spans:#?}") };
+    let names: Vec<_> = spans.iter().map(|span| (span.name.as_str(), attributes(span))).collect();
+    let [collector] = children(elsewhere)[..] else { panic!("{names:?}") };
+    let [call] = children(collector)[..] else { panic!("{names:?}") };
+    assert_eq!(attributes(call)["region"], "****", "{call:#?}");
+    assert_eq!(spans.len(), 10, "{spans:#?}");
 }
 
 #[test]

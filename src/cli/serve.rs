@@ -185,7 +185,10 @@ async fn serve(
                 surroundings.masker.learn(value);
             }
             let http = engine.tools().calls.http_for(&url);
-            Some(crate::telemetry::start(&url, http, &worker, variables).map_err(|why| refuse(2, why))?)
+            Some(
+                crate::telemetry::start(&url, http, &worker, variables, surroundings.masker.clone())
+                    .map_err(|why| refuse(2, why))?,
+            )
         }
     };
     let late = crate::schedule::LATE.max(config.service.lease * 2);
