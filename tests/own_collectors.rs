@@ -461,3 +461,27 @@ async fn metrics_that_an_own_collector_asks_for_count_as_aws_bills_them() {
     assert_eq!(ran.code, 1, "{ran:?}");
     assert_eq!(world.clouds.billed_metrics(), 2, "not one more: {ran:?}");
 }
+
+/// In a closure, too, as deep as one likes: that is where collectors are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn dff_is_known_inside_closures() {
+    let body = r##"let named = |end| DFF.ENV("NAME") + end;
+    Runner([ Collector("kept", account, #{}, |ctx| {
+        let count = DFF.STORE.incr("n");
+        ["-a", "-b"].map(|end| #{ tags: #{ name: named.call(end), home: DFF.ENV("NAME") }, fields: #{ n: count } })
+    }) ]).run()"##;
+    let mut world = world(0, body).await;
+    world.variables.insert("NAME".into(), "mine".into());
+    let checked = world.run(&["check", "my/main.rhai"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let points = world.clouds.datakit().points();
+    let names: Vec<&str> = points.iter().map(|point| point.tags["name"].as_str()).collect();
+    assert_eq!(names, ["mine-a", "mine-b"]);
+    assert!(
+        points
+            .iter()
+            .all(|point| point.tags["home"] == "mine" && point.fields["n"] == FieldValue::Integer(1))
+    );
+}

@@ -7,7 +7,7 @@
 use super::host::Host;
 use super::locate::each_node;
 use super::problem::Problem;
-use rhai::{AST, ASTNode, Engine, EvalContext, Expr, Position, Stmt};
+use rhai::{AST, ASTNode, Dynamic, Engine, EvalContext, Expr, Position, Stmt};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
@@ -66,6 +66,10 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
     engine.on_var(move |name, index, context| {
         if index > 0 || context.scope().contains(name) {
             return Ok(None);
+        }
+        if name == "DFF" {
+            // A closure would look for it in the scope of the function around it, and nowhere else.
+            return Ok(Some(Dynamic::from(super::dff::Dff)));
         }
         let state = context.global_runtime_state();
         // The function's own script: a closure may run while another script is being evaluated.
