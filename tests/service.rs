@@ -369,6 +369,16 @@ fn only_who_may_is_let_in() {
     assert_eq!(status(&service, &[("origin", "http://evil.example")]), 403, "a page of another site");
     let own = format!("http://{}", service.address);
     assert_eq!(status(&service, &[("origin", &own)]), 200);
+    // An image of another page comes without an origin, and would run a function.
+    let image = |site| service.raw("GET", "/api/v1/async/demo__main.bad", &[("sec-fetch-site", site)], "").0;
+    assert_eq!((image("cross-site"), image("same-site")), (403, 403));
+    assert_eq!(
+        (image("same-origin"), image("none")),
+        (200, 200),
+        "its own page, and whoever types the address"
+    );
+    let late = "{\"kwargs\":{},\"options\":{\"async\":true,\"delay\":9223372036}}";
+    assert_eq!(service.raw("POST", "/api/v1/func/demo__main.bad", &[], late).0, 400, "more than a week");
     let huge = format!("{{\"kwargs\":{{\"name\":\"{}\"}}}}", "x".repeat(5 << 20));
     assert_eq!(service.raw("POST", "/api/v1/func/demo__main.hello", &[], &huge).0, 413);
     assert_eq!(service.stop(), 0);

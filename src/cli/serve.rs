@@ -98,6 +98,8 @@ struct Service {
     console: Arc<Console>,
     /// As it was read last.
     config: Mutex<Arc<Config>>,
+    /// Where it listens, whatever a later configuration says; none where it does not.
+    listens: Option<SocketAddr>,
     /// Who keeps the rates that other machines share.
     rates: Option<Arc<dyn SharedRates>>,
     /// The triggers have changed.
@@ -214,6 +216,7 @@ async fn serve(
         engine: engine.clone(),
         console: console.clone(),
         config: Mutex::new(Arc::new(config)),
+        listens: has(Role::Web).then_some(listen),
         rates,
         changed: Notify::new(),
     });
@@ -346,7 +349,9 @@ impl Service {
             }
         };
         let before = self.config();
-        if let Err(refusal) = check_listening(&config, before.service.listen) {
+        if let Some(listens) = self.listens
+            && let Err(refusal) = check_listening(&config, listens)
+        {
             tracing::error!(why = refusal.message, "the configuration stays as it was");
             return;
         }

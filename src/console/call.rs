@@ -20,6 +20,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Seconds that a call can ask to wait before it starts.
+const LONGEST_DELAY: u64 = 7 * 86_400;
+
 /// Nobody is kept waiting longer; the run goes on.
 const LONGEST_WAIT: u64 = 180;
 
@@ -109,6 +112,9 @@ pub(super) async fn func(
     };
     if body.options.timeout.is_some_and(|seconds| !(1..=3600).contains(&seconds)) {
         return Err(Refused::bad("`options.timeout` must be from 1 to 3600 seconds"));
+    }
+    if body.options.delay.is_some_and(|seconds| seconds > LONGEST_DELAY) {
+        return Err(Refused::bad(format!("`options.delay` must be at most {LONGEST_DELAY} seconds, a week")));
     }
     check_arguments(&function, &body.kwargs)?;
     let delay = body.options.delay.unwrap_or(0);
@@ -240,7 +246,7 @@ fn nanoseconds(seconds: u64) -> Time {
 /// Asks for a run.
 async fn ask(console: &Console, function: &ApiFunction, call: Call) -> Result<i64, Refused> {
     let now = console.clock.now();
-    let due = now + nanoseconds(call.delay);
+    let due = now.saturating_add(nanoseconds(call.delay));
     // Who waits for the answer is gone after that.
     let patience = call.timeout.or(function.options.timeout).unwrap_or(300);
     let expires = if call.origin == Origin::Sync { patience.min(LONGEST_WAIT) } else { EXPIRES };

@@ -55,6 +55,11 @@ fn refuse_place(headers: &HeaderMap, has_token: bool) -> Option<Refused> {
             "without a token only this machine is served, under its own names: set `token` of `[service]` to serve others",
         ));
     }
+    // An image or a link of another page comes without an origin, and would start a function all the same.
+    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
+    if site.is_some_and(|site| !matches!(site, b"same-origin" | b"none")) {
+        return Some(Refused::forbidden("a page of another site may not call"));
+    }
     let origin = text(header::ORIGIN)?;
     let own = origin.split_once("://").map(|(_, rest)| rest) == Some(host);
     (!own).then(|| Refused::forbidden("a page of another site may not call"))

@@ -118,7 +118,7 @@ pub(super) async fn functions(
     let list: Vec<Value> = list
         .map(|(function, script)| {
             let mut shown = view::function(function, script, last.get(&function.id));
-            let own = plan.triggers.iter().filter(|trigger| trigger.func == function.id);
+            let own = triggers.get(function.id.as_str()).into_iter().flatten();
             shown["triggers"] = own
                 .map(|trigger| {
                     view::trigger(

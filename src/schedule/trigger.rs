@@ -59,7 +59,8 @@ impl Trigger {
             zone: self.crontab.zone().name().to_owned(),
             definition: json!({
                 "kwargs": crate::hiding::shown(&self.kwargs, masker),
-                "enabled": self.enabled,
+                // Stands last: the state looks for it at the end, where no argument of that name can be.
+                "switched": if self.enabled { "on" } else { "off" },
                 "fixed": self.fixed,
                 "delays": self.delays,
                 "catch_up": match self.catch_up { CatchUp::Last => "last", CatchUp::None => "none" },

@@ -70,7 +70,7 @@ pub(super) async fn announce(
              VALUES ($1, $2, $3, $4, $5, $6, 0, $6, 0)
              ON CONFLICT (id) DO UPDATE SET func = $2, cron = $3, zone = $4, definition = $5, seen = $6,
                  upto = CASE WHEN trigger_state.upto < $6 AND (trigger_state.cron <> $3 OR trigger_state.zone <> $4
-                                  OR trigger_state.definition LIKE '%\"enabled\":false%')
+                                  OR trigger_state.definition LIKE '%\"switched\":\"off\"}')
                              THEN $6 ELSE trigger_state.upto END",
         )
         .bind(&trigger.id)
@@ -416,7 +416,7 @@ pub(super) async fn clear_old(connection: &mut Connection) -> sqlx::Result<()> {
     sqlx::query("UPDATE trigger_state SET definition = '{}' WHERE definition NOT LIKE '%\"enabled\":false%'")
         .execute(&mut *connection)
         .await?;
-    sqlx::query("UPDATE trigger_state SET definition = '{\"enabled\":false}' WHERE definition <> '{}'")
+    sqlx::query("UPDATE trigger_state SET definition = '{\"switched\":\"off\"}' WHERE definition <> '{}'")
         .execute(connection)
         .await?;
     Ok(())

@@ -457,7 +457,7 @@ mod tests {
             .fetch_all(&mut connection)
             .await
             .unwrap();
-        assert_eq!(definitions, ["{}", "{\"enabled\":false}"]);
+        assert_eq!(definitions, ["{}", "{\"switched\":\"off\"}"]);
     }
 
     #[tokio::test]

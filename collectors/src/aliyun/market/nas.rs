@@ -7,7 +7,8 @@ static LIST: Action = listing("nas", "DescribeFileSystems", "nas:DescribeFileSys
 static NAMED_OF: Action =
     Action { when: "once a run", ..asking("nas", "DescribeRegions", "nas:DescribeRegions") };
 static REGIONS_LIST: List = List {
-    request: request(&API, &NAMED_OF),
+    // Without it only the regions of the standard kind are named.
+    request: Request { parameters: &[("FileSystemType", "all")], ..request(&API, &NAMED_OF) },
     paging: numbers("PageNumber", "PageSize", 100, "TotalCount"),
     items: "Regions.Region",
     id: "RegionId",

@@ -4,7 +4,8 @@ use super::*;
 
 static API: Target =
     Target { version: "2013-12-02", prefix: "Kinesis_20131202", json: "1.1", model: "kinesis" };
-static LIST: Action = listing("kinesis", "ListStreams", "kinesis:ListStreams");
+// Five a second and account, the API reference says.
+static LIST: Action = Action { rate: 4.0, ..listing("kinesis", "ListStreams", "kinesis:ListStreams") };
 static DESCRIBE_OF: Action = asking("kinesis", "DescribeStream", "kinesis:DescribeStream");
 
 static DETAIL: Detail = detail(
