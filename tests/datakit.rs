@@ -210,3 +210,23 @@ async fn what_is_no_datakit_takes_no_points() {
         }
     }
 }
+
+/// A service lives long: a clock that has been set right is noticed, though nothing was written in between.
+#[tokio::test]
+async fn a_clock_that_is_set_right_is_noticed_by_the_same_process() {
+    let world = world().await;
+    let datakit = world.datakit.with_clock(Arc::new(SystemClock));
+    let deadline = || Instant::now() + Duration::from_secs(20);
+    for ahead in [3 * 3600, -3 * 3600] {
+        world.clouds.datakit().set_clock_ahead(ahead);
+        // Noticed while its clock was right, too: the last answer told another time.
+        let held = datakit.write(&batch(&good(2)), deadline()).await;
+        let taken =
+            if held.delivered == 2 { datakit.write(&batch(&good(2)), deadline()).await } else { held };
+        assert_eq!((taken.delivered, taken.too_old), (0, 0), "{ahead}");
+        assert_eq!(taken.held.map(|held| held.batch.len()), Some(2), "{ahead}");
+        world.clouds.datakit().set_clock_ahead(0);
+        let sent = datakit.write(&batch(&good(2)), deadline()).await;
+        assert_eq!((sent.delivered, sent.held.is_none()), (2, true), "{ahead}");
+    }
+}

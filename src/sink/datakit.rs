@@ -212,6 +212,22 @@ impl DataKit {
         ))
     }
 
+    /// What DataKit writes under its own time, by what is known of its clock: from, until.
+    fn writable(&self, clock: &dyn Clock) -> (i64, i64) {
+        let theirs = clock.now().saturating_add(self.ahead().unwrap_or(0));
+        (oldest_writable(theirs), theirs.saturating_add(REACH - MARGIN))
+    }
+
+    /// Must DataKit's clock be looked at before this batch goes? Never seen, it says nothing; and where it keeps points from going, no answer of a write
+    /// would tell that a clock has been set right.
+    fn must_look(&self, batch: &Batch) -> bool {
+        let (Some(clock), Some(oldest), Some(newest)) = (&self.clock, batch.oldest(), batch.newest()) else {
+            return false;
+        };
+        let (first, last) = self.writable(clock.as_ref());
+        self.ahead().is_none() || oldest < first || newest > last
+    }
+
     /// Takes out what DataKit would write under another time. Its clock decides, whichever of the two is wrong; but what by our clock is in time is
     /// given up only where the clocks agree so far that nobody will set one of them.
     fn take_untimely(&self, batch: &mut Cow<'_, Batch>) -> (u64, Option<Held>) {
@@ -219,8 +235,7 @@ impl DataKit {
             return (0, None);
         };
         let ahead = self.ahead().unwrap_or(0);
-        let theirs = clock.now().saturating_add(ahead);
-        let (first, last) = (oldest_writable(theirs), theirs.saturating_add(REACH - MARGIN));
+        let (first, last) = self.writable(clock.as_ref());
         // Only what has to lose something is copied.
         if oldest >= first && newest <= last {
             return (0, None);
@@ -283,8 +298,7 @@ impl DataKit {
         let mut batch = Cow::Borrowed(batch);
         let mut delivery =
             Delivery { delivered: 0, rejected: Vec::new(), too_old: 0, held: None, outcome: Outcome::Done };
-        if self.clock.is_some()
-            && self.ahead().is_none()
+        if self.must_look(&batch)
             && let Err(why) = self.look(deadline).await
         {
             delivery.outcome = Outcome::Kept { why, rest: batch.into_owned() };
