@@ -242,7 +242,13 @@ async fn of_a_trigger_one_run_goes_on_at_a_time() {
     let by_hand = state.enqueue(&by_hand).await.unwrap();
     ours(&state, by_hand, START + 3).await;
     assert_eq!(state.last_by_trigger().await.unwrap().len(), 1);
+    assert_eq!(state.last_by_trigger().await.unwrap()[0].id, ids[1], "there is no other yet");
     assert!(state.finish(ids[0], 1, &end(Status::Success), START + 9).await.unwrap());
+    // How the run before it ended is what counts, and is not hidden by the tick that was skipped.
+    let last: Vec<i64> = state.last_by_trigger().await.unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(last, [ids[0]]);
+    let last: Vec<i64> = state.last_by_func().await.unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(last, [ids[0]]);
     assert_eq!(state.cadence(START).await.unwrap(), [("t".to_owned(), START + 1, START + 1, 1)]);
 }
 

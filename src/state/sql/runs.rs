@@ -622,9 +622,11 @@ pub(super) async fn lines(
         .collect()
 }
 
+// A tick that was skipped tells nothing of how the function does: it would hide that the run before it has failed. It counts where there is no other.
 pub(super) async fn last_by_func(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
     let rows = sqlx::query(records!(
-        "WHERE id IN (SELECT max(id) FROM run WHERE status NOT IN ('queued', 'running') GROUP BY func) ORDER BY func"
+        "WHERE id IN (SELECT coalesce(max(CASE WHEN status <> 'skip' THEN id END), max(id)) FROM run
+                      WHERE status NOT IN ('queued', 'running') GROUP BY func) ORDER BY func"
     ))
     .fetch_all(connection)
     .await?;
@@ -633,8 +635,8 @@ pub(super) async fn last_by_func(connection: &mut Connection) -> sqlx::Result<Ve
 
 pub(super) async fn last_by_trigger(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
     let rows = sqlx::query(records!(
-        "WHERE id IN (SELECT max(id) FROM run WHERE status NOT IN ('queued', 'running') AND trigger_id IS NOT NULL
-                      GROUP BY trigger_id) ORDER BY trigger_id"
+        "WHERE id IN (SELECT coalesce(max(CASE WHEN status <> 'skip' THEN id END), max(id)) FROM run
+                      WHERE status NOT IN ('queued', 'running') AND trigger_id IS NOT NULL GROUP BY trigger_id) ORDER BY trigger_id"
     ))
     .fetch_all(connection)
     .await?;
