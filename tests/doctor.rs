@@ -126,16 +126,61 @@ async fn a_wrong_clock_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn wrong_keys_and_a_wrong_clock_are_both_said() {
+    let mut world = world().await;
+    world.variables.insert("AWS_AK_SECRET".into(), "wJalrXUtnFEMIK7MDENGbPxRfiCY".into());
+    world.clouds.set_clock_offset(900);
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  AWS keys "), "{ran:?}");
+    assert!(ran.stdout.contains("FAIL  clock against AWS: this machine is "), "{ran:?}");
+    assert!(ran.stdout.contains("\n2 failures, "), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_region_is_tried() {
+    let world = world().await;
+    world.write(
+        "my_aws/main.rhai",
+        &aws_script(&["cn-north-1", "cn-northwest-1", "us-east-1"], "[\"*cpu*\"]"),
+    );
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("regions_well", steady(&world, &ran));
+    // As many as were announced: all in the first region, and one of each collector in both others.
+    let calls = world.clouds.calls();
+    assert_eq!(calls.values().sum::<u64>(), 8, "{calls:?}");
+    assert_eq!((calls["ec2:DescribeInstances"], calls["monitoring:ListMetrics"]), (3, 3), "{calls:?}");
+
+    world.clouds.reset_calls();
+    world
+        .write("my_aws/main.rhai", &aws_script(&["cn-north-1", "cn-north-11", "cn-north-12"], "[\"*cpu*\"]"));
+    let ran = world.run(DOCTOR);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::assert_snapshot!("regions_wrong", steady(&world, &ran));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_datakit_that_takes_nothing_is_said() {
     let world = world().await;
-    world.clouds.datakit().set_behaviour(DataKitBehaviour::Status(403));
+    for (name, behaviour) in [
+        ("datakit_forbidden", DataKitBehaviour::Status(403)),
+        ("datakit_in_trouble", DataKitBehaviour::Status(503)),
+        ("datakit_elsewhere", DataKitBehaviour::Status(404)),
+        ("datakit_teapot", DataKitBehaviour::Status(418)),
+        ("datakit_down", DataKitBehaviour::Down),
+    ] {
+        world.clouds.datakit().set_behaviour(behaviour);
+        let ran = world.run(&["doctor"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        insta::assert_snapshot!(name, steady(&world, &ran));
+    }
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    let tls = world.clouds.datakit_url().replace("http://", "https://");
+    world.write("funchost.toml", &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{tls}\"\n"));
     let ran = world.run(&["doctor"]);
     assert_eq!(ran.code, 1, "{ran:?}");
-    insta::assert_snapshot!("datakit_forbidden", steady(&world, &ran));
-    world.clouds.datakit().set_behaviour(DataKitBehaviour::Down);
-    let ran = world.run(&["doctor"]);
-    assert_eq!(ran.code, 1, "{ran:?}");
-    insta::assert_snapshot!("datakit_down", steady(&world, &ran));
+    insta::assert_snapshot!("datakit_without_tls", steady(&world, &ran).replace(&tls, "https://DATAKIT"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,14 +192,75 @@ async fn endpoints_and_proxies_are_examined() {
         "funchost.toml",
         &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"http://127.0.0.1:9\"\n"),
     );
-    let ran = world.run(&["doctor", "my_aws/main.rhai", "--no-calls"]);
+    const WITHOUT: &[&str] = &["doctor", "my_aws/main.rhai", "--no-calls"];
+    let ran = world.run(WITHOUT);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("endpoint_unreachable", steady(&world, &ran));
-    world.variables.insert("https_proxy".into(), "http://user:hunter22@proxy:3128".into());
-    let ran = world.run(&["doctor", "my_aws/main.rhai", "--no-calls"]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    world.variables.insert("http_proxy".into(), format!("http://user:hunter22@127.0.0.1:{port}"));
+    let ran = world.run(WITHOUT);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!format!("{ran:?}").contains("hunter22"));
     insta::assert_snapshot!("proxy", steady(&world, &ran));
+    // Nobody is there any more.
+    drop(listener);
+    let ran = world.run(WITHOUT);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(!format!("{ran:?}").contains("hunter22"));
+    insta::assert_snapshot!("proxy_dead", steady(&world, &ran).replace(&port.to_string(), "PORT"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_none_is_said_and_not_believed_in() {
+    let mut world = world().await;
+    for (name, value) in [
+        ("proxy_malformed", "foo:hunter22:baz"),
+        ("proxy_scheme", "htp://user:hunter22@127.0.0.1:9"),
+        ("proxy_socks", "socks5://user:hunter22@127.0.0.1:9"),
+    ] {
+        world.variables.insert("HTTP_PROXY".into(), value.into());
+        let ran = world.run(&["doctor", "my_aws/main.rhai", "--no-calls"]);
+        assert_eq!(ran.code, 1, "{ran:?}");
+        assert!(!format!("{ran:?}").contains("hunter22"));
+        insta::assert_snapshot!(name, steady(&world, &ran));
+    }
+    // What is said of it is so: the HTTP client passes over what it cannot read, and goes directly; what is no HTTP proxy lets nothing through.
+    world.variables.insert("HTTP_PROXY".into(), "foo:bar:baz".into());
+    let ran = world.binary(DOCTOR);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stdout.contains("ok    aws_ec2: may ec2:DescribeInstances"), "{ran:?}");
+    world.variables.insert("HTTP_PROXY".into(), "socks5://127.0.0.1:9".into());
+    let ran = world.binary(DOCTOR);
+    assert!(ran.stdout.contains("FAIL  AWS keys "), "{ran:?}");
+    assert!(!ran.stdout.contains("clock against AWS"), "who was not reached has shown no clock: {ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_own_collector_it_is_said_what_was_not_examined() {
+    let world = world().await;
+    world.write(
+        "my/main.rhai",
+        r##"import "guance_integration__runner" as integration;
+import "guance_integration__aws" as aws;
+let account = #{ ak_id: DFF.ENV("AWS_AK_ID"), ak_secret: DFF.ENV("AWS_AK_SECRET") };
+@DFF.API("x")
+fn run() {
+    Runner([Collector("my_rds", account, #{ regions: ["cn-north-1"] }, |ctx| {
+        aws::client(ctx.account).request("rds", "DescribeDBInstances");
+        []
+    })]).run();
+}
+"##,
+    );
+    let ran = world.run(&["doctor", "my/main.rhai", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("own_before", steady(&world, &ran));
+    assert_eq!(world.clouds.calls(), BTreeMap::from([("sts:GetCallerIdentity".into(), 1)]));
+    assert_eq!(world.run(&["run", "my/main.rhai"]).code, 0);
+    let ran = world.run(&["doctor", "my/main.rhai", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("own_after", steady(&world, &ran));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -184,6 +290,7 @@ async fn wrong_input_ends_the_examination() {
     let ran = world.run(DOCTOR);
     assert_eq!(ran.code, 2, "{ran:?}");
     insta::assert_snapshot!("wrong_script", steady(&world, &ran));
+    assert!(ran.stdout.contains("\n1 failure, "), "{ran:?}");
     world.write("funchost.toml", "stat = \"state\"\n");
     let ran = world.run(DOCTOR);
     assert_eq!(ran.code, 2, "{ran:?}");

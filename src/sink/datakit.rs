@@ -129,9 +129,24 @@ enum Answer {
     /// Some of these lines are bad: the request's own line numbers, with a cause.
     BadLines(BTreeSet<usize>, String),
     /// It did not come through; it may later.
-    Unavailable(String),
+    Unavailable(Unfit),
     /// It will not come through until somebody changes something.
-    Refused(String),
+    Refused(Unfit),
+}
+
+/// Why nothing was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfit {
+    /// What happened, for a person.
+    pub why: String,
+    /// What to do about it.
+    pub way_out: String,
+}
+
+impl std::fmt::Display for Unfit {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}; {}", self.why, self.way_out)
+    }
 }
 
 /// `3.0 h behind this machine's`.
@@ -347,7 +362,9 @@ impl DataKit {
                     }
                     continue;
                 }
-                Answer::Unavailable(why) | Answer::Refused(why) => why,
+                // What may pass needs nobody's help.
+                Answer::Unavailable(unfit) => unfit.why,
+                Answer::Refused(unfit) => unfit.to_string(),
             };
             let mut rest = piece.into_owned();
             while let Some(next) = pieces.pop() {
@@ -362,14 +379,18 @@ impl DataKit {
     /// A write that stores nothing: proves that DataKit is there and takes points.
     ///
     /// # Errors
-    /// What is wrong, for a person.
-    pub async fn check(&self) -> Result<(), String> {
+    /// What is wrong, and what to do about it.
+    pub async fn check(&self) -> Result<(), Unfit> {
         let mut batch = Batch::new(funchost_collectors::point::Category::Metric);
         batch.push(b"funchost_check ok=1i 1", 1);
         let deadline = Instant::now() + self.answer;
         match self.once(&batch, batch.packed(), deadline, true).await {
             Answer::Taken => Ok(()),
-            Answer::BadLines(_, why) | Answer::Unavailable(why) | Answer::Refused(why) => Err(why),
+            Answer::Unavailable(unfit) | Answer::Refused(unfit) => Err(unfit),
+            Answer::BadLines(_, cause) => Err(Unfit {
+                why: format!("{} refuses a line that is right: {cause}", self.shown),
+                way_out: self.look_at_url("is it a DataKit, and not too old a one?"),
+            }),
         }
     }
 
@@ -383,10 +404,10 @@ impl DataKit {
             .build();
         loop {
             let answer = self.once(batch, packed.clone(), deadline, false).await;
-            let Answer::Unavailable(why) = answer else { return answer };
+            let Answer::Unavailable(unfit) = answer else { return answer };
             match pauses.next() {
                 Some(pause) if Instant::now() + pause < deadline => tokio::time::sleep(pause).await,
-                _ => return Answer::Unavailable(why),
+                _ => return Answer::Unavailable(unfit),
             }
         }
     }
@@ -395,7 +416,10 @@ impl DataKit {
         self.turn(batch).await;
         let left = deadline.saturating_duration_since(Instant::now()).min(self.answer);
         if left.is_zero() {
-            return Answer::Unavailable(format!("{} was not asked: the run has ended", self.shown));
+            return Answer::Unavailable(Unfit {
+                why: format!("{} was not asked: the run has ended", self.shown),
+                way_out: "give the run more time (`timeout`)".into(),
+            });
         }
         let mut url = self.url.clone();
         let path = format!("{}/v1/write/{}", url.path().trim_end_matches('/'), batch.category().as_str());
@@ -420,16 +444,7 @@ impl DataKit {
         }
         let mut answer = match request.send().await {
             Ok(answer) => answer,
-            Err(error) => {
-                let what = if error.is_timeout() {
-                    "did not answer in time"
-                } else if error.is_connect() {
-                    "cannot be reached: is DataKit running there?"
-                } else {
-                    "broke the connection off"
-                };
-                return Answer::Unavailable(format!("DataKit at {} {what}", self.shown));
-            }
+            Err(error) => return Answer::Unavailable(self.unreached(&error)),
         };
         self.note_time(answer.headers());
         let status = answer.status();
@@ -443,12 +458,14 @@ impl DataKit {
         if status.is_success() {
             // DataKit says nothing more. A login page would take the points for ever.
             if body.trim_ascii_start().starts_with(b"<") {
-                return Answer::Refused(format!(
-                    "{} answers {} with a web page, which no DataKit does; check `[datakits.{}]` url",
-                    self.shown,
-                    status.as_u16(),
-                    self.id
-                ));
+                return Answer::Refused(Unfit {
+                    why: format!(
+                        "{} answers {} with a web page, which no DataKit does",
+                        self.shown,
+                        status.as_u16()
+                    ),
+                    way_out: self.look_at_url(""),
+                });
             }
             return Answer::Taken;
         }
@@ -459,6 +476,7 @@ impl DataKit {
             status.as_u16(),
             code.as_ref().map(|code| format!(" {code}")).unwrap_or_default()
         );
+        let refused = |why: String, way_out: String| Answer::Refused(Unfit { why, way_out });
         match status.as_u16() {
             // Not about lines: of a proxy, or of what all requests have in common.
             400 if code.is_none()
@@ -467,10 +485,7 @@ impl DataKit {
                     Some("datakit.decodeBodyFailed" | "datakit.invalidCategory")
                 ) =>
             {
-                Answer::Refused(format!(
-                    "{shown}; check `[datakits.{}]` url and what stands in between",
-                    self.id
-                ))
+                refused(shown, self.look_at_url("and what stands in between"))
             }
             // A line that cannot be parsed rejects its whole request.
             400 if batch.len() > 1 || code.as_deref() == Some("datakit.invalidLinePoint") => {
@@ -478,19 +493,86 @@ impl DataKit {
                 Answer::BadLines(bad, cause(&message, code.as_deref()))
             }
             400 => Answer::BadLines(BTreeSet::from([0]), cause(&message, code.as_deref())),
-            408 | 429 | 500.. => Answer::Unavailable(shown),
-            403 => Answer::Refused(format!(
-                "{shown}: writing from this machine is not allowed; set `public_apis` (or `listen`) in DataKit's [http_api], or run funchost beside it"
-            )),
-            404 => Answer::Refused(format!(
-                "{shown}: there is no DataKit at this URL; check `[datakits.{}]` url",
-                self.id
-            )),
-            300..=399 => Answer::Refused(format!(
-                "{shown}: a redirect, which is not followed; check `[datakits.{}]` url",
-                self.id
-            )),
-            _ => Answer::Refused(format!("{shown}; check `[datakits.{}]` url", self.id)),
+            408 | 429 | 500.. => Answer::Unavailable(Unfit {
+                why: shown,
+                way_out: "DataKit, or what stands in front of it, is overloaded or in trouble: look at its log, and try again later".into(),
+            }),
+            401 | 407 => refused(
+                shown,
+                format!("what stands in front of it wants a name and password: write them into `[datakits.{}]` url", self.id),
+            ),
+            403 => refused(
+                format!("{shown}: writing from this machine is not allowed"),
+                "set `public_apis` (or `listen`) in DataKit's [http_api], or run funchost beside it".into(),
+            ),
+            404 => refused(format!("{shown}: there is no DataKit at this URL"), self.look_at_url("")),
+            300..=399 => refused(format!("{shown}: a redirect, which is not followed"), self.look_at_url("")),
+            _ => refused(shown, self.look_at_url("")),
+        }
+    }
+
+    /// Where the address is written.
+    fn look_at_url(&self, more: &str) -> String {
+        let gap = if more.is_empty() {
+            ""
+        } else if more.starts_with("and ") {
+            " "
+        } else {
+            ": "
+        };
+        format!("check `[datakits.{}]` url{gap}{more}", self.id)
+    }
+
+    /// Why no answer came.
+    fn unreached(&self, error: &reqwest::Error) -> Unfit {
+        let mut causes = String::new();
+        let mut next: Option<&dyn std::error::Error> = Some(error);
+        while let Some(cause) = next {
+            causes.push_str(&cause.to_string().to_lowercase());
+            causes.push('\n');
+            next = cause.source();
+        }
+        let has = |parts: &[&str]| parts.iter().any(|part| causes.contains(part));
+        let at = |what: &str| format!("DataKit at {} {what}", self.shown);
+        let url = format!("`[datakits.{}]` url", self.id);
+        if error.is_timeout() && !error.is_connect() {
+            return Unfit {
+                why: at("did not answer in time"),
+                way_out: "is DataKit overloaded? Restart it, and look at its log".into(),
+            };
+        }
+        if has(&["corrupt message", "invalidcontenttype"]) {
+            return Unfit {
+                why: at("does not speak TLS"),
+                way_out: format!("write http:// in {url}, or turn TLS on in DataKit's [http_api]"),
+            };
+        }
+        if has(&["invalid peer certificate", "unknownissuer"]) {
+            return Unfit {
+                why: at("has a certificate that is not trusted here"),
+                way_out: "name its CA in SSL_CERT_FILE".into(),
+            };
+        }
+        if has(&["dns error", "failed to lookup"]) {
+            return Unfit {
+                why: at("cannot be reached: its name is not known here"),
+                way_out: format!("is {url} right, and does this machine reach a DNS server?"),
+            };
+        }
+        if error.is_timeout() || error.is_connect() {
+            let what = if error.is_timeout() {
+                "did not answer in time"
+            } else {
+                "cannot be reached: is DataKit running there?"
+            };
+            return Unfit {
+                why: at(what),
+                way_out: format!("start DataKit there, or set {url} in funchost.toml"),
+            };
+        }
+        Unfit {
+            why: at("broke the connection off"),
+            way_out: format!("is it a DataKit, and is {url} right (https:// where DataKit speaks TLS)?"),
         }
     }
 
