@@ -4,6 +4,7 @@ use super::Surroundings;
 use crate::script;
 use clap::Args;
 use funchost_collectors::COLLECTORS;
+use funchost_collectors::call::number;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -23,8 +24,8 @@ pub(super) fn main(surroundings: &Surroundings, arguments: &DefinitionsArguments
         return 1;
     }
     surroundings.out(&format!(
-        "{} files in {}: completion for packages, constructors and options in editors that read .d.rhai\n",
-        files.len(),
+        "{} in {}: completion for packages, constructors and options in editors that read .d.rhai\n",
+        number(files.len() as u64, "file", "files"),
         arguments.folder.display()
     ));
     0

@@ -11,7 +11,7 @@ use crate::runner::{OutboxReport, rfc3339, send_outbox};
 use crate::sink;
 use crate::state::{State, Waiting};
 use clap::{Args, Subcommand};
-use funchost_collectors::call::{CallPath, Options};
+use funchost_collectors::call::{CallPath, Options, number};
 use funchost_collectors::mistake::nearest;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -302,10 +302,9 @@ async fn drop_parcels(
     let mut text = String::new();
     for (id, sum) in sums(&dropped) {
         text.push_str(&format!(
-            "{id}: {} points in {} parcel{} dropped: they are lost, and no run collects them again\n",
-            sum.points,
-            sum.parcels,
-            if sum.parcels == 1 { "" } else { "s" }
+            "{id}: {} in {} dropped: they are lost, and no run collects them again\n",
+            number(sum.points, "point", "points"),
+            number(sum.parcels, "parcel", "parcels")
         ));
     }
     for id in &missing {
@@ -361,7 +360,7 @@ fn entry(parcel: &Waiting) -> Value {
 
 /// What sending came to, for a person.
 fn said(report: &OutboxReport) -> String {
-    let mut parts = vec![format!("{} points delivered", report.delivered)];
+    let mut parts = vec![format!("{} delivered", number(report.delivered, "point", "points"))];
     for (count, words) in [
         (report.too_old, "dropped: they grew too old, and DataKit would write them under a wrong time"),
         (report.rejected, "rejected"),

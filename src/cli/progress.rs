@@ -5,7 +5,7 @@
 
 use super::Surroundings;
 use crate::runner::Lines;
-use funchost_collectors::call::{Answered, Asked, CallError, Fault, Tap};
+use funchost_collectors::call::{Answered, Asked, CallError, Fault, Tap, number};
 use std::io::{IsTerminal as _, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,7 +36,12 @@ impl Progress {
     fn line(&self, passed: Duration) -> String {
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = if counted.failed > 0 { format!(", {} failed", counted.failed) } else { String::new() };
-        let line = format!("{} s: {} calls{failed}  {}", passed.as_secs(), counted.calls, counted.last);
+        let line = format!(
+            "{} s: {}{failed}  {}",
+            passed.as_secs(),
+            number(counted.calls, "call", "calls"),
+            counted.last
+        );
         line.chars().take(78).collect()
     }
 }

@@ -9,7 +9,7 @@ use crate::console::{self, Console, Plan};
 use crate::schedule::{Engine, EngineSettings, Library, Scheduler, gather};
 use crate::state::runs::{Node, Store};
 use clap::{Args, ValueEnum};
-use funchost_collectors::call::SharedRates;
+use funchost_collectors::call::{SharedRates, number};
 use funchost_collectors::clock::SECOND;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -237,8 +237,11 @@ async fn serve(
     let triggers = console.plan().triggers.len();
     let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let place = address.map(|address| format!(" at http://{address}")).unwrap_or_default();
-    surroundings
-        .say(&format!("funchost serves{place}: {functions} functions, {triggers} triggers ({roles})"));
+    surroundings.say(&format!(
+        "funchost serves{place}: {}, {} ({roles})",
+        number(functions as u64, "function", "functions"),
+        number(triggers as u64, "trigger", "triggers")
+    ));
     tracing::info!(worker, roles, functions, triggers, "started");
 
     let stop = CancellationToken::new();

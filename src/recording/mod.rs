@@ -5,7 +5,7 @@
 
 mod mask;
 
-use funchost_collectors::call::{Answered, Asked, Tap};
+use funchost_collectors::call::{Answered, Asked, Tap, number};
 use mask::Mask;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -87,7 +87,7 @@ impl Recording {
         let text = std::fs::read_to_string(path)
             .map_err(|error| RecordingError(format!("the recording {shown} cannot be read: {error}")))?;
         let recording: Self = serde_json::from_str(&text)
-            .map_err(|error| RecordingError(format!("{shown} is no recording: {error}")))?;
+            .map_err(|error| RecordingError(format!("{shown} is no recording: {error}\nhint: record it again: `funchost test SCRIPT --record FILE`")))?;
         if recording.format != FORMAT {
             return Err(RecordingError(format!(
                 "{shown} has the format {}, this program knows {FORMAT}: record it again",
@@ -267,8 +267,12 @@ impl Tap for Player {
                 format!("no answer of {what} is recorded")
             } else {
                 format!(
-                    "{} answers of {what} are recorded, but none with the parameters {}",
-                    of_action.len(),
+                    "{} recorded, but none with the parameters {}",
+                    number(
+                        of_action.len() as u64,
+                        &format!("answer of {what} is"),
+                        &format!("answers of {what} are")
+                    ),
                     key(&wanted, false)
                 )
             }));

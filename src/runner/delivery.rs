@@ -12,7 +12,7 @@ use crate::sink::datakit::{DataKit, Delivery as Answer, Outcome};
 use crate::sink::line::{self, Added, Notes};
 use crate::state::{Commit, ObjectScope, Parcel, Sent, State, StateError, Time};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::CallPath;
+use funchost_collectors::call::{CallPath, number};
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Collector, Failure, Link, MarkId, MetricPoint, Output};
 use funchost_collectors::point::{Point, Text, Value};
@@ -428,15 +428,18 @@ impl<'run> Delivery<'run> {
             let hidden = self.result.rejected.saturating_sub(self.causes.len() as u64);
             let more = if hidden > 0 { format!("\n  and {hidden} more") } else { String::new() };
             self.result.errors.push(format!(
-                "{} points were rejected:\n  {}{more}",
-                self.result.rejected,
+                "{} rejected:\n  {}{more}",
+                number(self.result.rejected, "point was", "points were"),
                 self.causes.join("\n  ")
             ));
         }
         if self.result.kept > 0
             && let Some(why) = self.target.down()
         {
-            self.result.warnings.push(format!("{} points are kept in the outbox: {why}", self.result.kept));
+            self.result.warnings.push(format!(
+                "{} kept in the outbox: {why}",
+                number(self.result.kept, "point is", "points are")
+            ));
         }
         self.result
     }
@@ -639,7 +642,10 @@ impl<'run> Delivery<'run> {
                 }
                 Err(error) => {
                     if kept > 0 {
-                        self.result.errors.push(format!("{kept} points could neither be delivered nor kept"));
+                        self.result.errors.push(format!(
+                            "{} could neither be delivered nor kept",
+                            number(kept as u64, "point", "points")
+                        ));
                     }
                     return Err(error);
                 }

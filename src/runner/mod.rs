@@ -26,7 +26,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::{Claim, Claimed, ObjectScope, Outcome, State, StateError, Time};
 use delivery::{Delivery, Ending, Target};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Counts, TRACED};
+use funchost_collectors::call::{CallPath, Counts, TRACED, number};
 use funchost_collectors::clock::{Clock, SECOND};
 use funchost_collectors::collector::{Failure, MarkKey, Window};
 use funchost_collectors::estimate::Ahead;
@@ -195,8 +195,9 @@ impl Runner {
         let mut warnings = done.warnings.clone();
         if outbox.evicted > 0 {
             warnings.push(format!(
-                "{} points are LOST: the outbox is full ({} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`",
-                outbox.evicted, self.0.settings.outbox_limit
+                "{} LOST: the outbox is full ({} bytes), and its oldest go first; bring DataKit back, or set a larger `limit` under `[outbox]`",
+                number(outbox.evicted, "point is", "points are"),
+                self.0.settings.outbox_limit
             ));
         }
         warnings.extend(done.strangers.iter().map(|(id, points)| stranger(id, *points)));
@@ -569,7 +570,7 @@ impl Inner {
             CollectorStatus::Failed
         };
         if failures.is_empty() && outcome.rejected > 0 {
-            failures.push(format!("DataKit rejected {} points", outcome.rejected));
+            failures.push(format!("DataKit rejected {}", number(outcome.rejected, "point", "points")));
         }
         report.collected = outcome.collected;
         report.delivered = outcome.delivered;

@@ -4,6 +4,7 @@
 
 use crate::money::budget::BudgetReport;
 use crate::state::Time;
+use funchost_collectors::call::number;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -155,12 +156,20 @@ impl RunReport {
             return (status, Some(format!("failed: {}", failed.join(", "))));
         }
         if kept > 0 {
-            let reason =
-                format!("DataKit did not take {kept} points: they are in the outbox and go first next time");
+            let reason = number(
+                kept,
+                "point: it is in the outbox and goes first next time",
+                "points: they are in the outbox and go first next time",
+            );
+            let reason = format!("DataKit did not take {reason}");
             return (RunStatus::Partial, Some(reason));
         }
         if outbox.waiting > 0 {
-            let reason = format!("{} points of earlier runs still wait in the outbox", outbox.waiting);
+            let reason = number(
+                outbox.waiting,
+                "point of earlier runs still waits in the outbox",
+                "points of earlier runs still wait in the outbox",
+            );
             return (RunStatus::Partial, Some(reason));
         }
         let lost: Vec<String> = [

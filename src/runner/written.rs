@@ -9,6 +9,7 @@ use crate::script::{BackendError, WriteRequest, Written};
 use crate::sink::batch::Batch;
 use crate::sink::line::{self, Notes};
 use crate::sink::oldest_writable;
+use funchost_collectors::call::number;
 use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -67,8 +68,12 @@ impl Inner {
         let mut warnings = notes.warnings();
         if written.too_old > 0 {
             warnings.push(format!(
-                "{} points are more than two hours old and were not sent: DataKit overwrites such times",
-                written.too_old
+                "{}: DataKit overwrites such times",
+                number(
+                    written.too_old,
+                    "point is more than two hours old and was not sent",
+                    "points are more than two hours old and were not sent"
+                )
             ));
         }
         self.written(&request.datakit_id, &target).await;
@@ -131,9 +136,9 @@ impl Inner {
         if report.rejected > 0 {
             report.status = CollectorStatus::Failed;
             let cause = written.causes.first().map(|cause| format!(": {cause}")).unwrap_or_default();
-            report
-                .error
-                .get_or_insert_with(|| format!("DataKit rejected {} points{cause}", written.rejected));
+            report.error.get_or_insert_with(|| {
+                format!("DataKit rejected {}{cause}", number(written.rejected, "point", "points"))
+            });
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::state::Time;
 use crate::state::runs::{LogLine, Store};
 use chrono::DateTime;
 use chrono_tz::Tz;
+use funchost_collectors::call::number;
 use funchost_collectors::clock::Clock;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -117,7 +118,8 @@ impl RunLog {
                 since_start: now.saturating_sub(self.started),
                 kind: "host".into(),
                 text: format!(
-                    "{dropped} more lines were said, and not kept: a run keeps {MOST_LINES} lines, {} MiB at most",
+                    "{} said, and not kept: a run keeps {MOST_LINES} lines, {} MiB at most",
+                    number(dropped, "more line was", "more lines were"),
                     MOST_BYTES >> 20
                 ),
             };

@@ -25,7 +25,7 @@ use transport::{chain, refuse};
 
 pub use session::Credentials;
 pub use tap::{Answered, Asked, Tap};
-pub use text::{cut, hide, spellings};
+pub use text::{cut, hide, number, spellings};
 
 pub(crate) use session::Sessions;
 pub(crate) use text::{encode, foreign, without_echo};

@@ -18,6 +18,13 @@ pub fn cut(text: &str) -> String {
     line.chars().take(MOST - 1).chain(['…']).collect()
 }
 
+/// A count with its words: `1 call was`, `2 calls were`.
+#[must_use]
+pub fn number(count: impl Into<u64>, one: &str, more: &str) -> String {
+    let count = count.into();
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 /// Secrets of fewer characters are looked for as they are and percent-encoded only: their other spellings stand in many texts.
 const SHORT: usize = 8;
 

@@ -7,7 +7,7 @@ use super::detail::{Details, How, is};
 use super::list::{List, Tally, Walk, at, text};
 use super::project::Object;
 use super::{ObjectCollector, Scope, Wanted};
-use crate::call::Fault;
+use crate::call::{Fault, number};
 use crate::collector::{Failure, Output};
 use crate::mistake::nearest;
 use crate::point::{Point, Text};
@@ -390,7 +390,14 @@ impl<'run> Collection<'run> {
         let region = &self.region;
         if self.nameless > 0 {
             self.run
-                .warn(format!("{region}: {} items of the list have no id and were left out", self.nameless))
+                .warn(format!(
+                    "{region}: {} left out",
+                    number(
+                        self.nameless as u64,
+                        "item of the list has no id and was",
+                        "items of the list have no id and were"
+                    )
+                ))
                 .await;
         }
         if let Some(skip) =

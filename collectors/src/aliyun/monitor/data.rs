@@ -4,6 +4,7 @@
 
 use super::{Chosen, DESCRIBE_METRIC_LIST, LINKS, PAGE, VERSION};
 use crate::aliyun::client::Client;
+use crate::call::number;
 use crate::clock::SECOND;
 use crate::collector::{Failure, MetricPoint, Output, Part, Window};
 use crate::link;
@@ -238,7 +239,8 @@ pub(super) fn silent(namespace: &str, names: &BTreeSet<Text>) -> String {
     } else {
         ""
     };
-    format!("{namespace}: {} metrics have no datapoints: {}{agent}", names.len(), shown(names))
+    let count = number(names.len() as u64, "metric has", "metrics have");
+    format!("{namespace}: {count} no datapoints: {}{agent}", shown(names))
 }
 
 #[cfg(test)]
