@@ -153,6 +153,32 @@ fn scripts() -> Vec<(&'static str, String)> {
         ("crontab_of_six", "@DFF.API(\"x\", fixed_crontab = \"0 */5 * * * *\")\nfn run() {}\n".into()),
         ("registered_twice", "@DFF.API(\"one\")\nfn run() {}\n\nDFF.API(\"two\", run);\n".into()),
         ("decorator_without_function", "@DFF.API(\"x\")\nlet run = 1;\n".into()),
+        ("full_width_parenthesis", body("print（“你好”）;")),
+        ("full_width_semicolon", body("let a = 1；\n    let b = 2;")),
+        ("full_width_comma", body("let xs = [1，2]; // 列表，见手册；")),
+        ("full_width_colon", body("let text = \"全角：可以，\";\n    let map = #{ a：1 };")),
+        ("full_width_quote", body("let name = \"你好”;")),
+        ("full_width_decorator", "@DFF.API（\"标题\"）\nfn run() {}\n".into()),
+        ("print_without_parentheses", body("print \"x\";")),
+        (
+            "environment_put_together",
+            body("let stage = \"STAGING\";\n    let account = #{ ak_id: \"AKID\", ak_secret: DFF.ENV(stage + \"_AK_SECRET\") };"),
+        ),
+        ("conn_without_parentheses", body("DFF.CONN.write_metric(\"x\", #{}, #{ a: 1 });")),
+        ("toolkit_without_parentheses", body("let now = DFF.TOOLKIT.now;")),
+        ("let_missing", body("collectors = [1];")),
+        ("python_for_on_one_line", body("for x in [1]: print(x)")),
+        ("python_comprehension", body("let ys = [x * 2 for x in [1, 2]];")),
+        ("python_except", body("try { print(1); } except (e) { print(e); }")),
+        ("python_import", format!("import time\n{}", body("sleep(1);"))),
+        ("python_import_in_quotes", format!("import \"json\" as json;\n{}", body("print(1);"))),
+        ("increment", body("let x = 1;\n    x++;")),
+        ("closure_called", body("let f = |x| x + 1;\n    f(1);")),
+        ("range_of_one", body("for i in range(3) { print(i); }")),
+        ("store_set_without_value", body("DFF.STORE.set(\"a\");")),
+        ("sleep_of_text", body("sleep(\"1\");")),
+        ("runner_without_run", body("Runner([]);")),
+        ("client_misspelt", body("import \"guance_integration__aws\" as aws;\n    aws::clent(#{});")),
         (
             "module_variable_changed",
             "let seen = [];\n\n@DFF.API(\"x\")\nfn run() {\n    seen.push(1);\n}\n".into(),
@@ -219,6 +245,10 @@ async fn the_command_line_is_explained() {
         ("usage_timeout_too_long", vec!["run", "my_aws/main.rhai", "--timeout", "4000"]),
         ("usage_no_such_function", vec!["run", "my_aws/main.rhai", "--func", "rnu"]),
         ("usage_no_such_collector", vec!["collectors", "aws_ecs2"]),
+        ("usage_file_without_ending", vec!["run", "my_aws/main"]),
+        ("usage_word_of_collectors", vec!["collectors", "ec2"]),
+        ("new_word_of_collectors", vec!["new", "mine", "--collector", "ecs"]),
+        ("new_blank_behind_comma", vec!["new", "mine", "--collector", "aws_ec2,", "aws_cloudwatch"]),
         ("usage_no_such_config", vec!["run", "my_aws/main.rhai", "--config", "nowhere.toml"]),
     ] {
         let ran = world.run(&arguments);
@@ -249,4 +279,69 @@ async fn a_program_reads_the_mistake_as_json() {
     // In debug mode stdout holds lines and nothing else.
     let ran = world.run(&["run", "my_aws/main.rhai", "--output", "json", "--debug"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_full_width_character_is_named_with_the_plain_one() {
+    let world = World::new(Options::default()).await;
+    for (written, character, plain) in [
+        ("let a = ‘x’;", '‘', "\""),
+        ("let a = x’;", '’', "\""),
+        ("DFF。LOG(1);", '。', "."),
+        ("if ！true { }", '！', "!"),
+        ("let a = 【1];", '【', "["),
+        ("let a = [1、2];", '、', ","),
+        ("if true ｛ }", '｛', "{"),
+        ("let a ＝ 1;", '＝', "="),
+        ("let a = 1 ＋ 1;", '＋', "+"),
+        ("if 1 ＜ 2 { }", '＜', "<"),
+    ] {
+        world.write("my_aws/main.rhai", &body(written));
+        let ran = world.run(&["run", "my_aws/main.rhai"]);
+        assert_eq!(ran.code, 2, "{written}: {ran:?}");
+        assert!(
+            ran.stderr.starts_with(&format!("error: `{character}` is a full-width character\n")),
+            "{ran:?}"
+        );
+        assert!(ran.stderr.contains(&format!("hint: write `{plain}`")), "{ran:?}");
+    }
+    // Where they belong they are left alone.
+    world.write(
+        "my_aws/main.rhai",
+        &body("let a = \"（全角；：，。）\"; // （注释；：，。）\n    /* ；“” */ print(a);"),
+    );
+    assert_eq!(world.run(&["run", "my_aws/main.rhai"]).code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_a_variable_is_no_secret() {
+    let world = World::new(Options::default()).await;
+    world.write(
+        "my_aws/main.rhai",
+        &body("let secret_name = \"STAGING_AK_SECRET\";\n    let token = DFF.ENV(\"STAGING\" + \"_TOKEN\");"),
+    );
+    let ran = world.run(&["run", "my_aws/main.rhai"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.stderr.contains("`DFF.ENV(\"STAGING_TOKEN\")` is not set"), "{ran:?}");
+    assert!(ran.stderr.contains("export STAGING_TOKEN="), "{ran:?}");
+    world.write(
+        "my_aws/main.rhai",
+        &body("let secret_name = \"STAGING_AK_SECRET\";\n    print(`of ${secret_name}`);\n    DFF.ENV(secret_name);"),
+    );
+    let ran = world.run(&["run", "my_aws/main.rhai"]);
+    assert!(ran.stderr.contains("of STAGING_AK_SECRET\n"), "{ran:?}");
+    assert!(ran.stderr.contains("`DFF.ENV(\"STAGING_AK_SECRET\")` is not set"), "{ran:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_finds_a_runner_that_is_not_run_and_a_run_tells_of_one_among_others() {
+    let world = World::new(Options::default()).await;
+    world.write("my_aws/main.rhai", &body("Runner([]);"));
+    let checked = world.run(&["check", "my_aws/main.rhai"]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    assert!(checked.stderr.contains("error: `.run()` is missing"), "{checked:?}");
+    world.write("my_aws/main.rhai", &body("Runner([]).run();\n    Runner([]);"));
+    let ran = world.run(&["run", "my_aws/main.rhai"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stderr.contains("`.run()` is missing"), "{ran:?}");
 }

@@ -229,6 +229,10 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
         ("own_items_missing", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{})")),
         ("own_call_outside", 2, "aws::client(account).request(\"rds\", \"DescribeDBInstances\")".into()),
         ("own_client_of_another_account", 1, format!("let other = #{{ ak_id: \"AKIAOTHER\", ak_secret: \"b\" }};\n    Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(other).request(\"rds\", \"DescribeDBInstances\");\n    }}) ]).run()")),
+        ("own_function_without_context", 2, format!("Runner([ Collector(\"mine\", account, {options}, || []) ]).run()")),
+        ("own_function_of_two", 2, format!("let collect = |ctx, more| [];\n    Runner([ Collector(\"mine\", account, collect) ]).run()")),
+        ("own_client_of_another_cloud", 1, "Runner([ Collector(\"mine\", account, #{ regions: [\"cn-hangzhou\"], cloud: \"aliyun\" }, |ctx| {\n        aws::client(ctx.account).request(\"rds\", \"DescribeDBInstances\");\n    }) ]).run()".into()),
+        ("own_action_unknown", 1, call("request(\"rds\", \"DescribeDbInstance\")")),
         ("own_method_unknown", 1, call("requst(\"rds\", \"DescribeDBInstances\")")),
         ("own_cloud_of_client", 2, "aws::clinet(account)".into()),
         ("conn_category", 2, "DFF.CONN(\"datakit\").write_by_category(\"logging\", #{ measurement: \"x\", fields: #{ a: 1 } })".into()),
@@ -244,6 +248,16 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
             insta::assert_snapshot!(name, steady(&world, &ran.stderr));
         });
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_without_the_context_is_found_by_the_check() {
+    let world =
+        world(0, "Runner([ Collector(\"mine\", account, #{ regions: [\"cn-north-1\"] }, || []) ]).run()")
+            .await;
+    let checked = world.run(&["check", "my/main.rhai"]);
+    assert_eq!(checked.code, 2, "{checked:?}");
+    assert!(checked.stderr.contains("takes one argument, the context"), "{checked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -180,3 +180,24 @@ async fn the_tests_of_the_examples_hold() {
         assert!(ran.stdout.starts_with("test_points: ok\n"), "{ran:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_test_says_why_collectors_failed() {
+    let world = world().await;
+    world.write(
+        "my/shipped.rhai",
+        r##"import "guance_integration__runner" as integration;
+import "guance_aws_ec2__main" as aws_ec2;
+fn test_run() {
+    let account = #{ ak_id: DFF.ENV("AWS_AK_ID"), ak_secret: DFF.ENV("AWS_AK_SECRET") };
+    let report = Runner([aws_ec2::DataCollector(account, #{ regions: ["cn-north-1"] })]).run();
+    assert_eq(report.status, "ok");
+}
+"##,
+    );
+    let ran = world.run(&["test", "my/shipped.rhai"]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => "test my/shipped.rhai" }, {
+        insta::assert_snapshot!("test_failed_collector", format!("{}----\n{}", ran.stdout, ran.stderr));
+    });
+}

@@ -126,7 +126,16 @@ impl Account {
                 return Err(wrong(
                     key,
                     "holds characters that no access key has: is it still a placeholder?",
-                ));
+                )
+                .hint(format!(
+                    "put the keys into the environment and write `{key}: DFF.ENV(\"{}_{}\")`",
+                    match cloud {
+                        Cloud::Aliyun => "ALIYUN",
+                        Cloud::Aws => "AWS",
+                        Cloud::Tencent => "TENCENTCLOUD",
+                    },
+                    key.to_uppercase()
+                )));
             }
         }
         if written.extra_tags.contains_key("cloud_provider") {

@@ -382,7 +382,9 @@ pub enum Failure {
 /// # Errors
 /// A [`Mistake`] for an empty list, an empty or doubled region, or one that no host name could hold.
 pub fn regions(account: &Account, written: Option<&[String]>) -> Result<Vec<Text>, Mistake> {
-    let wrong = |path: String, message: String| Err(Mistake::new(Argument::Configs, path, message));
+    let wrong = |path: String, message: String, hint: &str| {
+        Err(Mistake::new(Argument::Configs, path, message).hint(hint))
+    };
     let list: Vec<String> = match (written, &account.region) {
         (Some(list), _) => list.to_vec(),
         (None, Some(region)) => vec![region.clone()],
@@ -404,10 +406,14 @@ pub fn regions(account: &Account, written: Option<&[String]>) -> Result<Vec<Text
         if region.is_empty()
             || !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         {
-            return wrong(path, format!("is `{region}`, which is not a region's id such as `cn-north-1`"));
+            return wrong(
+                path,
+                format!("is `{region}`, which is not a region's id such as `cn-north-1`"),
+                "small letters, digits and `-`, as the cloud's console shows the id",
+            );
         }
         if list[..index].contains(region) {
-            return wrong(path, format!("names `{region}` a second time"));
+            return wrong(path, format!("names `{region}` a second time"), "remove one of them");
         }
     }
     Ok(list.into_iter().map(Text::from).collect())

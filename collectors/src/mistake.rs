@@ -63,16 +63,49 @@ impl Mistake {
     }
 }
 
-/// The known name nearest to what was written, if one is near enough to be meant.
+/// The known name nearest to what was written, if one is near enough to be meant: alike from its beginning on, and no more than a third of it
+/// mistyped.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = written.to_lowercase();
     known
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&folded, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
+        .filter_map(|name| {
+            let lower = name.to_lowercase();
+            let length = folded.chars().count().max(lower.chars().count());
+            let likeness = strsim::jaro_winkler(&folded, &lower);
+            let mistyped = strsim::damerau_levenshtein(&folded, &lower);
+            (likeness > 0.8 && mistyped <= length / 3).then_some((likeness, name))
+        })
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, name)| name)
+}
+
+/// What may be meant by a name that there is not, as a hint: the nearest known name, else those of whose words it is one: `ecs` of `aliyun_ecs`.
+#[must_use]
+pub fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+    const MOST: usize = 5;
+    if let Some(near) = nearest(written, known.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let folded = written.to_lowercase();
+    let wanted: Vec<&str> = words(&folded).collect();
+    let holds = |name: &&str| {
+        let lower = name.to_lowercase();
+        let found: Vec<&str> = words(&lower).collect();
+        !wanted.is_empty() && wanted.iter().all(|word| found.contains(word))
+    };
+    let mut names: Vec<String> = known.into_iter().filter(holds).map(|name| format!("`{name}`")).collect();
+    names.dedup();
+    let more = names.len() > MOST;
+    names.truncate(MOST);
+    (!names.is_empty())
+        .then(|| format!("did you mean {}{}?", names.join(", "), if more { ", …" } else { "" }))
+}
+
+/// The words of a name.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    name.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
 /// Reads a typed value out of data, saying the key path of what is wrong and the nearest known key.
@@ -108,20 +141,40 @@ fn explain(argument: Argument, path: String, message: &str) -> Mistake {
     if message.starts_with("missing field") {
         let key = quoted.first().copied().unwrap_or_default();
         let path = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-        return Mistake::new(argument, path, "is missing");
+        let form = format!("write `{}: …` into the {}", quoted.first().unwrap_or(&""), argument.name());
+        return Mistake::new(argument, path, "is missing").hint(form);
     }
     let expected = message.rsplit_once("expected ").map(|(_, rest)| rest.trim_end_matches('.'));
     let found = message.strip_prefix("invalid type: ").and_then(|rest| rest.split([' ', ',']).next());
     match (found, expected) {
-        (Some(found), Some(expected)) => Mistake::new(
-            argument,
-            path,
-            format!("is {}, expected {}", plain_type(found), plain_expectation(expected)),
-        ),
+        (Some(found), Some(expected)) => {
+            let way_out = way_out(found, expected, &path);
+            let words = format!("is {}, expected {}", plain_type(found), plain_expectation(expected));
+            Mistake::new(argument, path, words).hint(way_out)
+        }
         (_, Some(expected)) => {
-            Mistake::new(argument, path, format!("expected {}", plain_expectation(expected)))
+            let expected = plain_expectation(expected);
+            Mistake::new(argument, path, format!("expected {expected}"))
+                .hint(format!("write {expected} there"))
         }
         _ => Mistake::new(argument, path, "has the wrong shape"),
+    }
+}
+
+/// How a value of the wrong type is written right.
+fn way_out(found: &str, expected: &str, path: &str) -> String {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let named =
+        key.chars().all(|character| character.is_alphanumeric() || character == '_') && !key.is_empty();
+    let key = if named { format!("{key}: ") } else { String::new() };
+    match (found, expected) {
+        ("string", "a sequence") => format!("put it in brackets: `{key}[\"…\"]`"),
+        ("integer" | "floating", "a string") => format!("put it in double quotes: `{key}\"…\"`"),
+        (_, "a sequence") => format!("write a list: `{key}[ … ]`"),
+        (_, expected) if expected.starts_with("struct ") || expected == "a map" => {
+            format!("write a map: `{key}#{{ … }}`")
+        }
+        _ => format!("write {} there", plain_expectation(expected)),
     }
 }
 
@@ -149,5 +202,40 @@ fn plain_expectation(expected: &str) -> String {
         "a text".into()
     } else {
         expected.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_mistyped_is_near_and_what_only_begins_alike_is_not() {
+        for (written, known, found) in [
+            ("regoin", "region", true),
+            ("mian", "main", true),
+            ("rnu", "run", true),
+            ("clinet", "client", true),
+            ("aws_esc2", "aws_ec2", true),
+            ("Collector", "DataCollector", true),
+            ("AWS_AK_IDD", "AWS_AK_ID", true),
+            ("AWS_AK_ID", "AWS_CA_BUNDLE", false),
+            ("STAGING_AK_ID", "ALIYUN_AK_ID", false),
+            ("AWS_AK_SECRET", "AWS_AK_ID", false),
+            ("clent", "len", false),
+        ] {
+            assert_eq!(nearest(written, [known]).is_some(), found, "{written}, {known}");
+        }
+        assert_eq!(nearest("clent", ["len", "client"]), Some("client"));
+    }
+
+    #[test]
+    fn a_word_of_a_name_finds_it() {
+        let names = ["aliyun_ecs", "aws_ecs", "aws_ec2", "tencentcloud_cvm"];
+        assert_eq!(meant("ecs", names).unwrap(), "did you mean `aliyun_ecs`, `aws_ecs`?");
+        assert_eq!(meant("EC2", names).unwrap(), "did you mean `aws_ec2`?");
+        assert_eq!(meant("aws_ec2s", names).unwrap(), "did you mean `aws_ec2`?");
+        assert_eq!(meant("gcp", names), None);
+        assert_eq!(meant("", names), None);
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use funchost_collectors::COLLECTORS;
 use funchost_collectors::collector::{Description, Reported};
 use funchost_collectors::left_out::{LEFT_OUT, left_out};
-use funchost_collectors::mistake::nearest;
+use funchost_collectors::mistake::meant;
 use funchost_collectors::point::Category;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -38,10 +38,12 @@ pub(super) fn main(surroundings: &Surroundings, arguments: &CollectorsArguments)
             return 2;
         }
         let names = || descriptions().flat_map(|description| [description.name, description.package]);
-        let hint = match nearest(wanted, names()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None => "`funchost collectors` lists them all".into(),
-        };
+        let names: Vec<&str> = names().collect();
+        let own = descriptions().map(|description| description.name).collect::<Vec<_>>();
+        // A package's id holds the words of its name: it is named only where it is what was nearly written.
+        let hint = meant(wanted, own.iter().copied())
+            .or_else(|| meant(wanted, names.iter().copied()))
+            .unwrap_or_else(|| "`funchost collectors` lists them all".into());
         surroundings.say(&format!("error: there is no collector `{name}`\nhint: {hint}"));
         return 2;
     };

@@ -257,7 +257,13 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => {
-            let text = error.render().to_string();
+            let mut text = error.render().to_string();
+            if error.kind() == clap::error::ErrorKind::UnknownArgument
+                && surroundings.arguments.iter().any(|word| word.to_string_lossy().ends_with(','))
+                && let Some(end) = text.find('\n')
+            {
+                text.insert_str(end, "\n\n  tip: no blank stands behind a comma: write `a,b`");
+            }
             // Help and version are what was asked for; all else is a mistake.
             if error.use_stderr() {
                 surroundings.say(text.trim_end());

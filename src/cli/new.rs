@@ -9,7 +9,7 @@ use funchost_collectors::COLLECTORS;
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::collector::{Collector, Description};
 use funchost_collectors::left_out::left_out;
-use funchost_collectors::mistake::nearest;
+use funchost_collectors::mistake::meant;
 use funchost_collectors::point::Category;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -161,7 +161,6 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
 
 /// The collectors that were named.
 fn chosen(names: &[String]) -> Result<Vec<&'static dyn Collector>, String> {
-    let descriptions = || COLLECTORS.iter().map(|collector| collector.description());
     if names.is_empty() {
         return Err("nothing to collect was named\nhint: `funchost new --list` shows what there is; write `--collector aliyun_ecs,aliyun_monitor`".into());
     }
@@ -179,10 +178,8 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Collector>, String> {
                     left_out.message()
                 ));
             }
-            let hint = nearest(wanted, descriptions().map(|description| description.name)).map_or_else(
-                || "`funchost new --list` shows what there is".to_owned(),
-                |near| format!("did you mean `{near}`?"),
-            );
+            let hint = meant(wanted, COLLECTORS.iter().map(|collector| collector.description().name))
+                .unwrap_or_else(|| "`funchost new --list` shows what there is".to_owned());
             return Err(format!("there is no collector `{written}`\nhint: {hint}"));
         };
         if !chosen.iter().any(|one| one.description().name == found.description().name) {

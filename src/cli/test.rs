@@ -14,7 +14,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::{Opened, Sqlite, State};
 use clap::Args;
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, Options, Tap};
+use funchost_collectors::call::{CallPath, Options, Tap, number};
 use funchost_collectors::clock::{Clock, ShiftedClock, SystemClock};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -135,9 +135,9 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
                 ..RunOptions::default()
             };
             let outcome = script::run(&opened, options, backend.clone(), CancellationToken::new()).await;
-            Ok((outcome, backend.calls()))
+            Ok((outcome, backend.calls(), backend.failures()))
         });
-        let (outcome, count) = outcome.map_err(|found: String| error(found, 1))?;
+        let (outcome, count, failures) = outcome.map_err(|found: String| error(found, 1))?;
         made += count;
         match &outcome.result {
             Ok(_) => surroundings.out(&format!("{name}: ok\n")),
@@ -146,12 +146,16 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
                 let how = if outcome.ended == Ended::TimedOut { "timed out" } else { "FAILED" };
                 surroundings.out(&format!("{name}: {how}\n"));
                 surroundings.say(&format!("{}\n", report.render(surroundings.color).trim_end()));
+                // An assertion about a report sees that a collector failed, and not why.
+                for failure in failures {
+                    surroundings.say(&format!("{name}: {failure}\n"));
+                }
             }
         }
     }
     let plural = |count: usize| if count == 1 { "" } else { "s" };
     let how = match &calls {
-        Calls::Recorded(_) => format!("{made} calls were made"),
+        Calls::Recorded(_) => format!("{} made", number(made, "call was", "calls were")),
         Calls::Replayed(Some(_)) => "answered from the recording".into(),
         Calls::Replayed(None) => "no cloud was called".into(),
     };
@@ -167,7 +171,8 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
         write_new(&path, &text)
             .map_err(|found| error(format!("{} cannot be written: {found}", file.display()), 1))?;
         surroundings.say(&format!(
-            "{count} answers in {}: what is secret by its name or known as a secret is hidden, and so are ids; names and tags of your resources are not: look before you share it",
+            "{} in {}: what is secret by its name or known as a secret is hidden, and so are ids; names and tags of your resources are not: look before you share it",
+            number(count as u64, "answer", "answers"),
             file.display()
         ));
     }
@@ -244,6 +249,12 @@ impl TestBackend {
             progress: Arc::new(|_| {}),
         });
         Ok(Self { runner, lines })
+    }
+
+    /// Why collectors failed.
+    fn failures(&self) -> Vec<String> {
+        let collectors = self.runner.report("").collectors.into_iter();
+        collectors.filter_map(|report| Some(format!("{} failed: {}", report.name, report.error?))).collect()
     }
 
     /// Calls made so far.

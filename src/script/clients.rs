@@ -28,6 +28,10 @@ const PACKAGES: [(&str, &str, Cloud); 3] = [
 /// What the messages say at the call.
 const ASKED: &str = "the call is made here";
 
+/// How an account is written.
+pub(super) const ACCOUNT: &str =
+    "write `#{ ak_id: DFF.ENV(\"…_AK_ID\"), ak_secret: DFF.ENV(\"…_AK_SECRET\") }`";
+
 /// A client as a script holds it.
 #[derive(Clone)]
 pub(super) struct Client {
@@ -88,7 +92,8 @@ pub(super) fn account_data(host: &Host, account: &Dynamic) -> std::result::Resul
             Argument::Account,
             "",
             format!("is {}, expected a map `#{{ … }}`", kind(account)),
-        ));
+        )
+        .hint(ACCOUNT));
     }
     let data = to_json(account)
         .map_err(|NotData { path, message }| Mistake::new(Argument::Account, path, message))?;
@@ -238,6 +243,15 @@ fn read(
             .hint("write `Collector(\"name\", account, |ctx| { … })`, call the client in its function, and give the collector to `Runner`")
             .thrown(position));
     };
+    if client.cloud != run.account.cloud {
+        let (of, wanted) = (client.cloud.key(), run.account.cloud.key());
+        return Err(Problem::input(format!("this client is of {of}, and the `cloud` of its collector is {wanted}"))
+            .label(format!("called at another cloud than {wanted}"))
+            .hint(format!(
+                "write `cloud: \"{of}\"` in the options of `Collector` where the account is of {of}, else `client(ctx.account)` of the package \"guance_integration__{wanted}\""
+            ))
+            .thrown(position));
+    }
     if client.account.identity() != run.account.identity() {
         // Its calls would be counted for the collector's account: the budget of the one that pays would never be asked.
         return Err(Problem::input(format!(
@@ -281,10 +295,22 @@ fn failed(context: &NativeCallContext, failure: &Failure) -> Box<rhai::EvalAltRe
     let mut problem = Problem::run_time(failure.to_string()).label("called here");
     if let Failure::Call(error) = failure {
         let budget = (error.code == "budget").then(|| crate::money::budget::WAY_OUT.to_owned());
-        problem = problem.hint_if(error.hint.clone().or(budget));
+        let unknown = unknown_action(&error.code).then(|| {
+            format!(
+                "does {} have the action `{}`? Spell both as its API reference does, capitals too; an action of another version needs `#{{ version: \"…\" }}`",
+                error.service, error.action
+            )
+        });
+        problem = problem.hint_if(error.hint.clone().or(budget).or(unknown));
         problem.code.clone_from(&error.code);
     }
     problem.thrown(context.call_position())
+}
+
+/// Does a cloud say with this code that it has no such action?
+fn unknown_action(code: &str) -> bool {
+    code.starts_with("InvalidAction")
+        || matches!(code, "UnknownOperationException" | "UnsupportedOperation" | "InvalidApi.NotFound")
 }
 
 fn ended(context: &NativeCallContext, error: &tokio::task::JoinError) -> Box<rhai::EvalAltResult> {

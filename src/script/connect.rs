@@ -9,7 +9,7 @@ use super::host::{Host, Mode};
 use super::points::{self, Shape};
 use super::problem::{Problem, Result};
 use super::{Backend, BackendError, Kept, WriteRequest, Written, memory};
-use funchost_collectors::call::cut;
+use funchost_collectors::call::{cut, number};
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::point::{Category, Point};
 use rhai::{Array, Dynamic, Engine, Map, NativeCallContext};
@@ -247,8 +247,9 @@ fn hand_over(
     if written.rejected > 0 {
         let cause = written.causes.first().map(|cause| format!(": {}", cut(cause))).unwrap_or_default();
         return Err(Problem::run_time(format!(
-            "DataKit rejected {} of {count} points{cause}",
-            written.rejected
+            "DataKit rejected {} of {}{cause}",
+            written.rejected,
+            number(count as u64, "point", "points")
         ))
         .label("written here")
         .thrown(context.call_position()));
@@ -277,7 +278,12 @@ impl<'v> Values<'v> {
     }
 
     fn wrong(&self, index: usize, message: String) -> Box<rhai::EvalAltResult> {
-        Problem::input(message).argument(index, "", false, "kept here").thrown(self.context.call_position())
+        let name = self.context.fn_name();
+        let form = super::explain::KEEPING.iter().find(|(method, _)| *method == name);
+        Problem::input(message)
+            .hint_if(form.map(|(_, form)| format!("write `{form}`")))
+            .argument(index, "", false, "kept here")
+            .thrown(self.context.call_position())
     }
 
     fn key(&self, key: &Dynamic) -> Result<String> {

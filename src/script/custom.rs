@@ -481,6 +481,29 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
     });
 }
 
+/// Does a function take the context and nothing else? Else what it takes, and where it stands where its argument would not show it.
+fn takes_the_context(
+    host: &Host,
+    context: &NativeCallContext,
+    function: &FnPtr,
+) -> std::result::Result<(), (String, Option<super::problem::At>)> {
+    let script = context.call_source().unwrap_or(&host.library.entry).to_owned();
+    let Some(ast) = host.script(&script).and_then(|loaded| loaded.ast) else { return Ok(()) };
+    let mut taken: Vec<usize> = ast
+        .iter_functions()
+        .filter(|one| one.name == function.fn_name())
+        .map(|one| one.params.len().saturating_sub(function.curry().len()))
+        .collect();
+    // Of another script, or built in: who knows.
+    if taken.is_empty() || taken.contains(&1) {
+        return Ok(());
+    }
+    taken.sort_unstable();
+    let count = taken[0];
+    let label = format!("takes {}", if count == 0 { "none".to_owned() } else { count.to_string() });
+    Err((label, host.function_position(function.fn_name()).filter(|_| !function.is_anonymous())))
+}
+
 /// `Collector(name, account, options, function)`.
 fn construct(
     host: &Host,
@@ -530,6 +553,16 @@ fn construct(
         let message = format!("the last argument of `Collector` is {}, expected a function", kind(function));
         return Err(wrong(last, "", message, Some(hint)));
     };
+    takes_the_context(host, context, &closure).map_err(|(label, at)| {
+        let last = if options.is_some() { 3 } else { 2 };
+        let problem = Problem::input("the function of `Collector` takes one argument, the context")
+            .label(label)
+            .hint("write `|ctx| [ … ]`, or `fn collect(ctx) { … }` and give `collect`");
+        thrown(match at {
+            Some((script, place)) => problem.at(&script, place),
+            None => problem.argument(last, "", false, CREATED),
+        })
+    })?;
     let mut configs = Json::Object(serde_json::Map::new());
     if let Some(options) = options {
         if !options.is_map() {
@@ -548,10 +581,10 @@ fn construct(
         Some("aws") => Cloud::Aws,
         Some("tencentcloud") => Cloud::Tencent,
         Some(other) => {
-            return Err(mistaken(option(
-                "cloud",
-                format!("is `{other}`, expected aliyun, aws or tencentcloud"),
-            )));
+            return Err(mistaken(
+                option("cloud", format!("is `{other}`, expected aliyun, aws or tencentcloud"))
+                    .hint("write whose keys the account holds: `cloud: \"aliyun\"`"),
+            ));
         }
         None => match clients::clouds(context).as_slice() {
             [one] => *one,
@@ -570,7 +603,7 @@ fn construct(
         Some("metrics") => Category::Metric,
         Some(other) => {
             let mistake = option("kind", format!("is `{other}`, expected objects or metrics"));
-            return Err(mistaken(mistake));
+            return Err(mistaken(mistake.hint("write `kind: \"metrics\"`, or leave it out for objects")));
         }
     };
     let interval = match written.interval {
@@ -578,10 +611,10 @@ fn construct(
         None => 900,
         Some(seconds @ 60..=86_400) => seconds,
         Some(seconds) => {
-            return Err(mistaken(option(
-                "interval",
-                format!("is {seconds}, expected seconds from 60 to 86400"),
-            )));
+            return Err(mistaken(
+                option("interval", format!("is {seconds}, expected seconds from 60 to 86400"))
+                    .hint("write `interval: 300` for every five minutes"),
+            ));
         }
     };
     let period = match written.period {
@@ -594,7 +627,8 @@ fn construct(
         None => 60,
         Some(seconds @ 1..=3600) => seconds,
         Some(seconds) => {
-            return Err(mistaken(option("period", format!("is {seconds}, expected seconds from 1 to 3600"))));
+            let wrong = option("period", format!("is {seconds}, expected seconds from 1 to 3600"));
+            return Err(mistaken(wrong.hint("write `period: 60` for a point every minute")));
         }
     };
     let measurement = match &written.measurement {

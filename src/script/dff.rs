@@ -27,12 +27,31 @@ pub(super) const MEMBERS: &[&str] = &["API", "ENV", "LOG", "CONN", "SRC", "STORE
 /// The members of `DFF.TOOLKIT`.
 pub(super) const TOOLS: &[&str] = &["now", "now_ms", "iso8601", "parse_time", "match_wildcard"];
 
-/// Members that are functions, with the form in which they are called.
-const CALLED: &[(&str, &str)] = &[
-    ("API", "@DFF.API(\"title\")` directly above a function, or `DFF.API(\"title\", run);"),
-    ("ENV", "DFF.ENV(\"NAME\")"),
-    ("LOG", "DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")"),
-];
+/// How a member is written, of `DFF` or of `DFF.TOOLKIT`.
+pub(super) fn form(member: &str) -> &'static str {
+    match member {
+        "API" => {
+            "@DFF.API(\"title\")` directly above a function, or `DFF.API(\"title\", #{ timeout: 300 }, run);"
+        }
+        "ENV" => "DFF.ENV(\"NAME\")",
+        "LOG" => "DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")",
+        "CONN" | "SRC" => "DFF.CONN(\"datakit\")",
+        "STORE" => "DFF.STORE.get(\"key\")",
+        "CACHE" => "DFF.CACHE.get(\"key\")",
+        "TOOLKIT" | "now_ms" => "DFF.TOOLKIT.now_ms()",
+        "now" => "DFF.TOOLKIT.now()",
+        "iso8601" => "DFF.TOOLKIT.iso8601(milliseconds)",
+        "parse_time" => "DFF.TOOLKIT.parse_time(\"2026-01-02T03:04:05Z\")",
+        _ => "DFF.TOOLKIT.match_wildcard(text, \"*pattern*\")",
+    }
+}
+
+/// A function that is asked for as if it were a value: what is no function is found before anybody asks here.
+fn not_called(owner: &str, name: &str) -> Problem {
+    Problem::input(format!("`{owner}.{name}` is a function: it has no members, and is no value"))
+        .label("is called, with parentheses")
+        .hint(format!("write `{}`", form(name)))
+}
 
 /// The options of `DFF.API`, as they may be written.
 pub(super) const OPTIONS: &[&str] = &[
@@ -195,10 +214,11 @@ fn shown(value: &Dynamic) -> String {
 }
 
 fn text(name: &str, value: &Dynamic) -> std::result::Result<String, Problem> {
-    value
-        .clone()
-        .into_string()
-        .map_err(|_| Problem::input(format!("`{name}` must be a text, found {}", kind(value))).option(name))
+    value.clone().into_string().map_err(|_| {
+        Problem::input(format!("`{name}` must be a text, found {}", kind(value)))
+            .hint(format!("put it in double quotes: `{name} = \"…\"`"))
+            .option(name)
+    })
 }
 
 fn seconds(name: &str, value: &Dynamic, most: u64) -> std::result::Result<u64, Problem> {
@@ -208,6 +228,7 @@ fn seconds(name: &str, value: &Dynamic, most: u64) -> std::result::Result<u64, P
             "`{name}` must be a whole number of seconds from 1 to {most}, found {}",
             shown(value)
         ))
+        .hint(format!("write `{name} = 300`"))
         .option(name)),
     }
 }
@@ -309,10 +330,8 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
 /// `DFF.X` where there is no `X`.
 pub(super) fn unknown_member(written: &str) -> Problem {
     let name = written.strip_prefix(MEMBER).unwrap_or(written);
-    if let Some((_, form)) = CALLED.iter().find(|(member, _)| *member == name) {
-        return Problem::input(format!("`DFF.{name}` is a function: it has no members, and is no value"))
-            .label("is called, with parentheses")
-            .hint(format!("write `{form}`"));
+    if MEMBERS.contains(&name) {
+        return not_called("DFF", name);
     }
     Problem::input(format!("DFF has no member `{name}`"))
         .label("unknown member")
@@ -322,6 +341,9 @@ pub(super) fn unknown_member(written: &str) -> Problem {
 /// `DFF.TOOLKIT.x` where there is no `x`.
 pub(super) fn unknown_tool(written: &str) -> Problem {
     let name = written.strip_prefix(TOOL).unwrap_or(written);
+    if TOOLS.contains(&name) {
+        return not_called("DFF.TOOLKIT", name);
+    }
     Problem::input(format!("DFF.TOOLKIT has no member `{name}`")).label("unknown member").hint(members(
         name,
         "DFF.TOOLKIT",
@@ -395,7 +417,8 @@ fn register(
 fn environment(host: &Host, context: &NativeCallContext, id: &Dynamic) -> Result<String> {
     let throw = |problem: Problem| problem.thrown(context.call_position());
     let Ok(id) = id.clone().into_string() else {
-        return Err(throw(Problem::input(format!("`DFF.ENV` takes the id of a value, found {}", kind(id)))));
+        let problem = Problem::input(format!("`DFF.ENV` takes the id of a value, found {}", kind(id)));
+        return Err(throw(problem.hint(format!("write `{}`", form("ENV")))));
     };
     let entry = host.settings.env.get(&id);
     let value = match entry {
@@ -420,7 +443,12 @@ fn environment(host: &Host, context: &NativeCallContext, id: &Dynamic) -> Result
         None => {
             let mut hint =
                 format!("set it with `export {id}=…`, or in funchost.toml: `[env]` and `{id} = \"…\"`");
-            if let Some(near) = nearest(&id, host.settings.env.keys().map(String::as_str)) {
+            // `AWS_AK_ID` is not meant by `ALIYUN_AK_ID`: they begin with other words.
+            let begins = |name: &str| name.split('_').next().unwrap_or(name).to_lowercase();
+            let first = begins(&id);
+            let alike = |name: &&str| nearest(&first, [begins(name).as_str()]).is_some();
+            let known = host.settings.env.keys().map(String::as_str).filter(alike);
+            if let Some(near) = nearest(&id, known) {
                 hint = format!("did you mean `{near}`? Else {hint}");
             }
             let problem =

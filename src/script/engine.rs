@@ -325,6 +325,9 @@ impl Resolver {
         let mut known: Vec<String> = self.native.keys().cloned().collect();
         known.extend(self.host.library.ids());
         known.sort();
+        if let Some(hint) = super::habits::of_python(written) {
+            return problem.hint(hint);
+        }
         let near = funchost_collectors::mistake::nearest(id, known.iter().map(String::as_str));
         let files = self.host.library.files(id);
         let looked = files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" or ");

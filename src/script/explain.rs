@@ -10,7 +10,7 @@ use super::host::{Host, PRELUDE, Why};
 use super::locate::{self, imports};
 use super::problem::{At, Problem};
 use super::{clients, dff, habits, packages, variables};
-use funchost_collectors::call::cut;
+use funchost_collectors::call::{cut, number};
 use funchost_collectors::mistake::nearest;
 use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, Stmt};
 
@@ -146,7 +146,7 @@ fn assemble(host: &Host, problem: &Problem, thrown: Option<&At>, frames: &[Frame
     let more = trace.len().saturating_sub(8);
     if more > 0 {
         trace.truncate(8);
-        trace.push(format!("and {more} calls more"));
+        trace.push(format!("and {} more", number(more as u64, "call", "calls")));
     }
     Diagnostic {
         severity: Severity::Error,
@@ -225,12 +225,12 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
             Problem::run_time(format!("there is no item {}", cut(&index.to_string()))).label("no such item")
         }
         EvalAltResult::ErrorArrayBounds(length, index, _) => {
-            Problem::run_time(format!("the list has {length} items, and none at index {index}"))
+            Problem::run_time(format!("the list has {}, and none at index {index}", number(*length as u64, "item", "items")))
                 .label("out of bounds")
                 .hint("the first item is `[0]`, the last one `[-1]`")
         }
         EvalAltResult::ErrorStringBounds(length, index, _) => {
-            Problem::run_time(format!("the text has {length} characters, and none at index {index}"))
+            Problem::run_time(format!("the text has {}, and none at index {index}", number(*length as u64, "character", "characters")))
                 .label("out of bounds")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
@@ -406,10 +406,50 @@ pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
     known.retain(|known| known != name);
     known.sort();
     known.push("DFF".into());
+    if is_assigned(&ast, name) {
+        return problem.hint(format!(
+            "a variable begins with `let`: write `let {name} = …;` where it is given its first value"
+        ));
+    }
     match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem,
+        None => problem.hint(format!(
+            "give it a value first, `let {name} = …;`, or put it in double quotes where it is a text"
+        )),
     }
+}
+
+/// `name = …` somewhere in the script.
+fn is_assigned(ast: &rhai::AST, name: &str) -> bool {
+    let mut found = false;
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Assignment(assignment))) = nodes.last()
+            && let Expr::Variable(variable, ..) = &assignment.1.lhs
+        {
+            found |= variable.1 == name;
+        }
+        !found
+    });
+    found
+}
+
+/// `let name = …` somewhere in the script, or a parameter of that name.
+pub(super) fn is_variable(ast: &rhai::AST, name: &str) -> bool {
+    let mut found = ast.iter_functions().any(|one| one.params.contains(&name));
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Var(variable, ..))) = nodes.last() {
+            found |= variable.0.name == name;
+        }
+        !found
+    });
+    found
+}
+
+/// A variable that is called like a function.
+pub(super) fn called_variable(name: &str) -> Problem {
+    Problem::input(format!("`{name}` is a variable, not a function"))
+        .label("called like a function")
+        .hint(format!("call the function that it holds: `{name}.call(…)`"))
 }
 
 /// `import name as …` without quotes.
@@ -450,8 +490,24 @@ const PYTHON: &[(&str, &str)] = &[
     ("endswith", "write `text.ends_with(\"…\")`"),
     ("lower", "write `text.to_lower()`"),
     ("upper", "write `text.to_upper()`"),
+    ("range", "write `0..3`, or `range(0, 3)`: from the first on, up to before the last"),
+    (
+        "open",
+        "scripts read no files; `DFF.ENV` reads the environment, and `DFF.STORE` keeps values between runs",
+    ),
+    ("input", "nobody is there to answer; `DFF.ENV` reads the environment"),
+    ("zip", "write `for (item, index) in list { … }`, and take the other by `[index]`"),
+    ("sorted", "write `let copy = list; copy.sort();`"),
+    ("sum", "write `list.reduce(|sum, x| sum + x, 0)`"),
+    ("any", "write `list.some(|x| …)`"),
+    ("sleep", "write `sleep(1)`: a number of seconds"),
     ("items", "write `for key in map.keys() { let value = map[key]; … }`"),
 ];
+
+/// What a function of Python is here.
+pub(super) fn of_python(name: &str) -> Option<&'static str> {
+    PYTHON.iter().find(|(python, _)| *python == name).map(|(_, hint)| *hint)
+}
 
 /// A function that there is not, or not for these arguments. The signature is Rhai's: `name (type, type)`.
 fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
@@ -494,6 +550,15 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
             .label("wrong number of arguments");
     }
     match arguments.first().copied().unwrap_or_default() {
+        _ if name.contains("::") => {
+            return match exported(host, name, script) {
+                Some(list) => match nearest(bare, list.iter().map(String::as_str)) {
+                    Some(near) if near != bare => fault.hint(format!("did you mean `{near}`?")),
+                    _ => fault.hint(format!("it has {}", list.join(", "))),
+                },
+                None => fault.hint("`funchost check` names what the imported script has"),
+            };
+        }
         "Client" => {
             return fault.hint(
                 "a client has .request(service, action, parameters, options), .all(service, action, parameters, options) and .pages(…, options, |items| { … })",
@@ -504,21 +569,65 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
             return fault.hint("it has .write_metric(point), .write_metric_many(points) and .write_by_category(category, points)");
         }
         "Store" | "Cache" => {
-            return fault.hint("it has get, set, delete, exists, keys, get_all, incr, expire and ttl");
+            return match KEEPING.iter().find(|(method, _)| *method == bare) {
+                Some((_, form)) => Problem::input(format!("`{bare}` does not take these arguments"))
+                    .label("wrong arguments")
+                    .hint(format!("write `{form}`")),
+                None => fault.hint("it has get, set, delete, exists, keys, get_all, incr, expire and ttl"),
+            };
         }
         _ => {}
     }
     if packages::is_host_type(arguments.first().copied().unwrap_or_default()) && bare != "run" {
         return fault.hint("a Runner has one method, `.run()`; a collector has none");
     }
+    if ast.as_ref().is_some_and(|ast| is_variable(ast, bare)) {
+        return called_variable(bare);
+    }
     let known = own.iter().map(|(name, _)| name.as_str()).chain(BUILT_IN.iter().copied());
-    match (PYTHON.iter().find(|(python, _)| *python == bare), nearest(bare, known)) {
-        (Some((_, hint)), _) => fault.hint(*hint),
-        (None, Some(near)) if near == bare => fault.hint(format!("`{bare}` exists, but not for these types")),
+    match (of_python(bare), nearest(bare, known)) {
+        (Some(hint), _) => fault.hint(hint),
+        (None, Some(near)) if near == bare => {
+            fault.hint(format!("`{bare}` exists, but not for these types: look at what it is given"))
+        }
         (None, Some(near)) => fault.hint(format!("did you mean `{near}`?")),
-        (None, None) => fault,
+        (None, None) => fault.hint(format!(
+            "write one, `fn {bare}(…) {{ … }}`, or look for its name in docs/from-dataflux-func.md"
+        )),
     }
 }
+
+/// The functions of what `alias::name` was imported from.
+fn exported(host: &Host, name: &str, script: &str) -> Option<Vec<String>> {
+    let alias = name.split("::").next()?;
+    let ast = host.script(script)?.ast?;
+    let import = imports(&ast).into_iter().find(|import| import.alias == alias)?;
+    if clients::is_client(&import.id) {
+        return Some(vec!["client".into()]);
+    }
+    if packages::is_runner(&import.id) {
+        return Some(vec!["Runner".into()]);
+    }
+    if packages::is_collector(host, &import.id) {
+        return Some(vec!["DataCollector".into()]);
+    }
+    let other = host.script(&host.library.resolve(script, &import.id))?.ast?;
+    let public = other.iter_functions().filter(|one| one.access == rhai::FnAccess::Public);
+    Some(public.map(|one| one.name.to_owned()).filter(|name| !name.starts_with("anon$")).collect())
+}
+
+/// How the methods of `DFF.STORE` and `DFF.CACHE` are called.
+pub(super) const KEEPING: &[(&str, &str)] = &[
+    ("get", "get(\"key\")` or `get(\"key\", default)"),
+    ("set", "set(\"key\", value)` or `set(\"key\", value, #{ expires: seconds })"),
+    ("delete", "delete(\"key\")"),
+    ("exists", "exists(\"key\")"),
+    ("keys", "keys()` or `keys(\"pattern*\")"),
+    ("get_all", "get_all()"),
+    ("incr", "incr(\"key\")` or `incr(\"key\", step)"),
+    ("expire", "expire(\"key\", seconds)"),
+    ("ttl", "ttl(\"key\")"),
+];
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
@@ -529,25 +638,13 @@ fn wrong_member(member: &str, members: &[&str], unknown: Problem) -> Problem {
     if !members.contains(&member) {
         return unknown;
     }
-    let form = match member {
-        "API" => "DFF.API(\"title\", #{ timeout: 300 }, run)",
-        "ENV" => "DFF.ENV(\"ID\")",
-        "CONN" | "SRC" => "DFF.CONN(\"datakit\")",
-        "STORE" => "DFF.STORE.get(\"key\")",
-        "CACHE" => "DFF.CACHE.get(\"key\")",
-        "LOG" => "DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")",
-        "TOOLKIT" => "DFF.TOOLKIT.now_ms()",
-        "iso8601" => "DFF.TOOLKIT.iso8601(milliseconds)",
-        "parse_time" => "DFF.TOOLKIT.parse_time(\"2026-01-02T03:04:05Z\")",
-        "match_wildcard" => "DFF.TOOLKIT.match_wildcard(text, \"*pattern*\")",
-        other => {
-            return Problem::input(format!("`{other}` takes no arguments"))
-                .hint(format!("write `DFF.TOOLKIT.{other}()`"));
-        }
-    };
+    if ["now", "now_ms"].contains(&member) {
+        return Problem::input(format!("`{member}` takes no arguments"))
+            .hint(format!("write `{}`", dff::form(member)));
+    }
     Problem::input(format!("`{member}` does not take these arguments"))
         .label("wrong arguments")
-        .hint(format!("write `{form}`"))
+        .hint(format!("write `{}`", dff::form(member)))
 }
 
 /// What is near enough to a misspelt name to be meant: the functions that scripts use most.

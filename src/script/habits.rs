@@ -22,12 +22,6 @@ fn explained(message: impl Into<String>, label: &str, hint: impl Into<String>) -
 
 /// Explains a syntax error at a line and column.
 pub(super) fn explain(source: &str, error: &ParseErrorType, line: usize, column: usize) -> Explained {
-    if let ParseErrorType::BadInput(LexError::ImproperSymbol(_, text)) = error
-        && let Some((message, hint)) = text.split_once(SEPARATOR)
-    {
-        let hint = (!hint.is_empty()).then(|| hint.to_owned());
-        return Explained { message: message.into(), label: String::new(), hint, place: None };
-    }
     let tokens = lex(source);
     // The token where the parser gave up, and the two lines that can have made it.
     let here = tokens
@@ -38,6 +32,16 @@ pub(super) fn explain(source: &str, error: &ParseErrorType, line: usize, column:
         tokens.iter().rposition(|token| (token.line, token.column) <= (line, column)).unwrap_or(0)
     });
     let view = View { source, tokens: &tokens, at };
+    // Before all else: nothing that comes from it can be understood.
+    if let Some(found) = view.full_width() {
+        return found;
+    }
+    if let ParseErrorType::BadInput(LexError::ImproperSymbol(_, text)) = error
+        && let Some((message, hint)) = text.split_once(SEPARATOR)
+    {
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        return Explained { message: message.into(), label: String::new(), hint, place: None };
+    }
     view.habit().unwrap_or_else(|| view.plain(error))
 }
 
@@ -77,6 +81,39 @@ impl View<'_> {
         Explained { place, ..explained }
     }
 
+    /// The first character of Chinese punctuation outside of texts and comments, and where it stands.
+    fn full_width(&self) -> Option<Explained> {
+        let found = |character: char, plain: &str, line: usize, column: usize| {
+            let more = if plain == "\"" {
+                ": texts stand in double quotes"
+            } else {
+                "; it belongs into texts and comments only"
+            };
+            let message = format!("`{character}` is a full-width character");
+            let found = explained(message, "", format!("write `{plain}`{more}"));
+            Explained { place: Some((line, column)), ..found }
+        };
+        self.nearby().into_iter().find_map(|at| {
+            let token = &self.tokens[at];
+            match token.kind {
+                Kind::Symbol => {
+                    let character = self.text(at).chars().next()?;
+                    Some(found(character, &half_width(character)?, token.line, token.column))
+                }
+                // A text that was to end with a quote of another kind.
+                Kind::Text { quote: '"', closed: false } => {
+                    let (offset, character) = self
+                        .text(at)
+                        .chars()
+                        .enumerate()
+                        .find(|(_, character)| matches!(character, '“' | '”' | '＂'))?;
+                    Some(found(character, "\"", token.line, token.column + offset))
+                }
+                _ => None,
+            }
+        })
+    }
+
     /// The first habit on the lines around the error.
     fn habit(&self) -> Option<Explained> {
         self.nearby().into_iter().find_map(|at| self.habit_at(at).map(|found| self.at_token(at, found)))
@@ -105,11 +142,29 @@ impl View<'_> {
             {
                 return Some(explained("a map begins with `#{`", "", "write `#{ key: value }`"));
             }
-            Kind::Symbol if text == ":" && self.ends_line(at) && self.opens_block(at) => {
+            Kind::Symbol
+                if text == ":"
+                    && self.opens_block(at)
+                    && (self.ends_line(at) || self.open_brackets(at) == 0) =>
+            {
                 return Some(explained(
                     "a block stands in braces, not behind a `:`",
                     "",
                     "write `if x { … }`, `for x in xs { … }`",
+                ));
+            }
+            Kind::Symbol
+                if matches!(text, "+" | "-")
+                    && next == text
+                    && self.tokens[at].range.end == self.tokens[at + 1].range.start
+                    && at > 0
+                    && self.is_word(at - 1) =>
+            {
+                let name = self.text(at - 1);
+                return Some(explained(
+                    format!("there is no `{text}{text}`"),
+                    "",
+                    format!("write `{name} {text}= 1;`"),
                 ));
             }
             Kind::Symbol if text == "=" && at == self.at && self.is_named_argument(at) => {
@@ -132,6 +187,16 @@ impl View<'_> {
                     format!("write `import \"{next}\" as {alias};`"),
                 )
             }
+            "import" if first && self.is_word(at + 1) && of_python(next).is_some() => explained(
+                format!("there is no module `{next}` here"),
+                "",
+                of_python(next).unwrap_or_default(),
+            ),
+            "for" if !first && self.comprehends(at) => explained(
+                "a list cannot be written with a `for` inside",
+                "",
+                "write `xs.map(|x| x * 2)` for another value of each item, and `xs.filter(|x| x > 1)` to choose some",
+            ),
             "import" if first && self.is_word(at + 1) => {
                 let alias =
                     if self.text(at + 2) == "as" { self.text(at + 3).to_owned() } else { alias(next) };
@@ -147,7 +212,7 @@ impl View<'_> {
             "elif" => explained("`elif` is written `else if`", "", "write `else if x { … }`"),
             "lambda" => explained("a closure has no `lambda`", "", "write `|x| x > 1`"),
             "pass" if first => explained("`pass` is not needed", "", "an empty block is `{ }`"),
-            "except" if first => {
+            "except" if first || self.text(at.wrapping_sub(1)) == "}" => {
                 explained("`except` is written `catch`", "", "write `try { … } catch (error) { … }`")
             }
             "class" if first => {
@@ -166,6 +231,11 @@ impl View<'_> {
                 )
             }
             "None" | "null" | "nil" => explained(format!("`{text}` is written `()`"), "", "write `()`"),
+            "print" | "debug" if first && self.is_value(at + 1) => explained(
+                format!("`{text}` is a function, and is called with parentheses"),
+                "",
+                format!("write `{text}(…)`"),
+            ),
             "var" if first => explained("a variable begins with `let`", "", "write `let name = …;`"),
             _ => return None,
         })
@@ -178,6 +248,33 @@ impl View<'_> {
         let next = self.text(at + 1);
         after_value
             && (self.is_word(at + 1) || self.is_text(at + 1) || matches!(next, "(" | "!" | "[" | "#{"))
+    }
+
+    /// A text, a name or a number.
+    fn is_value(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| match token.kind {
+            Kind::Text { .. } => true,
+            Kind::Word => !matches!(self.text(at), "as" | "in"),
+            _ => false,
+        })
+    }
+
+    /// `[x * 2 for`: inside of a bracket, behind a value.
+    fn comprehends(&self, at: usize) -> bool {
+        let behind_value =
+            self.is_word(at - 1) || self.is_text(at - 1) || matches!(self.text(at - 1), ")" | "]" | "}");
+        behind_value && self.is_word(at + 1) && self.open_brackets(at) > 0
+    }
+
+    /// How many brackets are open at a token, of those that its line opened.
+    fn open_brackets(&self, at: usize) -> usize {
+        let line = self.tokens[at].line;
+        let before = (0..at).filter(|before| self.tokens[*before].line == line);
+        before.fold(0, |open: usize, before| match self.text(before) {
+            "(" | "[" | "{" | "#{" => open + 1,
+            ")" | "]" | "}" => open.saturating_sub(1),
+            _ => open,
+        })
     }
 
     fn ends_line(&self, at: usize) -> bool {
@@ -219,6 +316,9 @@ impl View<'_> {
             ParseErrorType::WrongDocComment => {
                 Some("`///` describes the function below it, and stands directly above its `fn`; other comments begin with `//`".into())
             }
+            ParseErrorType::Reserved(word) if ["print", "debug"].contains(&word.as_str()) => {
+                Some(format!("it is a function: write `{word}(…)`"))
+            }
             ParseErrorType::Reserved(word) if self.is_name(word) => {
                 Some(format!("choose another name: `{word}` belongs to the language"))
             }
@@ -232,7 +332,8 @@ impl View<'_> {
             ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) => {
                 Some("write `\\\\` for a backslash".into())
             }
-            _ => None,
+            ParseErrorType::MissingToken(token, _) => Some(format!("write `{token}` here, or look for what is not finished before it")),
+            _ => Some("look at this place and at the line before it: something is missing, or too much".into()),
         };
         let message = match error {
             ParseErrorType::BadInput(LexError::MalformedChar(_)) => "this is no character".into(),
@@ -278,4 +379,50 @@ pub(super) fn alias(id: &str) -> String {
         Some((_, script)) => script.into(),
         None => id.into(),
     }
+}
+
+/// What Chinese input methods write where a script wants another character.
+fn half_width(character: char) -> Option<String> {
+    Some(match character {
+        '“' | '”' | '„' | '‘' | '’' | '＇' | '＂' | '「' | '」' | '『' | '』' => {
+            "\"".to_owned()
+        }
+        '。' => ".".to_owned(),
+        '、' => ",".to_owned(),
+        '【' => "[".to_owned(),
+        '】' => "]".to_owned(),
+        '《' => "<".to_owned(),
+        '》' => ">".to_owned(),
+        '—' | '–' => "-".to_owned(),
+        '…' => "..".to_owned(),
+        // The block of full-width forms repeats ASCII.
+        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(character) - 0xFEE0)?.to_string(),
+        _ => return None,
+    })
+}
+
+/// What stands for a module of Python's library; none for what may be a script's id.
+pub(super) fn of_python(module: &str) -> Option<&'static str> {
+    Some(match module {
+        "time" => {
+            "`sleep(seconds)` waits, and `DFF.TOOLKIT.now_ms()` is the time; nothing is imported for them"
+        }
+        "datetime" => {
+            "`DFF.TOOLKIT.now_ms()` is the time, `DFF.TOOLKIT.iso8601(milliseconds)` writes one and `DFF.TOOLKIT.parse_time(text)` reads one"
+        }
+        "json" => "write `value.to_json()` and `parse_json(text)`; nothing is imported for them",
+        "re" | "fnmatch" => "`DFF.TOOLKIT.match_wildcard(text, \"*pattern*\")` compares texts with patterns",
+        "os" => "`DFF.ENV(\"NAME\")` reads a variable of the environment",
+        "logging" => "write `DFF.LOG(\"text\")` or `DFF.LOG(\"warning\", \"text\")`",
+        "math" => {
+            "numbers have `.abs()`, `.floor()`, `.ceiling()`, `.round()`, `.sqrt()`; nothing is imported for them"
+        }
+        "requests" | "boto3" | "urllib" => {
+            "clouds are called by a client: import \"guance_integration__aws\" as aws; then `aws::client(ctx.account).request(service, action, parameters)` in a `Collector`"
+        }
+        "sys" | "random" | "copy" | "collections" | "itertools" | "functools" | "typing" => {
+            "scripts have no library of Python's; what they can do without an import is in docs/from-dataflux-func.md"
+        }
+        _ => return None,
+    })
 }

@@ -131,6 +131,10 @@ pub(super) struct Host {
     pub(super) stand_ins: bool,
     /// The collection whose function runs now, if one does.
     pub(super) collecting: Mutex<Option<super::custom::Collecting>>,
+    /// Where Runners were made, each until it runs.
+    pub(super) idle: Mutex<Vec<At>>,
+    /// Has any Runner run, or would have?
+    pub(super) ran: AtomicBool,
 }
 
 /// Locks what no one may be poisoned by: a panic ends the run, and its message is all that is still wanted.
@@ -164,6 +168,8 @@ impl Host {
             placeholders: AtomicBool::new(false),
             stand_ins: false,
             collecting: Mutex::default(),
+            idle: Mutex::default(),
+            ran: AtomicBool::new(false),
         }
     }
 

@@ -191,14 +191,18 @@ impl Linter<'_> {
                     .label("wrong number of arguments"),
                 );
             }
+            if explain::is_variable(self.ast, name) {
+                return Some(explain::called_variable(name));
+            }
             let known = own
                 .iter()
                 .map(|(name, _)| name.as_str())
                 .chain(self.built_in.names.iter().map(String::as_str));
             let problem = Problem::input(format!("there is no function `{name}`")).label("no such function");
-            return Some(match nearest(name, known) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem,
+            return Some(match (explain::of_python(name), nearest(name, known)) {
+                (Some(hint), _) => problem.hint(hint),
+                (None, Some(near)) => problem.hint(format!("did you mean `{near}`?")),
+                (None, None) => problem.hint(format!("write one: `fn {name}(…) {{ … }}`")),
             });
         };
         let aliases = imports(self.ast);

@@ -8,7 +8,7 @@ use super::dialect::known;
 use super::filter::{ChannelFilter, Jobs};
 use super::host::{Host, Mode, lock};
 use super::problem::{At, Problem, Result};
-use super::{Prepared, Request, explain, memory};
+use super::{Prepared, Request, clients, explain, memory};
 use funchost_collectors::account::Account;
 use funchost_collectors::collector::Collector;
 use funchost_collectors::mistake::nearest;
@@ -222,7 +222,11 @@ fn construct(
     let data = |argument: Argument, value: &Dynamic| {
         if !value.is_map() {
             let message = format!("is {}, expected a map `#{{ … }}`", kind(value));
-            return Err(wrong(Mistake::new(argument, "", message)));
+            let form = match argument {
+                Argument::Account => clients::ACCOUNT,
+                _ => "write `#{ regions: [\"…\"] }`",
+            };
+            return Err(wrong(Mistake::new(argument, "", message).hint(form)));
         }
         to_json(value).map_err(|NotData { path, message }| wrong(Mistake::new(argument, path, message)))
     };
@@ -346,12 +350,15 @@ impl Runner {
         if let Mode::Run { debug: true, .. } = host.mode {
             runner.debug = true;
         }
+        lock(&host.idle).push(runner.at.clone());
         Ok(runner)
     }
 
     /// `.run()`: hands the collectors to the backend and serves their filters until it answers.
     fn run(&self, host: &Arc<Host>, context: &NativeCallContext) -> Result<Dynamic> {
         self.warn_of_order(host);
+        lock(&host.idle).retain(|at| *at != self.at);
+        host.ran.store(true, Ordering::Relaxed);
         let (Some(runtime), Some(backend)) = (&host.runtime, host.backend.clone()) else {
             return Ok(from_json(&self.dry_report()));
         };

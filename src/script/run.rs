@@ -185,12 +185,36 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
         ));
     }
     let file = path.canonicalize().map_err(|error| {
-        let hint = "check the path; `funchost list` shows the scripts below the current folder";
-        failed(format!("cannot open the script {}: {error}", path.display()), hint)
+        failed(format!("cannot open the script {}: {error}", path.display()), &other_file(path))
     })?;
     let source = library::read(&file).map_err(|message| failed(message, ""))?;
     let library = Library::around(&file, settings.library.as_deref());
     Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })
+}
+
+/// What may be meant by a file that cannot be opened.
+fn other_file(path: &Path) -> String {
+    const ELSE: &str = "check the path; `funchost list` shows the scripts below the current folder";
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let scripts: Vec<String> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| name(&entry.path()))
+        .filter(|name| name.ends_with(".rhai"))
+        .collect();
+    let wanted = name(path);
+    let with_end = format!("{wanted}.rhai");
+    let near = scripts
+        .iter()
+        .find(|name| **name == with_end)
+        .map(String::as_str)
+        .or_else(|| funchost_collectors::mistake::nearest(&wanted, scripts.iter().map(String::as_str)));
+    match near {
+        Some(near) => format!("did you mean `{}`?", Path::new(&name(folder)).join(near).display()),
+        None => ELSE.into(),
+    }
 }
 
 /// An entry script of a snapshot: it and all that it imports stay as they were then. None where the snapshot has no such script.
@@ -440,9 +464,9 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
         result
     });
     let result = match result {
-        Ok(value) => Ok(outcome(host, &value)),
+        Ok(value) => idle(host).and_then(|()| Ok(outcome(host, &value))),
         Err(error) => match *error {
-            EvalAltResult::Exit(value, _) => Ok(outcome(host, &value)),
+            EvalAltResult::Exit(value, _) => idle(host).and_then(|()| Ok(outcome(host, &value))),
             error => Err(explain::error(host, &error)),
         },
     };
@@ -466,6 +490,21 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
         lint,
         placeholders: host.placeholders.load(Ordering::Relaxed),
     }
+}
+
+/// A Runner that was made and never ran: an error where none ran, as nothing was collected then.
+fn idle(host: &Host) -> Result<(), Diagnostic> {
+    let Some((script, position)) = lock(&host.idle).first().cloned() else { return Ok(()) };
+    let problem = Problem::input("`.run()` is missing: this Runner was made and never ran")
+        .label("made here")
+        .hint("write `Runner(collectors).run();`")
+        .at(&script, position);
+    let diagnostic = explain::problem(host, &problem);
+    if host.ran.load(Ordering::Relaxed) {
+        host.warn(diagnostic);
+        return Ok(());
+    }
+    Err(diagnostic)
 }
 
 /// A function's result as data; what is no data is left out and said.

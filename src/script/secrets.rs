@@ -168,6 +168,16 @@ fn is_surely_secret(name: &str) -> bool {
     ["secret", "token", "password"].iter().any(|word| name.contains(word))
 }
 
+/// Is it what a secret's variable is called, or the end of such a name: `AWS_AK_SECRET`, `_AK_SECRET`? It is needed in messages, and no cloud gives out
+/// secrets like it.
+fn is_name_of_variable(literal: &str) -> bool {
+    is_secret_name(literal)
+        && literal.contains('_')
+        && literal
+            .chars()
+            .all(|character| character.is_ascii_uppercase() || character.is_ascii_digit() || character == '_')
+}
+
 /// Tells the masker the literals of a source that are surely secrets, before the script can print them.
 pub(super) fn learn_from(source: &str, masker: &Masker) {
     for (name, range) in secret_literals(source) {
@@ -225,7 +235,9 @@ fn secret_literals_of_code(source: &str) -> Vec<(String, Range<usize>)> {
         }
         let as_argument = is_text && symbol(next) == "," && index > 0 && symbol(index - 1) == "(";
         if as_argument || matches!(symbol(next), ":" | "=" | "==" | "!=" | "+=") {
-            found.extend(value_literals(source, &tokens, next + 1).into_iter().map(|r| (name.to_owned(), r)));
+            let literals = value_literals(source, &tokens, next + 1).into_iter();
+            let secret = literals.filter(|range| !is_name_of_variable(&source[range.clone()]));
+            found.extend(secret.map(|range| (name.to_owned(), range)));
         }
     }
     found
@@ -235,6 +247,8 @@ fn secret_literals_of_code(source: &str) -> Vec<(String, Range<usize>)> {
 fn value_literals(source: &str, tokens: &[Token], start: usize) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut depth = 0_usize;
+    // The depth outside of `ENV(…)`, inside of it.
+    let mut environment: Option<usize> = None;
     for index in start..tokens.len() {
         let token = &tokens[index];
         let text = token.text(source);
@@ -248,17 +262,20 @@ fn value_literals(source: &str, tokens: &[Token], start: usize) -> Vec<Range<usi
             break;
         }
         match (token.kind, text) {
-            (Kind::Symbol, "(" | "[" | "{" | "#{") => depth += 1,
-            (Kind::Symbol, ")" | "]" | "}") if depth == 0 => break,
-            (Kind::Symbol, ")" | "]" | "}") => depth -= 1,
-            (Kind::Symbol, "," | ";") if depth == 0 => break,
-            (Kind::Text { .. }, _) => {
-                let named = |back: usize| index.checked_sub(back).map_or("", |at| tokens[at].text(source));
-                // The id of an environment variable is no secret, and the way to mend a missing one.
-                if !(named(1) == "(" && named(2) == "ENV") {
-                    found.push(token.inner());
+            (Kind::Symbol, "(" | "[" | "{" | "#{") => {
+                if text == "(" && previous.is_some_and(|previous| previous.text(source) == "ENV") {
+                    environment = environment.or(Some(depth));
                 }
+                depth += 1;
             }
+            (Kind::Symbol, ")" | "]" | "}") if depth == 0 => break,
+            (Kind::Symbol, ")" | "]" | "}") => {
+                depth -= 1;
+                environment = environment.filter(|outside| *outside < depth);
+            }
+            (Kind::Symbol, "," | ";") if depth == 0 => break,
+            // The id of an environment variable is no secret, and the way to mend a missing one: neither is a part of it.
+            (Kind::Text { .. }, _) if environment.is_none() => found.push(token.inner()),
             _ => {}
         }
     }
