@@ -72,6 +72,11 @@ fn is_code(text: &str) -> bool {
     text.split(", ").all(|part| part.len() > 2 && part.starts_with('`') && part.ends_with('`'))
 }
 
+/// A text of the registry in Chinese.
+pub(super) fn in_chinese(text: &str) -> String {
+    Chinese.said(text)
+}
+
 pub(super) fn main(surroundings: &Surroundings, folder: &Path) -> u8 {
     let path = surroundings.directory.join(folder);
     let files = files();

@@ -253,6 +253,27 @@ impl Made {
     }
 }
 
+/// A collector that a script has made, by which another is told from it.
+#[derive(PartialEq)]
+pub(super) struct Own {
+    name: String,
+    account: String,
+    regions: Vec<Text>,
+    /// The function, and what it brings along.
+    function: String,
+    place: String,
+}
+
+impl Own {
+    /// Would one never run, because the other has just done so under this name?
+    fn hides(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.account == other.account
+            && self.function != other.function
+            && self.regions.iter().any(|region| other.regions.contains(region))
+    }
+}
+
 /// What a collector's function gets.
 #[derive(Clone)]
 pub(super) struct Context(Arc<ContextInner>);
@@ -617,6 +638,26 @@ fn construct(
         .map_err(|error| thrown(Problem::input(error.to_string())))?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
     let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
+    let own = Own {
+        name: name.clone(),
+        account: read.identity(),
+        regions: regions.clone(),
+        function: format!("{}{:?}", closure.fn_name(), closure.curry()),
+        place: format!("{}:{}", host.library.display(&at.0), at.1.line().unwrap_or_default()),
+    };
+    let before = memory::uncounted(|| {
+        let mut all = lock(&host.own);
+        let before = all.iter().find(|other| own.hides(other)).map(|other| other.place.clone());
+        if before.is_none() && !all.contains(&own) {
+            all.push(own);
+        }
+        before
+    });
+    if let Some(before) = before {
+        let message = format!("`{name}` is also the name of the collector that was created at {before}");
+        let hint = "one name, account and region is one collector: the second would wait for the interval of the first. Name them differently, or give them different regions";
+        return Err(wrong(0, "", message, Some(hint.into())));
+    }
     // Another script's collector of the same name is another one.
     let script: Arc<str> = host.library.entry.as_str().into();
     if let Some(configs) = configs.as_object_mut() {
