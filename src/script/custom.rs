@@ -16,7 +16,7 @@ use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{
     Collector, Description, Failure, MarkId, MarkKey, MetricPoint, Output, Part, Spec, Window,
 };
-use funchost_collectors::estimate::{Ahead, Estimate, Expected};
+use funchost_collectors::estimate::{AS_LAST_RUN, Ahead, Estimate, Expected};
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
@@ -231,7 +231,7 @@ impl Spec for ScriptSpec {
                     .map_err(|error| Failure::State(error.to_string()))?;
                 estimate.calls.push(Expected {
                     metrics: made.metrics.get(name).copied().unwrap_or(0),
-                    at_least: Some("a script's own collector: as its last run called".into()),
+                    at_least: Some(AS_LAST_RUN.into()),
                     ..Expected::new(action, region, *calls)
                 });
             }
