@@ -119,10 +119,11 @@ pub fn start(
 }
 
 impl Telemetry {
-    /// Sends what waits, and nothing after it.
-    pub async fn end(self) {
+    /// Sends what waits, as far as it gets in this time, and nothing after it.
+    pub async fn end(self, most: Duration) {
+        let patience = PATIENCE.min(most);
         // It waits for a thread of its own, which waits for us.
-        let ended = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(PATIENCE)).await;
+        let ended = tokio::task::spawn_blocking(move || self.0.shutdown_with_timeout(patience)).await;
         if let Ok(Err(error)) = ended {
             tracing::warn!(%error, "the last spans could not be sent");
         }

@@ -14,12 +14,12 @@ use funchost::state::{Sqlite, State as _};
 use funchost_collectors::clock::{Clock, SECOND, SystemClock};
 use simcloud::{AwsEstate, Options};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 use support::World;
+use support::service::Serving;
 
 /// Must be seen nowhere.
 const CANARY: &str = "canary-5dbd0a1f4c";
@@ -72,36 +72,6 @@ fn long() {
     sleep(300);
 }
 "#;
-
-struct Serving {
-    child: Child,
-    address: String,
-}
-
-impl Serving {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = String::new();
-        let address = loop {
-            let Some(Ok(line)) = lines.next() else { panic!("it does not serve: {said}") };
-            if let Some((_, rest)) = line.split_once("funchost serves at http://") {
-                break rest.split(": ").next().unwrap_or_default().to_owned();
-            }
-            said.push_str(&line);
-        };
-        // Nobody reads on, and nobody is to be held up by that.
-        std::thread::spawn(move || lines.map_while(Result::ok).count());
-        Self { child, address }
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
 
 fn first_of(candidates: &[&str], what: &str) -> PathBuf {
     candidates.iter().map(PathBuf::from).find(|path| path.exists()).unwrap_or_else(|| {

@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test waits for another process")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "clippy knows tests, but not their helpers")]
 
+#[path = "support/console.rs"]
+mod console;
 #[path = "state_semantics/runs.rs"]
 mod runs;
 #[path = "state_semantics/mod.rs"]
@@ -186,5 +188,40 @@ async fn what_cannot_be_used_is_said() {
     drop(open(&url).await.unwrap());
     let schema = url.rsplit("%3D").next().unwrap();
     SERVER.sql(&format!("INSERT INTO {schema}.funchost_format VALUES (99)"));
-    assert!(matches!(open(&url).await, Err(StateError::Newer { found: 99, known: 2, .. })));
+    assert!(matches!(open(&url).await, Err(StateError::Newer { found: 99, known: 3, .. })));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_the_console_asks_as_much_however_much_there_is() {
+    SERVER.sql("CREATE EXTENSION IF NOT EXISTS pg_stat_statements");
+    let mut counted = Vec::new();
+    for (functions, runs) in [(20, 100), (60, 600)] {
+        let name = format!("pages{functions}");
+        let state = open(&SERVER.database(&name), TestClock::at(START)).await;
+        let library = tempfile::tempdir().unwrap();
+        let looked = console::over(library.path(), Arc::new(state), functions, runs).await;
+        let mut pages = Vec::new();
+        for path in looked.pages() {
+            SERVER.sql("SELECT pg_stat_statements_reset()");
+            looked.get(&path).await;
+            let found = SERVER.sql(&format!(
+                "SELECT coalesce(sum(calls), 0), coalesce(sum(rows), 0) FROM pg_stat_statements
+                 JOIN pg_database ON pg_database.oid = dbid WHERE datname = '{name}'"
+            ));
+            let (statements, rows) = found.trim().split_once('|').unwrap();
+            let (statements, rows): (usize, usize) = (statements.parse().unwrap(), rows.parse().unwrap());
+            println!("{functions} functions, {runs} runs: {path}: {statements} statements, {rows} rows");
+            // What is read grows with what there is to show, a few rows of each trigger, never with what is kept.
+            let most = if path.ends_with("/log") { 502 } else { 6 * functions + 50 };
+            assert!(rows <= most, "{path}: {rows} rows");
+            pages.push((path, statements));
+        }
+        counted.push(pages);
+    }
+    let [few, many] = &counted[..] else { unreachable!() };
+    for ((path, statements), (_, of_many)) in few.iter().zip(many) {
+        assert_eq!(statements, of_many, "{path}: there is a statement for each of something");
+        assert!(*statements <= 16, "{path}: {statements} statements");
+    }
+    assert!(many.iter().filter(|(_, statements)| *statements > 0).count() > 12, "{many:?}");
 }

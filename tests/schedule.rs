@@ -151,8 +151,8 @@ const CRONTABS: [&str; 20] = [
     "*/20 0-1 * * *",
 ];
 
-fn triggers() -> Vec<Trigger> {
-    ZONES
+fn triggers(zones: &[Tz]) -> Vec<Trigger> {
+    zones
         .iter()
         .flat_map(|zone| CRONTABS.iter().map(move |crontab| (*zone, *crontab)))
         .enumerate()
@@ -171,6 +171,7 @@ fn trigger(id: &str, crontab: &str, zone: Tz) -> Trigger {
         delays: vec![0],
         catch_up: CatchUp::Last,
         expires: 900,
+        timeout: 300,
     }
 }
 
@@ -186,11 +187,10 @@ async fn world(start: Time) -> (Arc<TestClock>, Arc<dyn Store>, Scheduler) {
 }
 
 /// A week, of which two schedulers share the work, each being restarted now and then.
-async fn a_week_from(start: &str) -> usize {
+async fn a_week_from(start: &str, zones: &[Tz]) -> usize {
     let start = at(start);
     let end = start + 7 * 24 * 60 * MINUTE;
-    let triggers = triggers();
-    assert_eq!(triggers.len(), 200);
+    let triggers = triggers(zones);
     let (clock, state, first) = world(start).await;
     first.announce(&triggers).await.unwrap();
     let mut schedulers = [first, Scheduler::new(state.clone(), clock.clone(), LATE)];
@@ -245,13 +245,26 @@ async fn a_week_from(start: &str) -> usize {
 #[tokio::test]
 async fn a_week_of_200_triggers_when_the_north_puts_its_clocks_forward() {
     // Europe at once; Lord Howe and Chatham put theirs back six days later.
-    assert!(a_week_from("2026-03-29T00:30:00Z").await > 8000);
+    assert_eq!(triggers(&ZONES).len(), 200);
+    assert!(a_week_from("2026-03-29T00:30:00Z", &ZONES).await > 8000);
 }
 
 #[tokio::test]
 async fn a_week_of_200_triggers_when_the_north_puts_its_clocks_back() {
     // Europe at once, Egypt four days later.
-    assert!(a_week_from("2026-10-25T00:00:00Z").await > 8000);
+    assert!(a_week_from("2026-10-25T00:00:00Z", &ZONES).await > 8000);
+}
+
+#[tokio::test]
+async fn weeks_in_which_america_changes_its_clocks_on_days_of_its_own() {
+    let zones = [Tz::America__New_York, Tz::Asia__Shanghai];
+    assert!(a_week_from("2026-03-07T12:00:00Z", &zones).await > 1600, "forward");
+    assert!(a_week_from("2026-10-31T12:00:00Z", &zones).await > 1600, "back");
+}
+
+#[tokio::test]
+async fn a_week_in_which_lord_howe_puts_its_clocks_forward_by_half_an_hour() {
+    assert!(a_week_from("2026-10-01T00:00:00Z", &[Tz::Australia__Lord_Howe]).await > 800);
 }
 
 #[tokio::test]
@@ -347,6 +360,32 @@ async fn what_rests_or_is_off_or_is_new_has_nothing_to_make_up_for() {
     assert_eq!((step.asked, step.missed), (0, 0));
     clock.set(start + 50 * MINUTE);
     assert_eq!(scheduler.step(&triggers).await.unwrap().asked, 2);
+}
+
+#[tokio::test]
+async fn an_argument_of_any_name_does_not_take_what_is_made_up_for() {
+    let start = at("2026-11-22T08:00:00Z");
+    let (clock, state, scheduler) = world(start).await;
+    // Named and valued as a definition says that a trigger is off.
+    let kwargs = |text: &str| serde_json::from_str(text).unwrap();
+    let mut triggers = [
+        trigger("enabled", "*/10 * * * *", Tz::UTC),
+        trigger("switched", "*/10 * * * *", Tz::UTC),
+        trigger("written", "*/10 * * * *", Tz::UTC),
+    ];
+    triggers[0].kwargs = kwargs(r#"{"enabled": false}"#);
+    triggers[1].kwargs = kwargs(r#"{"switched": "off"}"#);
+    triggers[2].kwargs = kwargs(r#"{"z": "\"switched\":\"off\"}"}"#);
+    scheduler.announce(&triggers).await.unwrap();
+    // The service was away, and says again which triggers there are when it is back.
+    clock.set(start + 25 * MINUTE);
+    scheduler.announce(&triggers).await.unwrap();
+    let step = scheduler.step(&triggers).await.unwrap();
+    assert_eq!((step.asked, step.missed), (3, 3), "the last tick of each runs, the one before is recorded");
+    for record in records(state.as_ref()).await {
+        let tick = if record.status == Status::Missed { 10 } else { 20 };
+        assert_eq!(record.tick, Some(start + tick * MINUTE), "{record:?}");
+    }
 }
 
 #[tokio::test]

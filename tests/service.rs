@@ -6,16 +6,11 @@
 mod support;
 
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use support::service::Serving;
 use support::{FastClock, Ran, ran};
-
-/// Longer than anything takes on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Says to this program that it is to be a service whose clock runs faster, and in which folder.
 const CHILD: &str = "FUNCHOST_TEST_SERVICE_CHILD";
@@ -49,11 +44,13 @@ fn long() {
 /// A folder with a library and a configuration.
 struct World {
     folder: tempfile::TempDir,
+    /// From when on a clock that runs faster does so, in all processes.
+    base: i64,
 }
 
 impl World {
     fn new() -> Self {
-        let world = Self { folder: tempfile::tempdir().unwrap() };
+        let world = Self { folder: tempfile::tempdir().unwrap(), base: FastClock::new(1).base };
         world.write("scripts/demo/main.rhai", SCRIPT);
         world.configure("");
         world
@@ -94,107 +91,13 @@ impl World {
     }
 
     /// A service whose clock runs `factor` times as fast as the machine's.
-    fn serve_fast(&self, factor: u32) -> Serving {
+    fn serve_fast(&self, factor: u32, arguments: &[&str]) -> Serving {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "child_serves", "--nocapture", "--test-threads=1"])
-            .env(CHILD, format!("{factor}={}={}", FastClock::new(1).base, self.folder.path().display()));
+        command.args(["--exact", "child_serves", "--nocapture", "--test-threads=1"]).env(
+            CHILD,
+            format!("{factor}={}={}={}", self.base, arguments.join(" "), self.folder.path().display()),
+        );
         Serving::start(command)
-    }
-}
-
-/// A service that runs.
-struct Serving {
-    child: Child,
-    address: String,
-    said: Arc<Mutex<String>>,
-}
-
-impl Serving {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (lines, keep) = (BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
-        let (found, address) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once("funchost serves at http://") {
-                    let _ = found.send(rest.split(": ").next().unwrap_or_default().to_owned());
-                }
-                keep.lock().unwrap().push_str(&format!("{line}\n"));
-            }
-        });
-        let address = address.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{}", said.lock().unwrap()));
-        Self { child, address, said }
-    }
-
-    /// One request as bytes, so that nothing between changes it.
-    fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut request =
-            format!("{method} {path} HTTP/1.1\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-        if !headers.iter().any(|(name, _)| *name == "host") {
-            request.push_str(&format!("host: {}\r\n", self.address));
-        }
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        write!(stream, "{request}\r\n{body}").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        (status, body.to_owned())
-    }
-
-    fn ask(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        let (status, body) = self.raw(method, path, &[], body);
-        (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body}")))
-    }
-
-    fn get(&self, path: &str) -> Value {
-        let (status, answer) = self.ask("GET", path, "");
-        assert_eq!(status, 200, "{path}: {answer:#}");
-        assert_eq!((&answer["ok"], &answer["error"]), (&json!(true), &json!(200)), "{answer:#}");
-        answer["data"].clone()
-    }
-
-    /// Asks until the answer is as wanted.
-    fn until(&self, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let answer = self.ask("GET", path, "").1["data"].clone();
-            if wanted(&answer) {
-                return answer;
-            }
-            assert!(began.elapsed() < PATIENCE, "{path}: {answer:#}\n{}", self.said.lock().unwrap());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let done =
-            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
-        assert!(done.success());
-    }
-
-    /// Stops it in order; answers with its exit code.
-    fn stop(mut self) -> i32 {
-        self.signal("TERM");
-        self.child.wait().unwrap().code().unwrap_or(-1)
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -202,9 +105,11 @@ impl Drop for Serving {
 #[test]
 fn child_serves() {
     let Ok(told) = std::env::var(CHILD) else { return };
-    let [factor, base, folder] = told.splitn(3, '=').collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let [factor, base, arguments, folder] = told.splitn(4, '=').collect::<Vec<_>>()[..] else {
+        panic!("{told}")
+    };
     let surroundings = funchost::cli::Surroundings {
-        arguments: vec!["serve".into()],
+        arguments: ["serve"].into_iter().chain(arguments.split_whitespace()).map(Into::into).collect(),
         variables: [("HOME".to_owned(), folder.to_owned())].into(),
         directory: Path::new(folder).to_owned(),
         clock: Arc::new(FastClock { base: base.parse().unwrap(), factor: factor.parse().unwrap() }),
@@ -396,7 +301,24 @@ fn only_who_may_is_let_in() {
     assert_eq!(status(&service, &[("x-dff-auth-token", token), ("host", "funchost.example")]), 200);
     assert_eq!(service.raw("GET", "/metrics", &[], "").0, 401);
     assert_eq!(service.raw("GET", "/healthz", &[], "").0, 200);
-    assert!(!service.said.lock().unwrap().contains(token));
+    // Another token counts from the signal on, and the old one no longer.
+    let other = "fedcba9876543210fedc";
+    world.configure(&format!("token = \"{other}\"\n"));
+    service.signal("HUP");
+    service.until_said("the configuration was read again");
+    assert_eq!(status(&service, &[("authorization", &format!("Bearer {token}"))]), 401);
+    assert_eq!(status(&service, &[("authorization", &format!("Bearer {other}"))]), 200);
+    // On this machine's own address it may go, and those who came under another name with it.
+    world.configure("");
+    service.signal("HUP");
+    let began = std::time::Instant::now();
+    while status(&service, &[]) != 200 {
+        assert!(began.elapsed() < support::service::PATIENCE, "{}", service.said());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(status(&service, &[("host", "funchost.example")]), 403);
+    let said = service.said();
+    assert!(!said.contains(token) && !said.contains(other), "{said}");
 }
 
 #[test]
@@ -479,11 +401,7 @@ fn the_run_of_a_killed_service_is_taken_over_and_a_wrong_configuration_changes_n
     let path = world.folder.path().join("funchost.toml");
     let text = std::fs::read_to_string(&path).unwrap();
     world.write("funchost.toml", &text.replace("timezone", "timezoen"));
-    let began = Instant::now();
-    while !service.said.lock().unwrap().contains("it stays as it was") {
-        assert!(began.elapsed() < PATIENCE);
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    service.until_said("it stays as it was");
     assert_eq!(service.get("/api/v1/service")["timezone"], "Asia/Shanghai");
     world.write("funchost.toml", &text.replace("Asia/Shanghai", "Europe/Berlin"));
     service.signal("HUP");
@@ -530,7 +448,7 @@ enabled = false
 "#,
     );
     // A minute a second.
-    let service = world.serve_fast(60);
+    let service = world.serve_fast(60, &[]);
     let ticks = |path: &str| -> Vec<String> {
         let runs = service.get(path);
         runs.as_array()
@@ -582,6 +500,216 @@ enabled = false
 }
 
 #[test]
+fn ticks_that_overlap_are_skipped_at_once_although_all_workers_are_busy() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/main.rhai",
+        r#"
+@DFF.API("goes on until it is stopped", timeout = 3600)
+fn endless() { sleep(3000); }
+@DFF.API("quick", expires = 86400)
+fn quick() { "done" }
+"#,
+    );
+    world.configure(
+        r#"workers = 1
+[[triggers]]
+id = "endless"
+func = "demo__main.endless"
+cron = "* * * * *"
+[[triggers]]
+id = "quick"
+func = "demo__main.quick"
+cron = "*/3 * * * *"
+"#,
+    );
+    // A minute a second.
+    let service = world.serve_fast(60, &[]);
+    let first = service.until("/api/v1/runs?triggerId=endless&status=running", |runs| runs[0]["id"].is_i64());
+    let endless = first[0]["id"].as_i64().unwrap();
+    let skipped = service
+        .until("/api/v1/runs?triggerId=endless&status=skip", |runs| runs.as_array().unwrap().len() >= 3);
+    assert_eq!(
+        skipped[0]["reason"],
+        format!("run {endless} of the same trigger had not finished"),
+        "{skipped:#}"
+    );
+    // What is only waiting for its turn waits on, and has it as soon as the worker is free.
+    let waits = service.until("/api/v1/runs?triggerId=quick&status=queued", |runs| runs[0]["id"].is_i64());
+    let waits = waits.as_array().unwrap().last().unwrap()["id"].as_i64().unwrap();
+    let now = service.get(&format!("/api/v1/runs/{endless}"));
+    assert_eq!(now["status"], "running", "all of that while it went on: {now:#}");
+    assert_eq!(service.ask("POST", &format!("/api/v1/runs/{endless}/stop"), "").0, 200);
+    let ended = service.until(&format!("/api/v1/runs/{waits}"), |data| data["final"] == true);
+    assert_eq!((&ended["status"], &ended["result"]), (&json!("success"), &json!("done")));
+}
+
+#[test]
+fn by_default_what_runs_may_finish_when_the_service_is_stopped() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/main.rhai",
+        "@DFF.API(\"a moment\")\nfn moment() { print(\"begun\"); sleep(3); print(\"done\"); \"finished\" }",
+    );
+    let mut service = world.serve(&[]);
+    let id = service.ask("POST", "/api/v1/async/demo__main.moment", "").1["data"]["id"].as_i64().unwrap();
+    service.until(&format!("/api/v1/runs/{id}/log"), |data| data["lines"][0]["text"] == "begun");
+    service.signal("TERM");
+    assert_eq!(service.ended(), 0);
+    let said = service.said();
+    let at = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words}: {said}"));
+    let order = ["waiting for runs to finish", " success", " stopped"].map(at);
+    assert!(order.is_sorted(), "{said}");
+    let record = world.run(&["runs", &id.to_string(), "--output", "json"]).json();
+    assert_eq!((&record["status"], &record["result"]), (&json!("success"), &json!("finished")), "{record:#}");
+    assert_eq!(record["attempt"], 1);
+}
+
+#[test]
+fn each_role_has_its_own_process() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/main.rhai",
+        "@DFF.API(\"quick\", expires = 86400)\nfn quick() { \"done\" }\n@DFF.API(\"called\", expires = 86400)\nfn called() { 7 }",
+    );
+    world.configure("[[triggers]]\nid = \"t\"\nfunc = \"demo__main.quick\"\ncron = \"* * * * *\"\n");
+    let web = world.serve_fast(60, &["--role", "web"]);
+    let asked = web.ask("POST", "/api/v1/async/demo__main.called", "").1["data"]["id"].as_i64().unwrap();
+    // Whoever only answers fires nothing: the first ticks are those that the scheduler sees.
+    let scheduler = world.serve_fast(60, &["--role", "scheduler"]);
+    assert_eq!(scheduler.address, "", "it listens nowhere");
+    let queued =
+        web.until("/api/v1/runs?triggerId=t&status=queued", |runs| runs.as_array().unwrap().len() >= 2);
+    assert!(queued.as_array().unwrap().iter().all(|run| run["worker"].is_null()), "{queued:#}");
+    assert_eq!(web.get(&format!("/api/v1/runs/{asked}"))["status"], "queued", "and nobody runs them");
+    let worker = world.serve_fast(60, &["--role", "worker"]);
+    let ended =
+        web.until("/api/v1/runs?triggerId=t&status=success", |runs| !runs.as_array().unwrap().is_empty());
+    let called = web.until(&format!("/api/v1/runs/{asked}"), |data| data["final"] == true);
+    assert_eq!(called["result"], 7);
+    for run in [&ended[0], &called] {
+        let by = run["worker"].as_str().unwrap();
+        assert!(by.contains(&format!("-{}-", worker.child.id())), "{by}");
+    }
+    // Without the scheduler nothing is fired any more, and what is asked for runs all the same.
+    assert_eq!(scheduler.stop(), 0);
+    let count = |web: &Serving| {
+        web.ask("GET", "/api/v1/runs?triggerId=t&pageSize=1", "").1["pageInfo"]["totalCount"].clone()
+    };
+    let before = count(&web);
+    for _ in 0..3 {
+        assert_eq!(web.ask("POST", "/api/v1/sync/demo__main.called", "").1, 7);
+    }
+    assert_eq!(count(&web), before);
+    assert_eq!((worker.stop(), web.stop()), (0, 0));
+    let wrong = world.run(&["serve", "--role", "wab"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("scheduler, worker, web"), "{wrong:?}");
+}
+
+#[test]
+fn where_no_worker_answers_that_is_said_and_the_run_goes_on() {
+    let world = World::new();
+    world.write("scripts/demo/main.rhai", "@DFF.API(\"called\", expires = 86400)\nfn called() { 7 }");
+    let web = world.serve(&["--role", "web"]);
+    let overview = web.get("/api/v1/overview");
+    let attention = &overview["attention"];
+    assert_eq!(
+        (&attention[0]["kind"], &attention[0]["role"]),
+        (&json!("nobody"), &json!("worker")),
+        "{overview:#}"
+    );
+    let (status, answer) =
+        web.ask("POST", "/api/v1/func/demo__main.called", r#"{"options": {"timeout": 1}}"#);
+    assert_eq!(
+        (status, &answer["error"], &answer["reason"]),
+        (599, &json!(599.99), &json!("EWorkerNoResponse")),
+        "{answer:#}"
+    );
+    let run = answer["detail"]["id"].as_i64().unwrap();
+    let (status, waits) = web.ask("GET", &format!("/api/v1/runs/{run}/result"), "");
+    assert_eq!((status, &waits["data"]["final"]), (202, &json!(false)), "{waits:#}");
+    let worker = world.serve(&["--role", "worker"]);
+    let ended = web.until(&format!("/api/v1/runs/{run}/result"), |data| data["final"] == true);
+    assert_eq!(ended["result"], 7);
+    drop(worker);
+}
+
+#[test]
+fn old_records_go_and_the_log_can_be_read_by_programs() {
+    let world = World::new();
+    let service = world.serve(&[]);
+    for name in ["a", "b", "c", "d"] {
+        let body = format!("{{\"kwargs\":{{\"name\":\"{name}\"}}}}");
+        assert_eq!(service.ask("POST", "/api/v1/sync/demo__main.hello", &body).0, 200);
+    }
+    assert_eq!(service.ask("POST", "/api/v1/sync/demo__main.bad", "").0, 599);
+    assert_eq!(service.stop(), 0);
+    world.configure("keep_runs = 2\n");
+    let mut command = world.command(&["serve"]);
+    let service = Serving::start({
+        command.env("FUNCHOST_LOG_FORMAT", "json");
+        command
+    });
+    // The newest two of each function, with their logs; the others with all that belonged to them.
+    service.until("/api/v1/runs", |runs| runs.as_array().unwrap().len() == 3);
+    assert_eq!(service.get("/api/v1/runs/4/log")["lines"][0]["text"], "hello d");
+    assert_eq!(service.ask("GET", "/api/v1/runs/2", "").0, 404);
+    assert_eq!(service.ask("GET", "/api/v1/runs/2/log", "").0, 404);
+    assert_eq!(service.ask("POST", "/api/v1/sync/demo__main.bad", "").0, 599);
+    let said = Arc::clone(&service.said);
+    assert_eq!(service.stop(), 0);
+    let said = said.lock().unwrap().clone();
+    let lines: Vec<Value> = said
+        .lines()
+        .filter(|line| !line.starts_with("funchost serves"))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let ended =
+        lines.iter().find(|line| line["func"] == "demo__main.bad" && line["message"] == "ended").unwrap();
+    assert_eq!(
+        (&ended["level"], &ended["status"], &ended["run"]),
+        (&json!("WARN"), &json!("failure"), &json!(6))
+    );
+    assert!(
+        lines.iter().any(|line| line["message"] == "old records were forgotten" && line["count"] == 2),
+        "{said}"
+    );
+    assert!(lines.iter().all(|line| line["timestamp"].is_string() && line["target"].is_string()), "{said}");
+    let wrong = ran(&world.command(&["serve"]).env("FUNCHOST_LOG_FORMAT", "xml").output().unwrap());
+    assert!(wrong.code == 2 && wrong.stderr.contains("hint: write text or json"), "{wrong:?}");
+}
+
+#[test]
+fn what_was_stopped_by_hand_is_known_and_no_fault() {
+    let world = World::new();
+    world.configure("[[triggers]]\nid = \"t\"\nfunc = \"demo__main.long\"\ncron = \"0 0 1 1 *\"\n");
+    let service = world.serve(&[]);
+    let by_trigger = service.ask("POST", "/api/v1/cron/t", "").1["data"]["id"].as_i64().unwrap();
+    service.until(&format!("/api/v1/runs/{by_trigger}/log"), |data| data["lines"][0]["text"] == "begun");
+    // One that goes on, and one that waits.
+    let later = r#"{"kwargs": {"name": "a"}, "options": {"delay": 3000}}"#;
+    let waits = service.ask("POST", "/api/v1/func/demo__main.hello", later).1["data"]["id"].as_i64().unwrap();
+    for id in [by_trigger, waits] {
+        assert_eq!(service.ask("POST", &format!("/api/v1/runs/{id}/stop"), "").0, 200);
+        let ended = service.until(&format!("/api/v1/runs/{id}"), |data| data["final"] == true);
+        assert_eq!((&ended["status"], &ended["isStoppedByHand"]), (&json!("interrupted"), &json!(true)));
+    }
+    let overview = service.get("/api/v1/overview");
+    let attention = overview["attention"].as_array().unwrap();
+    let shown: Vec<_> =
+        attention.iter().map(|one| (&one["urgency"], &one["kind"], &one["run"]["id"])).collect();
+    assert_eq!(
+        shown,
+        [
+            (&json!("known"), &json!("stopped"), &json!(by_trigger)),
+            (&json!("known"), &json!("stopped"), &json!(waits))
+        ],
+        "{overview:#}"
+    );
+    assert_eq!((&overview["attentionCount"], &overview["badCount"]), (&json!(0), &json!(0)));
+}
+
+#[test]
 fn the_commands_show_what_the_service_did() {
     let world = World::new();
     let service = world.serve(&[]);
@@ -625,6 +753,87 @@ fn the_commands_show_what_the_service_did() {
             && away.stderr.contains("hint: start it with `funchost serve`"),
         "{away:?}"
     );
+}
+
+/// What the image does, without an engine to build it: its variables, its command and its check are tried on the program.
+#[test]
+fn the_image_starts_serves_others_with_a_token_only_and_says_whether_it_is_well() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("packaging/Dockerfile")).unwrap();
+    let text = text.replace("\\\n", " ");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let of = |word: &str| -> Vec<&str> {
+        lines.iter().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).map(str::trim).collect()
+    };
+    let known = [
+        "FROM",
+        "RUN",
+        "WORKDIR",
+        "COPY",
+        "ENV",
+        "USER",
+        "VOLUME",
+        "EXPOSE",
+        "STOPSIGNAL",
+        "HEALTHCHECK",
+        "ENTRYPOINT",
+        "CMD",
+    ];
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        assert!(known.contains(&line.split(' ').next().unwrap()), "{line}");
+    }
+    // What is copied is there: the sources, and what cargo makes of them.
+    assert_eq!(of("COPY"), [". .", "--from=build /build/target/release/funchost /usr/bin/funchost"]);
+    assert_eq!(of("WORKDIR")[0], "/build");
+    assert!(of("RUN").iter().any(|run| *run == "cargo build --release --locked --bin funchost"));
+    assert_eq!(Path::new(env!("CARGO_BIN_EXE_funchost")).file_name().unwrap(), "funchost");
+    let ignored = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
+    for needed in ["Cargo.toml", "Cargo.lock", "src", "collectors", "simcloud"] {
+        assert!(root.join(needed).exists() && !ignored.lines().any(|line| line == needed), "{needed}");
+    }
+    let toolchain = std::fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let version = of("FROM")[0].strip_prefix("rust:").unwrap().split('-').next().unwrap();
+    assert!(toolchain.contains(&format!("rust-version = \"{version}\"")), "{version}");
+
+    let words = |text: &str| -> Vec<String> { serde_json::from_str(text).unwrap() };
+    assert_eq!(words(of("ENTRYPOINT")[0]), ["/usr/bin/funchost"]);
+    let command = words(of("CMD")[0]);
+    let variables: Vec<(&str, &str)> =
+        of("ENV")[0].split_whitespace().map(|one| one.split_once('=').unwrap()).collect();
+    let world = World::new();
+    std::fs::remove_file(world.folder.path().join("funchost.toml")).unwrap();
+    let container = |name: &str, value: &str| {
+        let mut container = Command::new(env!("CARGO_BIN_EXE_funchost"));
+        container
+            .args(&command)
+            .current_dir(world.folder.path())
+            .env_clear()
+            .env("HOME", world.folder.path());
+        // In place of the image's folders, those of this test.
+        container.envs(variables.iter().copied());
+        for (variable, folder) in [("FUNCHOST_STATE", "state"), ("FUNCHOST_SCRIPTS", "scripts")] {
+            assert!(variables.iter().any(|(name, _)| *name == variable));
+            container.env(variable, world.folder.path().join(folder));
+        }
+        container.env(name, value);
+        container
+    };
+    let refused = ran(&container("TZ", "UTC").output().unwrap());
+    assert!(refused.code == 2 && refused.stderr.contains("0.0.0.0:8088 can be reached"), "{refused:?}");
+
+    let service = Serving::start(container("FUNCHOST_SERVICE__LISTEN", "127.0.0.1:0"));
+    let (_, check) = of("HEALTHCHECK")[0].split_once(" CMD ").unwrap();
+    let check = words(check);
+    let is_well = |address: &str| {
+        let mut check_it = Command::new(&check[0]);
+        check_it.args(&check[1..]).env("FUNCHOST_SERVICE__LISTEN", address);
+        let done = check_it.output().unwrap();
+        done.status.success()
+    };
+    let address = service.address.clone();
+    assert!(is_well(&address));
+    service.kill();
+    assert!(!is_well(&address));
 }
 
 #[test]

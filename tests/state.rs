@@ -151,8 +151,8 @@ async fn a_newer_version_is_refused_untouched() {
     bytes[60..64].copy_from_slice(&7_i32.to_be_bytes());
     std::fs::write(&path, &bytes).unwrap();
     let error = Sqlite::open(folder.path(), TestClock::at(START)).await.unwrap_err();
-    assert!(matches!(error, StateError::Newer { found: 7, known: 3, .. }), "{error:?}");
-    insta::assert_snapshot!(refused(folder.path()).await, @"the state DIR/funchost.db was written by a newer version (format 7, this program knows 3): update funchost, or name another state with --state");
+    assert!(matches!(error, StateError::Newer { found: 7, known: 4, .. }), "{error:?}");
+    insta::assert_snapshot!(refused(folder.path()).await, @"the state DIR/funchost.db was written by a newer version (format 7, this program knows 4): update funchost, or name another state with --state");
 }
 
 #[tokio::test]

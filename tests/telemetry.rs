@@ -12,10 +12,10 @@ use prost::Message as _;
 use simcloud::{AwsEstate, Options};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use support::World;
+use support::service::Serving;
 
 const SCRIPT: &str = r#"
 import "guance_integration__runner" as integration;
@@ -84,47 +84,15 @@ fn endpoint() -> (String, Received) {
     (address, received)
 }
 
-struct Serving(Child, String);
-
-impl Serving {
-    fn start(world: &World, variables: &[(&str, &str)]) -> Self {
-        let mut command = world.command(&["serve", "--listen", "127.0.0.1:0"]);
-        command.envs(variables.iter().copied());
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let address = lines
-            .find_map(|line| {
-                let (_, rest) = line.split_once("funchost serves at http://")?;
-                Some(rest.split(": ").next().unwrap_or_default().to_owned())
-            })
-            .expect("it serves");
-        std::thread::spawn(move || lines.count());
-        Self(child, address)
-    }
-
-    /// Runs a function to its end; answers with the status of the answer.
-    fn call(&self, func: &str) -> String {
-        let mut stream = TcpStream::connect(&self.1).unwrap();
-        let head = format!("POST /api/v1/func/{func} HTTP/1.1\r\nhost: {}\r\n", self.1);
-        write!(stream, "{head}connection: close\r\ncontent-length: 0\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer.split(' ').nth(1).unwrap_or_default().to_owned()
-    }
-
-    /// Stops it in order: what waits is sent before it ends.
-    fn stop(mut self) {
-        let id = self.0.id().to_string();
-        assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
-        assert!(self.0.wait().unwrap().success());
-    }
+fn start(world: &World, variables: &[(&str, &str)]) -> Serving {
+    let mut command = world.command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.envs(variables.iter().copied());
+    Serving::start(command)
 }
 
-impl Drop for Serving {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+/// Runs a function to its end; answers with the status of the answer.
+fn call(service: &Serving, func: &str) -> u16 {
+    service.raw("POST", &format!("/api/v1/func/{func}"), &[], "").0
 }
 
 /// The attributes of a span, as texts.
@@ -147,17 +115,17 @@ fn runs_collectors_and_calls_are_spans_of_one_trace() {
     world.write("scripts/demo/main.rhai", SCRIPT);
     let (address, received) = endpoint();
     let header = "header-that-nobody-may-see";
-    let service = Serving::start(
+    let service = start(
         &world,
         &[
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &address),
             ("OTEL_EXPORTER_OTLP_HEADERS", &format!("x-key={header}")),
         ],
     );
-    assert_eq!(service.call("demo__main.run"), "200");
-    assert_eq!(service.call("demo__main.bad"), "599");
-    service.call("demo__main.elsewhere");
-    service.stop();
+    assert_eq!(call(&service, "demo__main.run"), 200);
+    assert_eq!(call(&service, "demo__main.bad"), 599);
+    call(&service, "demo__main.elsewhere");
+    assert_eq!(service.stop(), 0);
 
     let received = received.lock().unwrap();
     assert!(!received.is_empty(), "something was sent");
@@ -239,7 +207,35 @@ fn an_endpoint_that_is_none_is_said_and_one_that_is_away_holds_nothing_up() {
     );
 
     let away = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let service = Serving::start(&world, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{away}"))]);
-    assert_eq!(service.call("demo__main.bad"), "599");
-    service.stop();
+    let service = start(&world, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &format!("http://{away}"))]);
+    assert_eq!(call(&service, "demo__main.bad"), 599);
+    assert_eq!(service.stop(), 0);
+}
+
+#[test]
+fn an_endpoint_that_takes_spans_and_never_answers_does_not_hold_up_the_end() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let world = runtime.block_on(World::new(Options::default()));
+    world.write("scripts/demo/main.rhai", SCRIPT);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let keep = taken.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            keep.lock().unwrap().push(stream);
+        }
+    });
+    // As patient as it is when nothing is said.
+    let mut service = start(&world, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &address)]);
+    assert_eq!(call(&service, "demo__main.bad"), 599);
+    service.signal("TERM");
+    assert_eq!(service.ended(), 0);
+    let said = service.said();
+    let at = |words: &str| said.find(words).unwrap_or_else(|| panic!("{words}: {said}"));
+    let order = ["stopping", "the last spans could not be sent", " stopped"].map(at);
+    assert!(order.is_sorted(), "{said}");
+    assert!(!taken.lock().unwrap().is_empty(), "it was asked, and said nothing");
+    let record = world.binary(&["runs", "1", "--output", "json"]).json();
+    assert_eq!(record["status"], "failure", "the end of the run is in the state: {record:#}");
 }

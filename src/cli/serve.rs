@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::console::{self, Console, Plan};
 use crate::schedule::{Engine, EngineSettings, Library, Scheduler, gather};
 use crate::state::runs::{Node, Store};
+use crate::telemetry::Telemetry;
 use clap::{Args, ValueEnum};
 use funchost_collectors::call::{SharedRates, number};
 use funchost_collectors::clock::SECOND;
@@ -25,8 +26,11 @@ const LOOK: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How often old records are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(600);
-/// How long open answers may go on after that.
-const LAST_ANSWERS: Duration = Duration::from_secs(1);
+/// How long the runtime waits at the very end for threads that are still at something.
+const RUNTIME: Duration = Duration::from_millis(200);
+
+/// Seconds that runs may go on for when the service is stopped, where nothing else is said: with [`Limits`], all of it is done in thirty.
+const PATIENCE: u64 = 27;
 
 #[derive(Args)]
 pub(super) struct ServeArguments {
@@ -37,7 +41,7 @@ pub(super) struct ServeArguments {
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
     /// When it is stopped: seconds that runs may still go on, before they are given back
-    #[arg(long, value_name = "SECONDS", default_value_t = 27, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", default_value_t = PATIENCE, value_parser = clap::value_parser!(u64).range(1..=3600))]
     patience: u64,
 }
 
@@ -83,7 +87,7 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Ser
             refusal.code
         }
     };
-    runtime.shutdown_timeout(Duration::from_millis(200));
+    runtime.shutdown_timeout(RUNTIME);
     code
 }
 
@@ -132,16 +136,24 @@ fn machine() -> String {
         .collect()
 }
 
-async fn serve(
+/// What stands before the first task begins; nothing listens yet.
+struct Prepared {
+    service: Arc<Service>,
+    telemetry: Option<Telemetry>,
+    worker: String,
+    roles: String,
+}
+
+async fn prepare(
     surroundings: &Surroundings,
     common: &Common,
     config: Config,
     arguments: &ServeArguments,
-) -> Result<(), Refusal> {
+) -> Result<Prepared, Refusal> {
     let clock = surroundings.clock.clone();
     let listen = arguments.listen.unwrap_or(config.service.listen);
-    let has = |role: Role| arguments.role.contains(&role);
-    if has(Role::Web) {
+    let web = arguments.role.contains(&Role::Web);
+    if web {
         check_listening(&config, listen)?;
     }
     let root = super::library(surroundings, &config);
@@ -216,19 +228,31 @@ async fn serve(
         engine: engine.clone(),
         console: console.clone(),
         config: Mutex::new(Arc::new(config)),
-        listens: has(Role::Web).then_some(listen),
+        listens: web.then_some(listen),
         rates,
         changed: Notify::new(),
     });
-    let listener = if has(Role::Web) {
-        Some(tokio::net::TcpListener::bind(listen).await.map_err(|error| {
+    Ok(Prepared { service, telemetry, worker, roles })
+}
+
+async fn serve(
+    surroundings: &Surroundings,
+    common: &Common,
+    config: Config,
+    arguments: &ServeArguments,
+) -> Result<(), Refusal> {
+    let Prepared { service, telemetry, worker, roles } =
+        prepare(surroundings, common, config, arguments).await?;
+    let (console, engine) = (service.console.clone(), service.engine.clone());
+    let has = |role: Role| arguments.role.contains(&role);
+    let listener = match service.listens {
+        None => None,
+        Some(listen) => Some(tokio::net::TcpListener::bind(listen).await.map_err(|error| {
             refuse(
                 1,
                 format!("cannot listen on {listen}: {error}\nhint: another program may listen there: set `listen` of `[service]`, or --listen"),
             )
-        })?)
-    } else {
-        None
+        })?),
     };
     service.publish().await;
     service.plan().await;
@@ -254,7 +278,7 @@ async fn serve(
     });
     let mut tasks = tokio::task::JoinSet::new();
     tasks.spawn(service.clone().watch(stop.clone()));
-    tasks.spawn(service.clone().keep(stop.clone(), roles, started));
+    tasks.spawn(service.clone().keep(stop.clone(), roles));
     if has(Role::Scheduler) {
         tasks.spawn(service.clone().fire(stop.clone()));
     }
@@ -264,23 +288,78 @@ async fn serve(
     }
     stop.cancelled().await;
     tracing::info!("stopping: what runs may finish, or is given back");
-    // Callers that wait for a run get its answer: the console ends last.
-    while tasks.join_next().await.is_some() {}
-    closed.cancel();
-    if let Some(mut answering) = answering
-        && tokio::time::timeout(LAST_ANSWERS, &mut answering).await.is_err()
-    {
-        answering.abort();
-    }
-    if let Err(error) = store.gone(&worker).await {
-        tracing::warn!(%error, "the end of this process could not be told");
-    }
-    if let Some(telemetry) = telemetry {
-        telemetry.end().await;
-    }
+    let limits = Limits::of(Duration::from_secs(arguments.patience));
+    let farewell = async {
+        if let Err(error) = service.store.gone(&worker).await {
+            tracing::warn!(%error, "the end of this process could not be told");
+        }
+    };
+    let spans = async |left: Duration| {
+        if let Some(telemetry) = telemetry {
+            telemetry.end(left).await;
+        }
+    };
+    end(limits, tasks, answering.map(|answering| (closed, answering)), farewell, spans).await;
     ending.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// What the parts of the end may take, each at most, and all of them together.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// The tasks: what runs, and its delivery.
+    tasks: Duration,
+    /// Answers that are still open.
+    answers: Duration,
+    /// To tell the state that this process is gone.
+    farewell: Duration,
+    /// All of it. What the others leave is for the last spans.
+    all: Duration,
+}
+
+impl Limits {
+    /// Where runs may go on for so long.
+    fn of(patience: Duration) -> Self {
+        Self {
+            tasks: patience + Duration::from_millis(500),
+            answers: Duration::from_secs(1),
+            farewell: Duration::from_millis(500),
+            all: patience + Duration::from_millis(2_700),
+        }
+    }
+}
+
+/// Ends what a service is made of, in this order, whatever hangs: a state that does not answer, a collector of spans that never does.
+async fn end(
+    limits: Limits,
+    mut tasks: tokio::task::JoinSet<()>,
+    answering: Option<(CancellationToken, tokio::task::JoinHandle<()>)>,
+    farewell: impl Future<Output = ()>,
+    spans: impl AsyncFnOnce(Duration),
+) {
+    let deadline = tokio::time::Instant::now() + limits.all;
+    let within = |most: Duration| deadline.min(tokio::time::Instant::now() + most);
+    let left = |what: &str| tracing::warn!(what, "did not end in time, and is left");
+    // Callers that wait for a run get its answer: the console ends after the runs.
+    let done = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout_at(within(limits.tasks), done).await.is_err() {
+        left("a task");
+        tasks.abort_all();
+    }
+    if let Some((closed, mut answering)) = answering {
+        closed.cancel();
+        if tokio::time::timeout_at(within(limits.answers), &mut answering).await.is_err() {
+            answering.abort();
+        }
+    }
+    if tokio::time::timeout_at(within(limits.farewell), farewell).await.is_err() {
+        left("the farewell in the state");
+    }
+    let rest = deadline.saturating_duration_since(tokio::time::Instant::now());
+    if tokio::time::timeout_at(deadline, spans(rest)).await.is_err() {
+        left("the sending of spans");
+    }
 }
 
 impl Service {
@@ -421,8 +500,9 @@ impl Service {
     }
 
     /// Says that this process is there; ends what nobody took; forgets what is old.
-    async fn keep(self: Arc<Self>, stop: CancellationToken, roles: String, started: i64) {
+    async fn keep(self: Arc<Self>, stop: CancellationToken, roles: String) {
         let clock = &self.surroundings.clock;
+        let started = self.console.started;
         let worker = self.engine.worker().to_owned();
         let mut kept: Option<tokio::time::Instant> = None;
         while !stop.is_cancelled() {
@@ -477,5 +557,107 @@ impl Hangup {
             return;
         }
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use funchost_collectors::clock::SystemClock;
+    use secrecy::ExposeSecret as _;
+
+    #[tokio::test]
+    async fn a_reload_that_would_leave_an_open_address_without_its_token_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("scripts")).unwrap();
+        let write = |zone: &str, token: &str| {
+            let text = format!("state = \"state\"\n[service]\ntimezone = \"{zone}\"\n{token}");
+            std::fs::write(folder.path().join("funchost.toml"), text).unwrap();
+        };
+        let surroundings = Surroundings {
+            arguments: Vec::new(),
+            variables: [("HOME".to_owned(), folder.path().display().to_string())].into(),
+            directory: folder.path().to_owned(),
+            clock: Arc::new(SystemClock),
+            stdout: Arc::new(Mutex::new(std::io::sink())),
+            stderr: Arc::new(Mutex::new(std::io::sink())),
+            color: false,
+            masker: Arc::default(),
+        };
+        let common = Common::default();
+        // An address that others reach; nothing listens there in this test.
+        let open = "192.0.2.7:8088".parse().unwrap();
+        let arguments = ServeArguments { role: vec![Role::Web], listen: Some(open), patience: PATIENCE };
+        let prepared = async |arguments: &ServeArguments| {
+            let config = surroundings.config(&common).unwrap();
+            prepare(&surroundings, &common, config, arguments).await
+        };
+        write("UTC", "");
+        let refusal = prepared(&arguments).await.err().unwrap();
+        assert!(refusal.code == 2 && refusal.message.contains("no token is set"), "{}", refusal.message);
+
+        write("UTC", "token = \"first-token-of-many\"");
+        let service =
+            prepared(&arguments).await.unwrap_or_else(|refusal| panic!("{}", refusal.message)).service;
+        let seen = || {
+            let token = service.console.token.read().unwrap().clone();
+            let zone = *service.console.zone.read().unwrap();
+            (token.map(|token| token.expose_secret().to_owned()), zone.name())
+        };
+        // Without a token all of the new configuration is refused, also where it says that it listens for this machine alone: it is bound already.
+        for listen in ["", "listen = \"127.0.0.1:8088\""] {
+            write("Asia/Tokyo", listen);
+            service.reload().await;
+            assert_eq!(seen(), (Some("first-token-of-many".into()), "UTC"), "{listen}");
+        }
+        write("Asia/Tokyo", "token = \"second-token-of-many\"");
+        service.reload().await;
+        assert_eq!(seen(), (Some("second-token-of-many".into()), "Asia/Tokyo"));
+
+        // For this machine alone it may go.
+        let own = ServeArguments { listen: Some("127.0.0.1:0".parse().unwrap()), ..arguments };
+        let service = prepared(&own).await.unwrap_or_else(|refusal| panic!("{}", refusal.message)).service;
+        write("UTC", "");
+        service.reload().await;
+        assert!(service.console.token.read().unwrap().is_none());
+    }
+
+    #[test]
+    fn by_default_all_of_the_end_is_done_in_thirty_seconds() {
+        let limits = Limits::of(Duration::from_secs(PATIENCE));
+        assert!(limits.all + RUNTIME < Duration::from_secs(30));
+        let before_spans = limits.tasks + limits.answers + limits.farewell;
+        assert!(before_spans < limits.all, "something is left for the spans, whatever hangs before them");
+    }
+
+    #[tokio::test]
+    async fn the_end_comes_in_its_order_whatever_hangs() {
+        async fn hang() {
+            std::future::pending::<()>().await;
+        }
+        let short = Duration::from_millis(20);
+        let limits = Limits { tasks: short, answers: short, farewell: short, all: short * 10 };
+        let order = Mutex::new(Vec::new());
+        let note = |what: &'static str| order.lock().unwrap().push(what);
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(hang());
+        let closed = CancellationToken::new();
+        let answering = tokio::spawn(hang());
+        let farewell = async {
+            note(if closed.is_cancelled() { "farewell, with the door closed" } else { "farewell" });
+            hang().await;
+        };
+        let spans = async |left: Duration| {
+            note("spans");
+            assert!(left <= limits.all);
+            hang().await;
+        };
+        end(limits, tasks, Some((closed.clone(), answering)), farewell, spans).await;
+        assert_eq!(*order.lock().unwrap(), ["farewell, with the door closed", "spans"]);
+
+        // Where nothing hangs, nothing is waited for.
+        let hours = Duration::from_secs(7200);
+        let limits = Limits { tasks: hours, answers: hours, farewell: hours, all: hours };
+        end(limits, tokio::task::JoinSet::new(), None, async {}, async |_| {}).await;
     }
 }

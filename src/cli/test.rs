@@ -247,6 +247,7 @@ impl TestBackend {
             lines: lines.clone(),
             span: tracing::Span::none(),
             progress: Arc::new(|_| {}),
+            steps: Arc::new(|_, _| {}),
         });
         Ok(Self { runner, lines })
     }

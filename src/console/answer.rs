@@ -18,6 +18,7 @@ use std::time::Instant;
 
 /// What went well.
 pub(super) struct Answer {
+    status: StatusCode,
     data: Value,
     page: Option<Value>,
 }
@@ -25,7 +26,12 @@ pub(super) struct Answer {
 impl Answer {
     /// With data.
     pub(super) fn of(data: Value) -> Self {
-        Self { data, page: None }
+        Self { status: StatusCode::OK, data, page: None }
+    }
+
+    /// What goes on, and has no end to tell of yet.
+    pub(super) fn not_yet(data: Value) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..Self::of(data) }
     }
 
     /// One page of a list.
@@ -39,17 +45,17 @@ impl Answer {
             "isFirstPage": number <= 1,
             "isLastPage": number >= pages,
         });
-        Self { data: data.into(), page: Some(page) }
+        Self { page: Some(page), ..Self::of(data.into()) }
     }
 }
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        let mut body = json!({ "ok": true, "error": 200, "message": "", "data": self.data });
+        let mut body = json!({ "ok": true, "error": self.status.as_u16(), "message": "", "data": self.data });
         if let (Some(page), Some(body)) = (self.page, body.as_object_mut()) {
             body.insert("pageInfo".into(), page);
         }
-        Enveloped(StatusCode::OK, body).into_response()
+        Enveloped(self.status, body).into_response()
     }
 }
 

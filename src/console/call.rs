@@ -402,6 +402,7 @@ pub(super) async fn stop(
     Path(run): Path<i64>,
 ) -> Result<Answer, Refused> {
     if console.store.stop(run, console.clock.now()).await? {
+        console.engine.stop_by_hand(run);
         return Ok(Answer::of(json!({ "id": run })));
     }
     match console.store.run(run).await? {

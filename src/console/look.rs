@@ -280,16 +280,13 @@ pub(super) async fn run(
 pub(super) async fn result(
     State(console): State<Arc<Console>>,
     Path(run): Path<i64>,
-) -> Result<Response, Refused> {
+) -> Result<Answer, Refused> {
     let (record, detail) = known(&console, run).await?;
     if !record.status.is_final() {
-        let answer =
-            Answer::of(json!({ "id": run, "status": record.status, "final": false })).into_response();
-        return Ok((StatusCode::ACCEPTED, answer).into_response());
+        return Ok(Answer::not_yet(json!({ "id": run, "status": record.status, "final": false })));
     }
     let result = outcome(&record, &detail)?;
-    Ok(Answer::of(json!({ "id": run, "status": record.status, "final": true, "result": result }))
-        .into_response())
+    Ok(Answer::of(json!({ "id": run, "status": record.status, "final": true, "result": result })))
 }
 
 /// `GET /api/v1/runs/{run}/log?after=0&wait=20`: waits for more, where there is none yet and the run goes on.

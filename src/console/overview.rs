@@ -5,7 +5,7 @@
 use super::Console;
 use super::answer::{Answer, Refused};
 use super::look::{HEARD, nodes};
-use super::standing::{Standings, is_bad};
+use super::standing::{Standings, is_bad, is_by_hand};
 use super::{usage, view};
 use crate::state::Time;
 use crate::state::runs::{Filter, Origin, Record, Status};
@@ -33,8 +33,9 @@ enum Urgency {
 }
 
 /// What is looked at first among what is equally urgent.
-const ORDER: [&str; 10] =
-    ["nobody", "failed", "late", "script", "idle", "outbox", "budget", "waiting", "slow", "paused"];
+const ORDER: [&str; 11] = [
+    "nobody", "failed", "late", "script", "idle", "outbox", "budget", "waiting", "slow", "stopped", "paused",
+];
 
 struct Attention {
     urgency: Urgency,
@@ -91,7 +92,7 @@ pub(super) async fn overview(State(console): State<Arc<Console>>) -> Result<Answ
             attention.push(Attention::new(Urgency::Known, "paused", with(json!({}))));
         } else if !trigger.enabled {
             // Switched off in the configuration, by somebody who knew it.
-        } else if let Some(last) = standing.last.filter(|last| is_bad(last.status)) {
+        } else if let Some(last) = standing.last.filter(|last| is_bad(last)) {
             attention.push(Attention::new(
                 Urgency::Bad,
                 "failed",
@@ -107,6 +108,12 @@ pub(super) async fn overview(State(console): State<Arc<Console>>) -> Result<Answ
                     "effectiveSeconds": standing.effective,
                     "run": standing.last.map(view::record),
                 })),
+            ));
+        } else if let Some(last) = standing.last.filter(|last| is_by_hand(last)) {
+            attention.push(Attention::new(
+                Urgency::Known,
+                "stopped",
+                with(json!({ "run": view::record(last) })),
             ));
         }
     }
@@ -184,7 +191,7 @@ fn scripts(console: &Console) -> Vec<Attention> {
     broken.chain(stray).collect()
 }
 
-/// Functions that are called, not fired, and whose last run of the last day ended badly.
+/// Functions that are called, not fired, and whose last run of the last day ended badly, or was stopped.
 async fn calls<'t>(
     console: &Console,
     now: Time,
@@ -193,7 +200,7 @@ async fn calls<'t>(
     let last = console.store.last_by_func().await?;
     let recent = |record: &&Record| {
         record.trigger.is_none()
-            && is_bad(record.status)
+            && (is_bad(record) || is_by_hand(record))
             && record.ended.is_some_and(|ended| now - ended < HOURS * 3600 * SECOND)
             && title(&record.func).is_some()
     };
@@ -201,11 +208,15 @@ async fn calls<'t>(
         .iter()
         .filter(recent)
         .map(|record| {
-            // Who waited for the answer knows already.
-            let urgency = if record.origin == Origin::Sync { Urgency::Warning } else { Urgency::Bad };
+            let (urgency, kind) = match record.origin {
+                _ if is_by_hand(record) => (Urgency::Known, "stopped"),
+                // Who waited for the answer knows already.
+                Origin::Sync => (Urgency::Warning, "failed"),
+                _ => (Urgency::Bad, "failed"),
+            };
             Attention::new(
                 urgency,
-                "failed",
+                kind,
                 json!({ "funcId": record.func, "title": title(&record.func), "run": view::record(record) }),
             )
         })

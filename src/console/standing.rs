@@ -1,10 +1,11 @@
 //! How triggers stand: what is remembered of all of them, read at once, and what follows from it.
 //!
-//! Owns the words "late" and "slow". Makes no answers.
+//! Owns the word "slow" (`forecast` has "late"). Makes no answers.
 
 use super::Console;
-use super::forecast::Ahead;
+use super::forecast::{Ahead, takes};
 use crate::schedule::Trigger;
+use crate::schedule::cron::Crontab;
 use crate::state::runs::{Record, Status};
 use crate::state::{StateError, Time};
 use funchost_collectors::clock::SECOND;
@@ -13,18 +14,14 @@ use std::collections::HashMap;
 /// Nanoseconds over which the effective cadence of triggers is taken.
 const CADENCE: Time = 86_400 * SECOND;
 
-/// Beyond this a day of runs says nothing about a trigger's cadence.
-const LONGEST_CADENCE: i64 = 43_200;
-
-/// What a run may take to be taken, run and recorded, before its trigger is called late.
-const PATIENCE: i64 = 60;
-
 /// What is remembered of the triggers.
 pub(super) struct Standings {
     now: Time,
     started: Time,
-    paused: HashMap<String, bool>,
+    /// Whether it rests, and since when its ticks count.
+    known: HashMap<String, (bool, Time)>,
     last: HashMap<String, Record>,
+    good: HashMap<String, Time>,
     cadence: HashMap<String, (Time, Time, i64)>,
 }
 
@@ -36,11 +33,11 @@ pub(super) struct Standing<'s> {
     pub(super) next: Option<Time>,
     /// Seconds between its ticks.
     pub(super) configured: Option<i64>,
-    /// Seconds between ticks that ended well, in the last day.
+    /// Seconds between ticks that ended well, in the last day, nights and weekends that the crontab leaves out not counted.
     pub(super) effective: Option<f64>,
-    /// No run ended well for more than two of its ticks.
+    /// A tick is overdue: see [`super::forecast::late_at`].
     pub(super) late: bool,
-    /// Ticks end well, but half as often again apart as they should be.
+    /// Ticks end well, but of three that the crontab names less than two do.
     pub(super) slow: bool,
     /// The last run that ended.
     pub(super) last: Option<&'s Record>,
@@ -51,13 +48,18 @@ impl Standings {
     pub(super) async fn read(console: &Console) -> Result<Self, StateError> {
         let now = console.clock.now();
         let store = &console.store;
-        let (rows, last, cadence) =
-            tokio::try_join!(store.triggers(), store.last_by_trigger(), store.cadence(now - CADENCE))?;
+        let (rows, last, good, cadence) = tokio::try_join!(
+            store.triggers(),
+            store.last_by_trigger(),
+            store.last_good(),
+            store.cadence(now - CADENCE)
+        )?;
         Ok(Self {
             now,
             started: console.started,
-            paused: rows.into_iter().map(|row| (row.id, row.paused)).collect(),
+            known: rows.into_iter().map(|row| (row.id, (row.paused, row.since))).collect(),
             last: last.into_iter().filter_map(|record| Some((record.trigger.clone()?, record))).collect(),
+            good: good.into_iter().collect(),
             cadence: cadence
                 .into_iter()
                 .map(|(trigger, first, last, count)| (trigger, (first, last, count)))
@@ -73,62 +75,102 @@ impl Standings {
     /// How a trigger stands.
     pub(super) fn of<'s>(&'s self, console: &Console, trigger: &'s Trigger) -> Standing<'s> {
         let Ahead { next, seconds: configured } = console.forecast.of(trigger, self.now);
-        let paused = self.paused.get(&trigger.id).copied().unwrap_or(false);
+        let (paused, since) = self.known.get(&trigger.id).copied().unwrap_or((false, self.now));
         let fires = trigger.enabled && !paused;
         let last = self.last(&trigger.id);
-        let cadence = self.cadence.get(&trigger.id).copied();
-        let effective = cadence.filter(|(.., count)| *count > 1).map(|(first, last, count)| {
-            #[expect(clippy::cast_precision_loss, reason = "a mean that is shown to a tenth of a second")]
-            let mean = (last - first) as f64 / (count - 1) as f64 / 1e9;
-            (mean * 10.0).round() / 10.0
-        });
-        let often = configured.filter(|_| fires);
-        let (late, slow) = often.map_or((false, false), |seconds| {
-            // One that never ran is new; one that was stopped with this process has had no chance yet.
-            let ended_well = cadence.map_or(self.started, |(_, tick, _)| tick.max(self.started));
-            let ticks = cadence.map_or(0, |(.., count)| count);
-            let late = last.is_some() && is_late(seconds, self.now - ended_well);
-            (late, is_slow(seconds, effective.filter(|_| ticks > 2)))
-        });
-        Standing { trigger, paused, next: next.filter(|_| fires), configured, effective, late, slow, last }
+        let pace = configured.zip(self.cadence.get(&trigger.id).copied()).and_then(
+            |(seconds, (first, last, count))| Pace::of(&trigger.crontab, seconds, first, last, count),
+        );
+        // What was stopped with this process, was changed, or rested, has had no chance before.
+        let good = self.good.get(&trigger.id).copied().unwrap_or(0).max(self.started).max(since);
+        Standing {
+            trigger,
+            paused,
+            next: next.filter(|_| fires),
+            configured,
+            effective: pace.map(|pace| pace.effective),
+            // Most are on time, which is seen without a look at the crontab.
+            late: fires
+                && self.now - good > takes(trigger)
+                && console.forecast.late_at(trigger, good).is_some_and(|late| self.now > late),
+            slow: fires && pace.is_some_and(|pace| pace.slow),
+            last,
+        }
     }
 }
 
-/// Is it too long since a run of a trigger that fires every so many seconds ended well?
-fn is_late(seconds: i64, since: Time) -> bool {
-    seconds <= LONGEST_CADENCE && since > (2 * seconds + PATIENCE) * SECOND
+/// How ticks that ended well follow each other.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Pace {
+    /// Seconds.
+    effective: f64,
+    slow: bool,
 }
 
-/// Do the runs of a trigger that fires every so many seconds come half as often again apart as they should?
-fn is_slow(seconds: i64, effective: Option<f64>) -> bool {
-    #[expect(clippy::cast_precision_loss, reason = "half a day of seconds")]
-    let seconds = seconds.min(LONGEST_CADENCE + 1) as f64;
-    #[expect(clippy::cast_precision_loss, reason = "half a day of seconds")]
-    let longest = LONGEST_CADENCE as f64;
-    seconds <= longest && effective.is_some_and(|effective| effective > seconds * 1.5)
+impl Pace {
+    /// Of `count` ticks from the first to the last that ended well; the crontab's own are `configured` seconds apart.
+    #[expect(clippy::cast_precision_loss, reason = "a mean that is shown to a tenth of a second")]
+    fn of(crontab: &Crontab, configured: i64, first: Time, last: Time, count: i64) -> Option<Self> {
+        if count < 2 {
+            return None;
+        }
+        let configured = configured as f64;
+        let mean = (last - first) as f64 / (count - 1) as f64 / 1e9;
+        // Only where it seems to be slow is it looked at which ticks there should have been: there may have been a night in between.
+        let share = if mean > configured * 1.1 {
+            crontab.count(first, last) as f64 / (count - 1) as f64
+        } else {
+            mean / configured
+        };
+        let effective = (configured * share * 10.0).round() / 10.0;
+        Some(Self { effective, slow: count > 2 && share > 1.5 })
+    }
 }
 
 /// Did a run end in a way that somebody should look at?
-pub(super) fn is_bad(status: Status) -> bool {
-    matches!(
-        status,
-        Status::Failure | Status::Timeout | Status::Interrupted | Status::Expired | Status::Missed
-    )
+pub(super) fn is_bad(record: &Record) -> bool {
+    match record.status {
+        Status::Interrupted => !is_by_hand(record),
+        Status::Failure | Status::Timeout | Status::Expired | Status::Missed => true,
+        Status::Queued | Status::Running | Status::Success | Status::Skip => false,
+    }
+}
+
+/// Did somebody stop it, who knew why?
+pub(super) fn is_by_hand(record: &Record) -> bool {
+    record.status == Status::Interrupted && record.stop
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
+    use chrono_tz::Tz;
+
+    fn at(text: &str) -> Time {
+        DateTime::parse_from_rfc3339(text).unwrap().timestamp_nanos_opt().unwrap()
+    }
 
     #[test]
-    fn late_is_more_than_two_ticks_and_slow_is_half_as_often_again() {
-        assert!(!is_late(300, 660 * SECOND), "two ticks and a minute are granted");
-        assert!(is_late(300, 661 * SECOND));
-        assert!(is_late(60, 181 * SECOND));
-        assert!(!is_late(86_400, 30 * 86_400 * SECOND), "a day of runs says nothing of one that runs daily");
-        assert!(!is_slow(60, None), "where too few ended well to say");
-        assert!(!is_slow(60, Some(90.0)));
-        assert!(is_slow(60, Some(90.1)));
-        assert!(!is_slow(86_400, Some(1e6)));
+    fn slow_counts_ticks_that_there_should_have_been() {
+        let pace = |crontab: &str, seconds, first, last, count| {
+            Pace::of(&Crontab::new(crontab, Tz::UTC).unwrap(), seconds, at(first), at(last), count)
+        };
+        let (morning, noon) = ("2026-11-26T06:00:00Z", "2026-11-26T12:00:00Z");
+        assert_eq!(pace("* * * * *", 60, morning, noon, 361), Some(Pace { effective: 60.0, slow: false }));
+        assert_eq!(pace("* * * * *", 60, morning, noon, 241), Some(Pace { effective: 90.0, slow: false }));
+        assert_eq!(pace("* * * * *", 60, morning, noon, 240), Some(Pace { effective: 90.4, slow: true }));
+        assert_eq!(
+            pace("* * * * *", 60, morning, noon, 2),
+            Some(Pace { effective: 21_600.0, slow: false }),
+            "too few to say"
+        );
+        assert_eq!(pace("* * * * *", 60, morning, morning, 1), None);
+        // From one working day into the next every tick ended well: 108 a day.
+        let office = "*/5 9-17 * * 1-5";
+        let all = pace(office, 300, "2026-11-25T09:00:00Z", "2026-11-26T09:00:00Z", 109);
+        assert_eq!(all, Some(Pace { effective: 300.0, slow: false }));
+        let half = pace(office, 300, "2026-11-25T09:00:00Z", "2026-11-26T09:00:00Z", 55);
+        assert_eq!(half, Some(Pace { effective: 600.0, slow: true }));
     }
 }

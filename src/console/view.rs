@@ -2,7 +2,7 @@
 //!
 //! Owns the names of the members. Times are RFC 3339 in UTC with milliseconds, durations milliseconds or seconds by their names.
 
-use super::standing::Standing;
+use super::standing::{Standing, is_by_hand};
 use crate::schedule::{PublishedScript, prefix};
 use crate::script::{ApiFunction, Masker};
 use crate::state::Time;
@@ -32,6 +32,7 @@ pub(super) fn record(record: &Record) -> Value {
         "delay": record.delay / 1_000_000_000,
         "ticks": record.ticks,
         "status": record.status,
+        "isStoppedByHand": is_by_hand(record),
         "reason": record.reason,
         "createTime": time(record.created),
         "dueTime": time(record.due),

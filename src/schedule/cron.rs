@@ -22,6 +22,8 @@ use funchost_collectors::mistake::nearest;
 /// No clock is ever put back by more than this.
 const LARGEST_STEP: TimeDelta = TimeDelta::hours(3);
 
+const HOUR: Time = 3600 * SECOND;
+
 /// Nothing that a crontab can name is further away: the 29th of February around a year such as 2100.
 const HORIZON_YEARS: u64 = 9;
 
@@ -42,6 +44,8 @@ pub struct Crontab {
     cron: Cron,
     /// Names every hour: goes by the time that passes.
     hourly: bool,
+    /// How often it fires in each hour, where that is the same in every hour of every day.
+    each_hour: Option<usize>,
 }
 
 /// A time zone of the IANA database.
@@ -86,7 +90,17 @@ impl Crontab {
             message: format!("cannot be read: {error}"),
             hint: "a field is `*`, a number, a range `1-5`, a list `1,15`, or a step `*/15`".into(),
         })?;
-        let crontab = Self { hourly: every_hour(&text), text, zone, cron };
+        let fields: Vec<&str> = text.split(' ').collect();
+        let [minutes, hours, days @ ..] = fields.as_slice() else {
+            return Err(Wrong {
+                message: "has no five fields".into(),
+                hint: "write minute, hour, day, month, weekday".into(),
+            });
+        };
+        let hourly = named::<24>(hours).iter().all(|named| *named);
+        let each_hour = (hourly && days.iter().all(|field| *field == "*"))
+            .then(|| named::<60>(minutes).iter().filter(|named| **named).count());
+        let crontab = Self { hourly, each_hour, text, zone, cron };
         if crontab.wall_times(crontab_epoch()).next().is_none() {
             return Err(Wrong {
                 message: "names a day that never comes".into(),
@@ -151,11 +165,30 @@ impl Crontab {
         times
     }
 
+    /// How often it fires after `after` and not after `until`. Days of one that fires in every hour cost no more than an hour.
+    #[must_use]
+    pub fn count(&self, after: Time, until: Time) -> usize {
+        let hours = until.saturating_sub(after).max(0) / HOUR;
+        // Where a clock is changed by half an hour, an hour is not as good as the next.
+        let even = (self.offset(until) - self.offset(after)) % 3600 == 0;
+        let (from, counted) = match self.each_hour {
+            Some(each) if even => (after + hours * HOUR, usize::try_from(hours).unwrap_or(0) * each),
+            _ => (after, 0),
+        };
+        counted + self.between(from, until).len()
+    }
+
+    /// Seconds that the wall is ahead of UTC at a moment.
+    fn offset(&self, time: Time) -> i32 {
+        let moment = DateTime::from_timestamp_nanos(time).naive_utc();
+        self.zone.offset_from_utc_datetime(&moment).fix().local_minus_utc()
+    }
+
     /// Is the clock not changed within [`LARGEST_STEP`] of this moment?
     fn is_steady(&self, time: Time) -> bool {
-        let moment = DateTime::from_timestamp_nanos(time).naive_utc();
-        let offset = |moment: NaiveDateTime| self.zone.offset_from_utc_datetime(&moment).fix();
-        offset(moment - LARGEST_STEP) == offset(moment) && offset(moment + LARGEST_STEP) == offset(moment)
+        let step = LARGEST_STEP.num_seconds() * SECOND;
+        let offset = self.offset(time);
+        self.offset(time.saturating_sub(step)) == offset && self.offset(time.saturating_add(step)) == offset
     }
 
     /// What the wall shows at a moment.
@@ -207,29 +240,28 @@ fn crontab_epoch() -> NaiveDateTime {
     DateTime::from_timestamp_nanos(1_767_225_600 * SECOND).naive_utc()
 }
 
-/// Does the second field name all of 0 to 23? The text has been checked.
-fn every_hour(text: &str) -> bool {
-    let Some(hours) = text.split(' ').nth(1) else { return false };
-    let mut named = [false; 24];
-    for part in hours.split(',') {
+/// Which of 0 to `COUNT` - 1 a field names. The text has been checked.
+fn named<const COUNT: usize>(field: &str) -> [bool; COUNT] {
+    let mut named = [false; COUNT];
+    for part in field.split(',') {
         let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, Some(step)));
         let step = step.and_then(|step| step.parse().ok()).unwrap_or(1_usize);
         let (from, to) = match range.split_once('-') {
             Some((from, to)) => (from.parse().unwrap_or(0), to.parse().unwrap_or(0)),
-            None if range == "*" => (0, 23),
+            None if range == "*" => (0, COUNT - 1),
             None => {
-                let hour = range.parse().unwrap_or(0);
+                let number = range.parse().unwrap_or(0);
                 // Written `5/2`, a single number is where the steps begin.
-                (hour, if part.contains('/') { 23 } else { hour })
+                (number, if part.contains('/') { COUNT - 1 } else { number })
             }
         };
-        for hour in (from..=to).step_by(step.max(1)) {
-            if let Some(named) = named.get_mut(hour) {
+        for number in (from..=to).step_by(step.max(1)) {
+            if let Some(named) = named.get_mut(number) {
                 *named = true;
             }
         }
     }
-    named.iter().all(|named| *named)
+    named
 }
 
 #[cfg(test)]
@@ -251,6 +283,7 @@ mod tests {
             last = next;
         }
         assert_eq!(times, one_by_one);
+        assert_eq!(crontab.count(at(from), at(until)), times.len());
         times
             .into_iter()
             .map(|time| {
@@ -281,6 +314,36 @@ mod tests {
         assert_eq!(autumn("0 1,2 * * *"), ["01 01:00 -0400", "01 02:00 -0500"]);
         assert_eq!(autumn("30 * * * *"), ["01 01:30 -0400", "01 01:30 -0500"]);
         assert_eq!(autumn("30 0-23 * * *").len(), 2, "said otherwise, the same");
+    }
+
+    #[test]
+    fn days_are_counted_by_the_hour_where_every_hour_is_alike() {
+        for zone in [Tz::UTC, Tz::America__New_York, Tz::Australia__Lord_Howe, Tz::Asia__Kolkata] {
+            for text in [
+                "*/7 * * * *",
+                "0 0-23 * * *",
+                "59,5-9/2 */1 * * *",
+                "30 */2 * * *",
+                "*/5 9-17 * * 1-5",
+                "7 * * * 0",
+            ] {
+                let crontab = Crontab::new(text, zone).unwrap();
+                // Over changes of clocks, and from odd moments to odd moments.
+                for from in [
+                    "2026-03-07T23:59:59Z",
+                    "2026-04-03T11:11:00Z",
+                    "2026-10-02T15:30:00Z",
+                    "2026-10-31T22:07:31Z",
+                ] {
+                    for minutes in [0, 1, 59, 60, 61, 24 * 60, 48 * 60 + 17] {
+                        let (from, until) = (at(from), at(from) + minutes * 60 * SECOND);
+                        let (counted, fired) =
+                            (crontab.count(from, until), crontab.between(from, until).len());
+                        assert_eq!(counted, fired, "{text} in {zone} from {from}, {minutes} minutes");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -160,6 +160,14 @@ impl Engine {
         self.wake.notify_one();
     }
 
+    /// A run was asked to stop: where it goes on here, it need not wait for its lease to be renewed.
+    pub fn stop_by_hand(&self, run: i64) {
+        let fence = self.lock().get(&run).map(|going| going.fence);
+        if let Some(fence) = fence {
+            self.stop(run, fence, Stopped::ByHand);
+        }
+    }
+
     /// Changes whenever a run ends here.
     #[must_use]
     pub fn ended(&self) -> watch::Receiver<u64> {
@@ -193,10 +201,16 @@ impl Engine {
         holding.abort();
     }
 
-    /// Takes as many runs as there is room for.
+    /// Takes as many runs as there is room for; ends those that are not to run, room or no room.
     async fn take(self: &Arc<Self>) -> Result<(), StateError> {
         let mut room = self.settings.workers.saturating_sub(self.going());
         if room == 0 {
+            // What overlaps is told from what waits for us: the one will not run, the other will.
+            let count = self.store.skip(self.clock.now()).await?;
+            if count > 0 {
+                tracing::info!(count, "not run: the run before had not finished");
+                self.ended.send_modify(|count| *count += 1);
+            }
             return Ok(());
         }
         let published = self.library.published();
@@ -374,6 +388,7 @@ impl Engine {
             force: false,
             lines: Arc::new(Mutex::new(DebugLines(log.clone()))),
             progress: Arc::new(move |text| told.host(&masker.mask(text))),
+            steps: Arc::new(|_, _| {}),
             span: span.clone(),
         };
         // Intervals count from the time the run was meant for: one that waited must not make the next one come too early.

@@ -207,3 +207,25 @@ impl std::io::Write for DebugLines {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_is_the_originals() {
+        let line = |since_last, since_start| LogLine {
+            number: 1,
+            // 2026-11-22 08:00:05.999 in Shanghai.
+            time: 1_795_305_605_999_000_000,
+            since_last,
+            since_start,
+            kind: "print".into(),
+            text: "said".into(),
+        };
+        let shanghai = |line: LogLine| prefix(&line, Tz::Asia__Shanghai);
+        assert_eq!(shanghai(line(3_999_999, 12_000_000)), "[11-22 08:00:05] [+3ms] [12ms]");
+        assert_eq!(shanghai(line(0, 75_000_000_000)), "[11-22 08:00:05] [+0ms] [75000ms]");
+        assert_eq!(prefix(&line(0, 0), Tz::UTC), "[11-22 00:00:05] [+0ms] [0ms]");
+    }
+}

@@ -14,6 +14,9 @@ use serde_json::{Map, Value, json};
 /// How long a run may wait for a worker where its function does not say.
 const EXPIRES: u64 = 900;
 
+/// How long a run may take where its function does not say.
+const TIMEOUT: u64 = 300;
+
 /// One that can fire.
 #[derive(Clone, Debug)]
 pub struct Trigger {
@@ -35,6 +38,8 @@ pub struct Trigger {
     pub catch_up: CatchUp,
     /// Seconds that a run of it may wait.
     pub expires: u64,
+    /// Seconds that a run of it may take.
+    pub timeout: u64,
 }
 
 /// One that cannot.
@@ -68,6 +73,7 @@ impl Trigger {
             })
             .to_string(),
             upto: now,
+            since: now,
             paused: false,
             seen: now,
         }
@@ -115,6 +121,7 @@ pub fn gather(
                 delays: delays.cloned().unwrap_or_else(|| vec![0]),
                 catch_up: one.catch_up,
                 expires: function.options.expires.unwrap_or(EXPIRES),
+                timeout: function.options.timeout.unwrap_or(TIMEOUT),
             }),
         }
     }
@@ -142,6 +149,7 @@ pub fn gather(
                 },
                 catch_up: CatchUp::default(),
                 expires: function.options.expires.unwrap_or(EXPIRES),
+                timeout: function.options.timeout.unwrap_or(TIMEOUT),
             }),
         }
     }

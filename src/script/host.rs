@@ -135,6 +135,8 @@ pub(super) struct Host {
     pub(super) idle: Mutex<Vec<At>>,
     /// Has any Runner run, or would have?
     pub(super) ran: AtomicBool,
+    /// The script's own collectors so far.
+    pub(super) own: Mutex<Vec<super::custom::Own>>,
 }
 
 /// Locks what no one may be poisoned by: a panic ends the run, and its message is all that is still wanted.
@@ -170,6 +172,7 @@ impl Host {
             collecting: Mutex::default(),
             idle: Mutex::default(),
             ran: AtomicBool::new(false),
+            own: Mutex::default(),
         }
     }
 

@@ -334,6 +334,8 @@ pub struct TriggerRow {
     pub definition: String,
     /// Every tick up to here has its run or its record.
     pub upto: Time,
+    /// Its ticks count from here: it was new then, or got another crontab, or was let go on.
+    pub since: Time,
     /// Does it rest until somebody lets it go on?
     pub paused: bool,
     /// When a machine said last that it has this trigger.
@@ -462,6 +464,8 @@ pub trait Runs: Send + Sync {
     async fn stop(&self, run: i64, now: Time) -> Result<bool, StateError>;
     /// Adds to a run's log. `false`: it is no longer ours.
     async fn log(&self, run: i64, fence: i64, lines: &[LogLine]) -> Result<bool, StateError>;
+    /// Ends waiting runs of triggers that are due while another run of their trigger goes on, whether or not a worker has room; says how many.
+    async fn skip(&self, now: Time) -> Result<u64, StateError>;
     /// Ends waiting runs that have expired; says how many.
     async fn expire(&self, now: Time) -> Result<u64, StateError>;
 
@@ -477,6 +481,8 @@ pub trait Runs: Send + Sync {
     async fn last_by_trigger(&self) -> Result<Vec<Record>, StateError>;
     /// Of each trigger with runs that ended well since: the first and the last of their ticks, and how many there were.
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError>;
+    /// Of each trigger with a run that ended well, whenever that was: the last tick of which one did.
+    async fn last_good(&self) -> Result<Vec<(String, Time)>, StateError>;
     /// Runs created since, hour by hour.
     async fn by_hour(&self, since: Time) -> Result<Vec<HourRuns>, StateError>;
     /// How many runs stand how.

@@ -1,11 +1,8 @@
 //! Secrets in the service: what fails and what succeeds runs through `funchost serve`, and everything that it answers, keeps and says is searched.
 
 use super::canary::{SAYS, Stage, fault, search, search_files};
+use crate::support::service::{PATIENCE, Serving};
 use simcloud::FaultKind;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 const TOKEN: &str = "canaryServiceTokenEight8";
@@ -16,58 +13,18 @@ const BY_TRIGGER: &str = "canaryByTriggerEleven11";
 /// In `[env]`, and read by no script: from the beginning, and after the configuration was read again.
 const NEVER_READ: &str = "canaryNeverRead|twelve12";
 const RELOADED: &str = "canaryReloadedThirteen13";
-/// Longer than anything takes on a machine that is busy with other tests.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Service {
-    child: Child,
-    address: String,
-    said: Arc<Mutex<String>>,
+fn start(stage: &Stage) -> Serving {
+    Serving::start(stage.world.command(&["serve"]))
 }
 
-impl Service {
-    fn start(stage: &Stage) -> Self {
-        let mut child =
-            stage.world.command(&["serve"]).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (lines, keep) = (BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
-        let (found, address) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some((_, rest)) = line.split_once("funchost serves at http://") {
-                    let _ = found.send(rest.split(": ").next().unwrap_or_default().to_owned());
-                }
-                keep.lock().unwrap().push_str(&format!("{line}\n"));
-            }
-        });
-        let address = address.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("{}", said.lock().unwrap()));
-        Self { child, address, said }
-    }
-
-    /// Asks, searches the whole answer, head included, and gives its body.
-    fn ask(&self, stage: &Stage, method: &str, path: &str, token: &str, body: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}",
-            self.address
-        )
-        .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let secrets: Vec<&str> = stage.secrets.iter().map(String::as_str).collect();
-        search(path, "the answer", answer.as_bytes(), &secrets);
-        answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// Asks, searches the whole answer, head included, and gives its body.
+fn asked(service: &Serving, stage: &Stage, method: &str, path: &str, token: &str, body: &str) -> String {
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let answer = service.exchange(method, path, &headers, body);
+    let secrets: Vec<&str> = stage.secrets.iter().map(String::as_str).collect();
+    search(path, "the answer", answer.as_bytes(), &secrets);
+    answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default()
 }
 
 /// How many runs the service has by now, and the ids of the newest.
@@ -126,8 +83,8 @@ async fn what_functions_are_called_with_shows_no_secret_and_does_not_stay() {
     );
     stage.world.write("funchost.toml", &config);
     stage.world.write("scripts/my_aws/main.rhai", &library(&stage.script));
-    let service = Service::start(&stage);
-    let ask = |method: &str, path: &str, body: &str| service.ask(&stage, method, path, TOKEN, body);
+    let service = start(&stage);
+    let ask = |method: &str, path: &str, body: &str| asked(&service, &stage, method, path, TOKEN, body);
     let func = |name: &str| format!("/api/v1/func/my_aws__main.{name}");
     let body = |known: &str, options: serde_json::Value| {
         serde_json::json!({ "kwargs": arguments(known), "options": options }).to_string()
@@ -221,8 +178,8 @@ async fn the_service_answers_keeps_and_says_no_secret() {
         let broken =
             stage.script.replace("DFF.ENV(\"AWS_AK_SECRET\")", "\"canarySecretWrittenDown\", wrong: nope");
         stage.world.write("scripts/broken/main.rhai", &broken);
-        let service = Service::start(&stage);
-        let ask = |method: &str, path: &str, body: &str| service.ask(&stage, method, path, TOKEN, body);
+        let service = start(&stage);
+        let ask = |method: &str, path: &str, body: &str| asked(&service, &stage, method, path, TOKEN, body);
 
         let functions = [
             "says",
@@ -251,7 +208,7 @@ async fn the_service_answers_keeps_and_says_no_secret() {
             ask("POST", "/api/v1/func/my_aws__main.says", body);
         }
         for token in ["", "canary", "another"] {
-            let answer = service.ask(&stage, "GET", "/api/v1/runs", token, "");
+            let answer = asked(&service, &stage, "GET", "/api/v1/runs", token, "");
             assert!(answer.contains("token"), "{answer}");
         }
 
@@ -297,14 +254,10 @@ async fn the_service_answers_keeps_and_says_no_secret() {
             stage.play("records", arguments);
         }
         let mut service = service;
-        let done = std::process::Command::new("kill").arg(service.child.id().to_string()).status().unwrap();
-        assert!(done.success());
-        let began = Instant::now();
-        while service.child.try_wait().unwrap().is_none() && began.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        service.signal("TERM");
+        assert_eq!(service.ended(), 0);
         let secrets: Vec<&str> = stage.secrets.iter().map(String::as_str).collect();
-        let said = service.said.lock().unwrap().clone();
+        let said = service.said();
         assert!(said.contains("my_aws__main"), "{said}");
         search("serve", "stderr", said.as_bytes(), &secrets);
         assert!(search_files("serve", &stage.world.folder.path().join("state"), &secrets) > 0);

@@ -2,9 +2,9 @@
 
 use crate::support::{World, aws_script, in_process, ran};
 use funchost::money::metrics_key;
-use funchost::state::{FILE_NAME, Sqlite, State};
+use funchost::state::{Commit, FILE_NAME, Parcel, Sqlite, State};
 use funchost_collectors::clock::{Clock as _, SystemClock};
-use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, Options};
+use simcloud::{AwsEstate, DataKitBehaviour, Fault, FaultKind, Options, ReceivedPoint, Simcloud};
 use sqlx::ConnectOptions as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -78,40 +78,62 @@ async fn is_whole(world: &World) {
     sqlx::Connection::close(connection).await.unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
-    const TEST: &str = "kills::a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing";
-    if let Ok(told) = std::env::var(CHILD) {
-        let (seconds, folder) = told.split_once('=').unwrap();
-        let variables = std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
-        in_process(Path::new(folder), &variables, seconds.parse().unwrap(), &["run", "my_aws/main.rhai"]);
-        return;
+/// The child: runs the whole program once, under the clock that it was told.
+fn is_child() -> bool {
+    let Ok(told) = std::env::var(CHILD) else { return false };
+    let (seconds, folder) = told.split_once('=').unwrap();
+    let variables = std::env::vars().filter(|(name, _)| name.starts_with("AWS_")).collect();
+    in_process(Path::new(folder), &variables, seconds.parse().unwrap(), &["run", "my_aws/main.rhai"]);
+    true
+}
+
+/// What was done to runs, and the clouds' time by then.
+struct Disturbed {
+    begun: i64,
+    offset: i64,
+    runs: usize,
+    killed: usize,
+}
+
+impl Disturbed {
+    fn later(&mut self, world: &World, others: &[Simcloud], seconds: i64) {
+        self.runs += 1;
+        self.offset += seconds;
+        world.clouds.set_clock_offset(self.offset);
+        for other in others {
+            other.set_clock_offset(self.offset);
+        }
     }
-    // `.ci/run --long` asks for more.
-    let kills: usize =
-        std::env::var("FUNCHOST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
-    let world = world().await;
-    let mut offset = 0;
-    let mut number = 0;
-    let mut killed = 0;
+}
+
+/// Runs and kills until so many were killed, while every DataKit has moods of its own.
+async fn disturb(
+    world: &World,
+    others: &[Simcloud],
+    test: &str,
+    kills: usize,
+    script: impl Fn(usize) -> String,
+) -> Disturbed {
+    let begun = SystemClock.now() / 1_000_000_000;
+    let mut done = Disturbed { begun, offset: 0, runs: 0, killed: 0 };
     // How long an undisturbed run takes here and now.
     let mut whole = Duration::from_millis(1);
-    let begun = SystemClock.now() / 1_000_000_000;
-    while killed < kills {
-        number += 1;
+    while done.killed < kills {
         // A minute and a half later by all clocks: every run has something new.
-        offset += 90;
-        world.clouds.set_clock_offset(offset);
-        let datakit = match random(number as u64 * 3) % 5 {
-            0 => DataKitBehaviour::Status(403),
-            1 => DataKitBehaviour::Status(503),
-            2 => DataKitBehaviour::ResetAfterBody,
-            _ => DataKitBehaviour::Accept,
-        };
-        world.clouds.datakit().set_behaviour_for(datakit, 3);
-        world.write("my_aws/main.rhai", &only_cloudwatch(&spelt(number)));
+        done.later(world, others, 90);
+        let number = done.runs;
+        for (place, clouds) in std::iter::once(&world.clouds).chain(others).enumerate() {
+            let datakit = match random((number + place * 1000) as u64 * 3) % 5 {
+                0 => DataKitBehaviour::Status(403),
+                1 => DataKitBehaviour::Status(503),
+                2 => DataKitBehaviour::ResetAfterBody,
+                _ => DataKitBehaviour::Accept,
+            };
+            clouds.datakit().set_behaviour_for(datakit, 3);
+        }
+        world.write("my_aws/main.rhai", &script(number));
         let since = Instant::now();
-        let mut process = start(&world, TEST, offset);
+        let mut process = start(world, test, done.offset);
         // At any moment of it: the first ones say how long it takes.
         let moment = whole.mul_f64((random(number as u64) % 1000) as f64 / 1000.0);
         let alive = loop {
@@ -123,37 +145,28 @@ async fn a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
         };
         if alive {
             process.kill().unwrap();
-            killed += 1;
+            done.killed += 1;
         } else {
             whole = whole.max(since.elapsed());
         }
         process.wait().unwrap();
-        is_whole(&world).await;
+        is_whole(world).await;
     }
-    // Two undisturbed runs: the next one works, and what was left is caught up with.
-    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
-    for _ in 0..2 {
-        number += 1;
-        offset += 90;
-        world.clouds.set_clock_offset(offset);
-        world.write("my_aws/main.rhai", &only_cloudwatch(&spelt(number)));
-        let ran = world.run_at(offset, &["run", "my_aws/main.rhai", "--output", "json"]);
-        assert_eq!(ran.code, 0, "{ran:?}");
-        assert_eq!(ran.json()["outbox"]["waiting"], 0, "{ran:?}");
-    }
-    assert!(world.clouds.datakit().hidden().is_empty(), "{:?}", world.clouds.datakit().hidden());
+    done
+}
 
-    // Every datapoint since the first run is there, each with one value, under its own time.
+/// Every datapoint since the first run is there, each with one value, under its own time; and nothing else is.
+fn are_all_there(world: &World, done: &Disturbed, points: Vec<ReceivedPoint>) {
     let mut arrived: BTreeMap<(String, i64), BTreeSet<String>> = BTreeMap::new();
-    for point in world.clouds.datakit().points() {
+    for point in points.into_iter().filter(|point| point.category == "metric") {
         let place = (point.tags["InstanceId"].clone(), point.timestamp / 1_000_000_000);
         arrived.entry(place).or_default().insert(point.line);
     }
     let mut missing = Vec::new();
     for instance in world.clouds.instances(CHINA) {
         let dimensions = vec![("InstanceId".to_owned(), instance.id.clone())];
-        let end = SystemClock.now() / 1_000_000_000 + offset - 3 * MINUTE;
-        let mut at = begun - begun % MINUTE;
+        let end = SystemClock.now() / 1_000_000_000 + done.offset - 3 * MINUTE;
+        let mut at = done.begun - done.begun % MINUTE;
         while at < end {
             if world.clouds.datapoint(CHINA, "AWS/EC2", METRIC, &dimensions, at).is_some() {
                 match arrived.get(&(instance.id.clone(), at)) {
@@ -166,7 +179,9 @@ async fn a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
     }
     assert!(
         missing.is_empty(),
-        "after {killed} kills in {number} runs {} are missing, {} arrived: {missing:?}, {:?}",
+        "after {} kills in {} runs {} are missing, {} arrived: {missing:?}, {:?}",
+        done.killed,
+        done.runs,
         missing.len(),
         arrived.len(),
         arrived.keys()
@@ -176,6 +191,105 @@ async fn a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
         let truth = world.clouds.datapoint(CHINA, "AWS/EC2", METRIC, &dimensions, *at);
         assert!(truth.is_some(), "{instance} at {at} is invented");
     }
+}
+
+/// `.ci/run --long` asks for more.
+fn kills() -> usize {
+    std::env::var("FUNCHOST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing() {
+    const TEST: &str = "kills::a_process_killed_at_any_moment_loses_nothing_and_doubles_nothing";
+    if is_child() {
+        return;
+    }
+    let world = world().await;
+    let mut done = disturb(&world, &[], TEST, kills(), |number| only_cloudwatch(&spelt(number))).await;
+    // Two undisturbed runs: the next one works, and what was left is caught up with.
+    world.clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    for _ in 0..2 {
+        done.later(&world, &[], 90);
+        world.write("my_aws/main.rhai", &only_cloudwatch(&spelt(done.runs)));
+        let ran = world.run_at(done.offset, &["run", "my_aws/main.rhai", "--output", "json"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert_eq!(ran.json()["outbox"]["waiting"], 0, "{ran:?}");
+    }
+    assert!(world.clouds.datakit().hidden().is_empty(), "{:?}", world.clouds.datakit().hidden());
+    are_all_there(&world, &done, world.clouds.datakit().points());
+}
+
+/// Objects and their metrics, for one DataKit and then for another.
+fn to_two_datakits(pattern: &str) -> String {
+    let script = aws_script(&[CHINA], &format!("{pattern:?}"));
+    let once = "    Runner(collectors).run();";
+    assert!(script.contains(once));
+    script.replace(once, &format!("{once}\n    Runner(collectors, datakit_id = \"dk2\").run();"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_do_objects_and_metrics_for_two_datakits_beside_an_outbox_that_is_full() {
+    const TEST: &str = "kills::so_do_objects_and_metrics_for_two_datakits_beside_an_outbox_that_is_full";
+    const LIMIT: u64 = 1 << 20;
+    if is_child() {
+        return;
+    }
+    let world = world().await;
+    let second = Simcloud::start(Options::default()).await.unwrap();
+    let config = std::fs::read_to_string(world.folder.path().join("funchost.toml")).unwrap();
+    let more = format!("[datakits.dk2]\nurl = \"{}\"\n[outbox]\nlimit = \"1MiB\"\n", second.datakit_url());
+    world.write("funchost.toml", &format!("{config}{more}"));
+    // What others left fills it: what is kept now pushes that out, the oldest first, and nothing of its own.
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let parcel = |number: u64| Parcel {
+        id: 0,
+        datakit: "gone".into(),
+        category: "metric".into(),
+        created: SystemClock.now(),
+        oldest: SystemClock.now(),
+        points: number,
+        body: vec![7; (LIMIT / 256) as usize],
+    };
+    let kept = (1..=256).map(parcel).collect();
+    state.commit(Commit { kept, ..Commit::default() }, u64::MAX).await.unwrap();
+    state.close().await;
+
+    let others = [second];
+    let kills = kills().div_ceil(4);
+    let mut done = disturb(&world, &others, TEST, kills, |number| to_two_datakits(&spelt(number))).await;
+    for clouds in [&world.clouds, &others[0]] {
+        clouds.datakit().set_behaviour(DataKitBehaviour::Accept);
+    }
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let bytes: u64 = state.outbox_sizes().await.unwrap().iter().map(|size| size.3).sum();
+    assert!(bytes <= LIMIT, "{bytes}");
+    let left = state.waiting(Some("gone")).await.unwrap();
+    let numbers: Vec<u64> = left.iter().map(|parcel| parcel.points).collect();
+    let newest: Vec<u64> = (257 - left.len() as u64..=256).collect();
+    assert_eq!(numbers, newest, "the oldest went first");
+    state.close().await;
+    // Undisturbed: once what killed processes had claimed is free again, and the objects are due.
+    for seconds in [30 * MINUTE, 90] {
+        done.later(&world, &others, seconds);
+        world.write("my_aws/main.rhai", &to_two_datakits(&spelt(done.runs)));
+        let ran = world.run_at(done.offset, &["run", "my_aws/main.rhai", "--output", "json"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let names: BTreeSet<String> = world.clouds.instances(CHINA).into_iter().map(|one| one.id).collect();
+    for clouds in [&world.clouds, &others[0]] {
+        assert!(clouds.datakit().hidden().is_empty(), "{:?}", clouds.datakit().hidden());
+        let points = clouds.datakit().points();
+        let objects: BTreeSet<String> = points
+            .iter()
+            .filter(|point| point.category == "custom_object")
+            .map(|point| point.tags["name"].clone())
+            .collect();
+        assert_eq!(objects, names);
+        are_all_there(&world, &done, points);
+    }
+    let state = Sqlite::open(&world.folder.path().join("state"), Arc::new(SystemClock)).await.unwrap();
+    let waiting: Vec<String> = state.outbox_sizes().await.unwrap().into_iter().map(|size| size.0).collect();
+    assert!(waiting.iter().all(|datakit| datakit == "gone"), "{waiting:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -52,6 +52,7 @@ fn trigger(id: &str) -> TriggerRow {
         zone: "UTC".into(),
         definition: "{\"enabled\":true}".into(),
         upto: START,
+        since: START,
         paused: false,
         seen: START,
     }
@@ -250,6 +251,78 @@ async fn of_a_trigger_one_run_goes_on_at_a_time() {
     let last: Vec<i64> = state.last_by_func().await.unwrap().iter().map(|one| one.id).collect();
     assert_eq!(last, [ids[0]]);
     assert_eq!(state.cadence(START).await.unwrap(), [("t".to_owned(), START + 1, START + 1, 1)]);
+}
+
+#[tokio::test]
+async fn overlapping_ticks_are_skipped_although_nobody_has_room_for_them() {
+    let state = state().await;
+    state.announce(&[trigger("t"), trigger("u")], START).await.unwrap();
+    let secret = NewRun { kwargs: "{\"password\":\"hunter22\"}".into(), ..ticked("t", START + 2) };
+    let runs = [
+        ticked("t", START + 1),
+        secret,
+        ticked("t", START + 9),
+        ticked("u", START + 1),
+        ticked("u", START + 2),
+    ];
+    assert!(state.advance("t", START, START + 9, &runs).await.unwrap());
+    let by_hand = NewRun { origin: Origin::Manual, trigger: Some("t".into()), ..run("a__b.c") };
+    let by_hand = state.enqueue(&by_hand).await.unwrap();
+    let (all, _) =
+        state.runs(&Filter { origin: Some(Origin::Cron), ..Filter::default() }, 0, 10).await.unwrap();
+    let ids: Vec<i64> = all.iter().rev().map(|record| record.id).collect();
+    assert_eq!(state.skip(START + 3).await.unwrap(), 0, "nothing goes on");
+    ours(&state, ids[0], START + 3).await;
+    ours(&state, by_hand, START + 3).await;
+    assert_eq!(state.skip(START + 3).await.unwrap(), 1);
+    let reason = format!("run {} of the same trigger had not finished", ids[0]);
+    assert_eq!(status(&state, ids[1]).await, (Status::Skip, Some(reason)));
+    assert_eq!(state.run(ids[1]).await.unwrap().unwrap().1.kwargs, "{\"password\":\"****\"}");
+    for waiting in [ids[2], ids[3], ids[4]] {
+        assert_eq!(status(&state, waiting).await.0, Status::Queued, "not due yet, or of another trigger");
+    }
+    assert!(state.finish(ids[0], 1, &end(Status::Success), START + 9).await.unwrap());
+    assert_eq!(state.skip(START + 10).await.unwrap(), 0, "a run by hand is in nobody's way");
+    ours(&state, ids[2], START + 10).await;
+}
+
+#[tokio::test]
+async fn the_last_tick_that_ended_well_is_known_however_old_it_is() {
+    let state = state().await;
+    state.announce(&[trigger("never"), trigger("t")], START).await.unwrap();
+    let ticks: Vec<NewRun> = (0..5).map(|number| ticked("t", START + number * MINUTE)).collect();
+    assert!(state.advance("t", START, START + 4 * MINUTE, &ticks).await.unwrap());
+    let (all, _) = state.runs(&Filter::default(), 0, 10).await.unwrap();
+    for (record, status) in
+        all.iter().rev().zip([Status::Success, Status::Success, Status::Failure, Status::Timeout])
+    {
+        ours(&state, record.id, START + 5 * MINUTE).await;
+        assert!(state.finish(record.id, 1, &end(status), START + 5 * MINUTE).await.unwrap());
+    }
+    assert!(state.cadence(START + MINUTE).await.unwrap().is_empty());
+    assert_eq!(state.last_good().await.unwrap(), [("t".to_owned(), START + MINUTE)]);
+}
+
+#[tokio::test]
+async fn ticks_count_from_when_a_trigger_was_new_changed_switched_on_or_let_go_on() {
+    let state = state().await;
+    let since = async || state.triggers().await.unwrap()[0].since;
+    let mut row = trigger("t");
+    state.announce(std::slice::from_ref(&row), START).await.unwrap();
+    state.announce(std::slice::from_ref(&row), START + 1).await.unwrap();
+    assert_eq!(since().await, START, "said again, it is no other");
+    row.cron = "*/5 * * * *".into();
+    state.announce(std::slice::from_ref(&row), START + 2).await.unwrap();
+    assert_eq!(since().await, START + 2);
+    assert!(state.pause("t", true, START + 3).await.unwrap());
+    assert!(state.pause("t", false, START + 4).await.unwrap());
+    assert_eq!(since().await, START + 4);
+    row.definition = "{\"switched\":\"off\"}".into();
+    state.announce(std::slice::from_ref(&row), START + 5).await.unwrap();
+    row.definition = "{\"switched\":\"on\"}".into();
+    state.announce(std::slice::from_ref(&row), START + 6).await.unwrap();
+    state.announce(std::slice::from_ref(&row), START + 7).await.unwrap();
+    assert_eq!(since().await, START + 6);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ pub(crate) mod aliyun;
 pub(crate) mod market;
 pub(crate) mod plan;
 pub(crate) mod python;
+pub(crate) mod service;
 pub(crate) mod tencent;
 
 use funchost::cli::Surroundings;

@@ -66,6 +66,8 @@ impl Server {
             .args(["-D", "data", "-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"])
             // Nobody cuts the power in a test; all else is as it is in service.
             .args(["-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200"])
+            // For tests that count what is asked of it.
+            .args(["-c", "shared_preload_libraries=pg_stat_statements", "-c", "pg_stat_statements.track_utility=off"])
             .stdin(Stdio::piped());
         unprivileged(&mut keeper, folder.path());
         let server = Self { keeper: keeper.spawn().expect("a shell"), port, _folder: folder };
@@ -93,6 +95,13 @@ impl Server {
         let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
         self.sql(&format!("CREATE SCHEMA {name}"));
         format!("postgres://funchost@127.0.0.1:{}/postgres?options=-csearch_path%3D{name}", self.port)
+    }
+
+    /// A URL of a database of its own: what is asked of it can be told from what is asked of others.
+    #[allow(dead_code, reason = "each program uses its own part of this")]
+    pub(crate) fn database(&self, name: &str) -> String {
+        self.sql(&format!("CREATE DATABASE {name}"));
+        format!("postgres://funchost@127.0.0.1:{}/{name}", self.port)
     }
 
     /// Runs a statement.

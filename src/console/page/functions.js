@@ -81,7 +81,7 @@ function triggerOf(trigger, title) {
 
 function lastRun(run) {
   if (!run) return h("span", { class: "dim" }, t("neverRan"));
-  return [badge(run.status), " ", runLink(run), " ", h("span", { class: "line dim" }, time(run.endTime ?? run.createTime))];
+  return [badge(run.status, run.isStoppedByHand), " ", runLink(run), " ", h("span", { class: "line dim" }, time(run.endTime ?? run.createTime))];
 }
 
 function functionOf(one) {

@@ -60,6 +60,12 @@ const KINDS = {
   ],
   budget: (one) => [one.account, t("kind.budget"), one.message, [h("a", { href: "#/usage" }, t("nav.usage"))]],
   nobody: (one) => [t(`kind.nobody.${one.role}`), t("kind.nobody.more", { role: one.role }), null, []],
+  stopped: (one) => [
+    one.title ?? one.funcId,
+    [badge(one.run.status, true), " ", time(one.run.endTime)],
+    one.run.reason,
+    [runLink(one.run, t("seeRun", { id: one.run.id })), filtered(one)],
+  ],
   paused: (one) => [one.title ?? one.funcId, t("kind.paused"), null, [filtered(one)]],
 };
 
@@ -95,7 +101,7 @@ function runsOf(list, count, caption) {
   const columns = [
     { name: t("run"), cell: (run) => runLink(run) },
     { name: t("function"), kind: "main", cell: (run) => named(run.funcId, run.title) },
-    { name: t("status"), cell: (run) => badge(run.status) },
+    { name: t("status"), cell: (run) => badge(run.status, run.isStoppedByHand) },
     { name: t("since"), cell: (run) => time(run.startTime ?? run.dueTime) },
   ];
   return [table(caption, columns, list, { key: (run) => `r${run.id}` }), count > list.length ? h("p", { class: "dim count" }, t("more", { n: number(count - list.length) })) : null];

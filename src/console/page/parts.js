@@ -125,9 +125,9 @@ const SIGNS = {
   queued: ["busy", "…"],
 };
 
-/** The status of a run: sign, word and colour, so that none of them is needed. */
-export function badge(status) {
-  const [kind, sign] = SIGNS[status] ?? ["rest", "?"];
+/** The status of a run: sign, word and colour, so that none of them is needed. What somebody stopped is no fault. */
+export function badge(status, byHand = false) {
+  const [kind, sign] = byHand ? ["rest", "■"] : (SIGNS[status] ?? ["rest", "?"]);
   return h("span", { class: `badge ${kind}`, "data-status": status }, h("span", { class: "sign", "aria-hidden": "true" }, sign), " ", t(`status.${status}`));
 }
 

@@ -192,7 +192,7 @@ function pointTime(value) {
 export function view({ run, title: name, kwargs }) {
   return [
     h("p", { class: "back" }, h("a", { href: "#/runs" }, t("allRuns"))),
-    h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("runOf", { id: run.id })), badge(run.status), run.attempt > 1 ? h("span", { class: "dim" }, t("attempt", { n: run.attempt })) : null),
+    h("div", { class: "head" }, h("h1", { tabindex: "-1" }, t("runOf", { id: run.id })), badge(run.status, run.isStoppedByHand), run.attempt > 1 ? h("span", { class: "dim" }, t("attempt", { n: run.attempt })) : null),
     h("p", {}, named(run.funcId, name)),
     h(
       "div",

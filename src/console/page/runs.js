@@ -86,7 +86,7 @@ export function view({ filter, runs, info, functions }) {
               kind: "main",
               cell: (run) => h("a", { class: "named", href: `#/run/${run.id}` }, titles.get(run.funcId) ? h("span", { class: "title" }, titles.get(run.funcId)) : null, h("code", { class: "dim id" }, run.funcId)),
             },
-            { name: t("status"), cell: (run) => [badge(run.status), run.reason ? h("div", { class: "reason" }, run.reason) : null] },
+            { name: t("status"), cell: (run) => [badge(run.status, run.isStoppedByHand), run.reason ? h("div", { class: "reason" }, run.reason) : null] },
             { name: t("origin"), cell: (run) => t(`origin.${run.origin}`) },
             { name: t("time"), cell: (run) => moment(run.startTime ?? run.createTime) },
             { name: t("took"), kind: "number", cell: (run) => duration(run.runMs) },

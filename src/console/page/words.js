@@ -65,7 +65,7 @@ export const WORDS = {
   attention: ["Needs attention: {n}", "需要处理：{n} 项"],
   asOf: ["as of {time}", "截至 {time}"],
   needsAttention: ["Needs attention", "需要处理"],
-  restsByHand: ["Paused by hand", "已手动暂停"],
+  restsByHand: ["Paused or stopped by hand", "已手动暂停或停止"],
   lastRun: ["last run", "上次运行"],
   seeRun: ["Run {id}", "查看运行 {id}"],
   seeFunction: ["The function", "查看函数"],

@@ -157,6 +157,10 @@ CREATE TABLE rate (scope TEXT PRIMARY KEY, next BIGINT NOT NULL);
     "
 ALTER TABLE run_detail ADD COLUMN shown TEXT;
 ",
+    // From when on a trigger's ticks count.
+    "
+ALTER TABLE trigger_state ADD COLUMN since BIGINT NOT NULL DEFAULT 0;
+",
 ];
 
 /// The number of the step after which arguments of older runs are hidden.

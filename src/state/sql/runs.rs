@@ -11,7 +11,9 @@ use crate::state::runs::{
     Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
     Record, Status, Taken, TriggerRow,
 };
-use sqlx::Row as _;
+use sqlx::{QueryBuilder, Row as _};
+
+type Database = <Row as sqlx::Row>::Database;
 
 /// The columns of a [`Record`].
 macro_rules! records {
@@ -66,12 +68,15 @@ pub(super) async fn announce(
     for trigger in triggers {
         // Another crontab, or one that was switched off, has nothing to make up for.
         sqlx::query(
-            "INSERT INTO trigger_state (id, func, cron, zone, definition, upto, paused, seen, touched)
-             VALUES ($1, $2, $3, $4, $5, $6, 0, $6, 0)
+            "INSERT INTO trigger_state (id, func, cron, zone, definition, upto, since, paused, seen, touched)
+             VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $6, 0)
              ON CONFLICT (id) DO UPDATE SET func = $2, cron = $3, zone = $4, definition = $5, seen = $6,
                  upto = CASE WHEN trigger_state.upto < $6 AND (trigger_state.cron <> $3 OR trigger_state.zone <> $4
                                   OR trigger_state.definition LIKE '%\"switched\":\"off\"}')
-                             THEN $6 ELSE trigger_state.upto END",
+                             THEN $6 ELSE trigger_state.upto END,
+                 since = CASE WHEN trigger_state.cron <> $3 OR trigger_state.zone <> $4
+                                  OR trigger_state.definition LIKE '%\"switched\":\"off\"}'
+                              THEN $6 ELSE trigger_state.since END",
         )
         .bind(&trigger.id)
         .bind(&trigger.func)
@@ -87,7 +92,7 @@ pub(super) async fn announce(
 
 pub(super) async fn triggers(connection: &mut Connection) -> sqlx::Result<Vec<TriggerRow>> {
     let rows = sqlx::query(
-        "SELECT id, func, cron, zone, definition, upto, paused, seen FROM trigger_state ORDER BY id",
+        "SELECT id, func, cron, zone, definition, upto, since, paused, seen FROM trigger_state ORDER BY id",
     )
     .fetch_all(connection)
     .await?;
@@ -100,6 +105,7 @@ pub(super) async fn triggers(connection: &mut Connection) -> sqlx::Result<Vec<Tr
                 zone: row.try_get("zone")?,
                 definition: row.try_get("definition")?,
                 upto: row.try_get("upto")?,
+                since: row.try_get("since")?,
                 paused: row.try_get::<i64, _>("paused")? != 0,
                 seen: row.try_get("seen")?,
             })
@@ -114,7 +120,7 @@ pub(super) async fn pause(
     now: Time,
 ) -> sqlx::Result<bool> {
     let changed = sqlx::query(
-        "UPDATE trigger_state SET paused = $2, upto = CASE WHEN upto > $3 THEN upto ELSE $3 END WHERE id = $1",
+        "UPDATE trigger_state SET paused = $2, since = $3, upto = CASE WHEN upto > $3 THEN upto ELSE $3 END WHERE id = $1",
     )
     .bind(trigger)
     .bind(i64::from(paused))
@@ -464,7 +470,7 @@ pub(super) async fn hand_over(
 
 pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sqlx::Result<(bool, Cleared)> {
     let ended = sqlx::query(
-        "UPDATE run SET status = 'interrupted', reason = 'stopped by hand', ended = $2 WHERE id = $1 AND status = 'queued'",
+        "UPDATE run SET status = 'interrupted', reason = 'stopped by hand', ended = $2, stop = 1 WHERE id = $1 AND status = 'queued'",
     )
     .bind(run)
     .bind(now)
@@ -515,6 +521,39 @@ pub(super) async fn log(
     Ok(true)
 }
 
+/// Waiting runs of triggers that are due while another run of theirs goes on: what [`take`] would end, were there room to take one.
+macro_rules! overlaps {
+    ($start:literal, $rest:literal) => {
+        concat!(
+            $start,
+            " WHERE run.status IN ('queued', 'running') AND run.status = 'queued' AND run.origin = 'cron' AND run.due <= $1 AND run.expires >= $1
+              AND EXISTS (SELECT 1 FROM run AS other WHERE other.trigger_id = run.trigger_id AND other.status = 'running' AND other.origin = 'cron')",
+            $rest
+        )
+    };
+}
+
+pub(super) async fn has_overlap(connection: &mut Connection, now: Time) -> sqlx::Result<bool> {
+    let found: Option<i64> = sqlx::query_scalar(overlaps!("SELECT run.id FROM run", " LIMIT 1"))
+        .bind(now)
+        .fetch_optional(connection)
+        .await?;
+    Ok(found.is_some())
+}
+
+pub(super) async fn skip(connection: &mut Connection, now: Time) -> sqlx::Result<(u64, Cleared)> {
+    let skipped: Vec<i64> = sqlx::query_scalar(overlaps!(
+        "UPDATE run SET status = 'skip', ended = $1, reason = 'run ' || CAST((
+             SELECT min(going.id) FROM run AS going WHERE going.trigger_id = run.trigger_id AND going.status = 'running' AND going.origin = 'cron'
+         ) AS TEXT) || ' of the same trigger had not finished'",
+        " RETURNING id"
+    ))
+    .bind(now)
+    .fetch_all(&mut *connection)
+    .await?;
+    clear_all(connection, &skipped).await
+}
+
 pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Result<(u64, Cleared)> {
     let expired: Vec<i64> = sqlx::query_scalar(
         "UPDATE run SET status = 'expired', reason = 'no worker took it in time', ended = $1
@@ -523,13 +562,47 @@ pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Resu
     .bind(now)
     .fetch_all(&mut *connection)
     .await?;
+    clear_all(connection, &expired).await
+}
+
+/// Clears runs that have ended without a worker; says how many they are.
+async fn clear_all(connection: &mut Connection, runs: &[i64]) -> sqlx::Result<(u64, Cleared)> {
     let mut cleared = Cleared::Nothing;
-    for run in &expired {
+    for run in runs {
         if clear(connection, *run, "").await? == Cleared::Secrets {
             cleared = Cleared::Secrets;
         }
     }
-    Ok((expired.len() as u64, cleared))
+    Ok((runs.len() as u64, cleared))
+}
+
+/// What a filter asks for and nothing else, so that an index that fits is seen to fit.
+fn filtered(start: &str, filter: &Filter) -> QueryBuilder<Database> {
+    let mut query = QueryBuilder::new(start);
+    query.push(" WHERE 1 = 1");
+    if let Some(func) = &filter.func {
+        query.push(" AND func = ").push_bind(func.clone());
+    }
+    if let Some(trigger) = &filter.trigger {
+        query.push(" AND trigger_id = ").push_bind(trigger.clone());
+    }
+    if let Some(status) = filter.status {
+        if !status.is_final() {
+            // As the index of what is open says it.
+            query.push(" AND status IN ('queued', 'running')");
+        }
+        query.push(" AND status = ").push_bind(status.as_str());
+    }
+    if let Some(origin) = filter.origin {
+        query.push(" AND origin = ").push_bind(origin.as_str());
+    }
+    if let Some(since) = filter.since {
+        query.push(" AND created >= ").push_bind(since);
+    }
+    if let Some(until) = filter.until {
+        query.push(" AND created < ").push_bind(until);
+    }
+    query
 }
 
 pub(super) async fn runs(
@@ -538,36 +611,11 @@ pub(super) async fn runs(
     skip: i64,
     count: i64,
 ) -> sqlx::Result<(Vec<Record>, i64)> {
-    let status = filter.status.map(Status::as_str);
-    let origin = filter.origin.map(Origin::as_str);
-    let rows = sqlx::query(records!(
-        "WHERE ($1 IS NULL OR func = $1) AND ($2 IS NULL OR trigger_id = $2) AND ($3 IS NULL OR status = $3)
-         AND ($4 IS NULL OR origin = $4) AND ($5 IS NULL OR created >= $5) AND ($6 IS NULL OR created < $6)
-         ORDER BY id DESC LIMIT $7 OFFSET $8"
-    ))
-    .bind(&filter.func)
-    .bind(&filter.trigger)
-    .bind(status)
-    .bind(origin)
-    .bind(filter.since)
-    .bind(filter.until)
-    .bind(count)
-    .bind(skip)
-    .fetch_all(&mut *connection)
-    .await?;
-    let total: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM run WHERE ($1 IS NULL OR func = $1) AND ($2 IS NULL OR trigger_id = $2)
-         AND ($3 IS NULL OR status = $3) AND ($4 IS NULL OR origin = $4) AND ($5 IS NULL OR created >= $5)
-         AND ($6 IS NULL OR created < $6)",
-    )
-    .bind(&filter.func)
-    .bind(&filter.trigger)
-    .bind(status)
-    .bind(origin)
-    .bind(filter.since)
-    .bind(filter.until)
-    .fetch_one(connection)
-    .await?;
+    let mut page = filtered(records!(""), filter);
+    page.push(" ORDER BY id DESC LIMIT ").push_bind(count).push(" OFFSET ").push_bind(skip);
+    let rows = page.build().fetch_all(&mut *connection).await?;
+    let total: i64 =
+        filtered("SELECT count(*) FROM run", filter).build_query_scalar().fetch_one(connection).await?;
     Ok((rows.iter().map(record).collect::<sqlx::Result<_>>()?, total))
 }
 
@@ -652,6 +700,18 @@ pub(super) async fn cadence(
          WHERE created >= $1 AND status = 'success' AND trigger_id IS NOT NULL AND tick IS NOT NULL GROUP BY trigger_id",
     )
     .bind(since)
+    .fetch_all(connection)
+    .await
+}
+
+// From the newest tick backwards, trigger by trigger: reading all records for it would take the longer the more are kept.
+pub(super) async fn last_good(connection: &mut Connection) -> sqlx::Result<Vec<(String, Time)>> {
+    sqlx::query_as(
+        "SELECT id, tick FROM (
+             SELECT id, (SELECT tick FROM run WHERE trigger_id = trigger_state.id AND tick IS NOT NULL AND status = 'success'
+                         ORDER BY tick DESC LIMIT 1) AS tick FROM trigger_state) AS found
+         WHERE tick IS NOT NULL ORDER BY id",
+    )
     .fetch_all(connection)
     .await
 }

@@ -120,6 +120,16 @@ impl Runs for Backend {
         write!(self, log, run, fence, lines)
     }
 
+    async fn skip(&self, now: Time) -> Result<u64, StateError> {
+        // Asked for often, and there is seldom one: readers hold up nobody.
+        let waiting: Result<bool, StateError> = read!(self, has_overlap, now);
+        if !waiting? {
+            return Ok(0);
+        }
+        let done = write!(self, skip, now)?;
+        Ok(self.after(done).await)
+    }
+
     async fn expire(&self, now: Time) -> Result<u64, StateError> {
         let done = write!(self, expire, now)?;
         Ok(self.after(done).await)
@@ -147,6 +157,10 @@ impl Runs for Backend {
 
     async fn cadence(&self, since: Time) -> Result<Vec<(String, Time, Time, i64)>, StateError> {
         read!(self, cadence, since)
+    }
+
+    async fn last_good(&self) -> Result<Vec<(String, Time)>, StateError> {
+        read!(self, last_good)
     }
 
     async fn by_hour(&self, since: Time) -> Result<Vec<HourRuns>, StateError> {

@@ -170,6 +170,11 @@ PRAGMA user_version = 2;
 ALTER TABLE run_detail ADD COLUMN shown TEXT;
 PRAGMA user_version = 3;
 ",
+    // From when on a trigger's ticks count.
+    "
+ALTER TABLE trigger_state ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 4;
+",
 ];
 
 /// The step after which arguments of older runs are hidden.
