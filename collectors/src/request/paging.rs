@@ -7,7 +7,7 @@ use crate::account::Cloud;
 use crate::collector::Failure;
 use crate::mistake::{Mistake, nearest};
 use crate::names::keep;
-use crate::objects::{List, Paging, Request, Tally, Walk, Wire, at, text};
+use crate::objects::{List, Paging, Request, Sizes, Tally, Walk, Wire, at, text};
 use crate::point::Text;
 use crate::run::Run;
 use serde::Deserialize;
@@ -59,12 +59,17 @@ fn paging(call: &Named, options: &Options) -> Result<Paging, Mistake> {
     };
     if let Some(number) = &written.number {
         let size = name(written.size.as_deref().unwrap_or("PageSize"))?;
-        return Ok(Paging::Numbers { number: name(number)?, size, most, total: total(None)? });
+        return Ok(Paging::Numbers {
+            number: name(number)?,
+            size,
+            sizes: Sizes::up_to(most),
+            total: total(None)?,
+        });
     }
     if let Some(offset) = &written.offset {
         let limit = name(written.size.as_deref().unwrap_or("Limit"))?;
         let total = total(None)?.unwrap_or_default();
-        return Ok(Paging::Offsets { offset: name(offset)?, limit, most, total });
+        return Ok(Paging::Offsets { offset: name(offset)?, limit, sizes: Sizes::up_to(most), total });
     }
     if let Some(token) = &written.token {
         let next = name(written.next.as_deref().unwrap_or(token))?;
@@ -81,13 +86,13 @@ fn paging(call: &Named, options: &Options) -> Result<Paging, Mistake> {
             service => Paging::Numbers {
                 number: if service == "bssopenapi" { "PageNum" } else { "PageNumber" },
                 size: "PageSize",
-                most,
+                sizes: Sizes::up_to(most),
                 total: total(Some("TotalCount"))?,
             },
         },
         Cloud::Tencent => {
             let total = total(Some("TotalCount"))?.unwrap_or_default();
-            Paging::Offsets { offset: "Offset", limit: "Limit", most, total }
+            Paging::Offsets { offset: "Offset", limit: "Limit", sizes: Sizes::up_to(most), total }
         }
         Cloud::Aws => {
             let (token, next) = match call.action.service {
@@ -235,7 +240,13 @@ impl Pages {
                 .hint("write it as a path of names, for example `#{ items: \"Disks.Disk\" }`"));
         };
         let list = List {
-            request: Request { api: call.how, action: call.action, region: None, parameters: &[] },
+            request: Request {
+                api: call.how,
+                action: call.action,
+                region: None,
+                parameters: &[],
+                structures: &[],
+            },
             paging: paging(call, options)?,
             items: name(items)?,
             id: name(options.id.as_deref().unwrap_or_default())?,
