@@ -173,7 +173,8 @@ async fn the_demo_shows_how_a_metric_got_its_name() {
         "metric         tencentcloud_QCE/CVM",
         "The CVM collector had listed ins-",
         "export TENCENTCLOUD_AK_ID=… TENCENTCLOUD_AK_SECRET=…",
-        "funchost run scripts/my_tencent/main.rhai --debug",
+        "funchost new my_tencent --collector tencentcloud_cvm,tencentcloud_monitor --region …",
+        "funchost run my_tencent/main.rhai --debug",
     ] {
         assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
     }
@@ -285,7 +286,7 @@ async fn the_demo_shows_alibaba_cloud_too() {
         "CloudMonitor said only instanceId=i-bp1",
         "so every metric of i-bp1",
         "export ALIYUN_AK_ID=",
-        "funchost run scripts/my_aliyun/all.rhai --debug",
+        "funchost run my_aliyun/main.rhai --debug",
     ] {
         assert!(all.contains(words), "{words}: {all}");
     }

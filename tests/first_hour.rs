@@ -39,9 +39,52 @@ async fn a_new_script_of_any_collector_passes_the_check() {
             let checked = check(&mut world, &format!("{set}/main.rhai"));
             assert_eq!(checked.code, 0, "{checked:?}");
             assert!(checked.stderr.contains("0 errors, 0 warnings"), "{checked:?}");
+            if language == "zh" {
+                let text = std::fs::read_to_string(world.folder.path().join(&set).join("main.rhai")).unwrap();
+                let english: Vec<&str> =
+                    text.lines().filter(|line| line.contains("// ") && line.contains(" of ")).collect();
+                assert!(english.is_empty(), "{english:#?}");
+            }
         }
     }
     assert!(world.clouds.calls().is_empty());
+}
+
+/// What stands behind the comment marks works as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_filter_that_a_new_script_shows_filters() {
+    let world = world().await;
+    for (set, collector, status) in [("a", "aws_ec2", 0), ("b", "aliyun_ecs", 0), ("c", "aliyun_oss", 0)] {
+        assert_eq!(world.run(&["new", set, "--collector", collector]).code, 0);
+        let path = world.folder.path().join(set).join("main.rhai");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let (before, after) =
+            text.split_once("}),    // a third argument keeps only what you want: ").unwrap();
+        let (filter, rest) = after.split_once('\n').unwrap();
+        std::fs::write(&path, format!("{before}}}, {filter}),\n{rest}")).unwrap();
+        let ran = world.run(&["run", &format!("{set}/main.rhai"), "--output", "json"]);
+        assert_eq!(ran.code, status, "{collector}: {ran:?}");
+        // No name of the estate begins so.
+        let report = ran.collector(collector);
+        assert_eq!((&report["status"], &report["collected"]), (&"collected".into(), &0.into()), "{ran:?}");
+        assert!(!report["calls"].as_object().unwrap().is_empty());
+    }
+}
+
+/// Beside a library, a new script becomes part of it: `list` and `serve` look there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_script_lies_where_the_service_looks() {
+    let mut world = world().await;
+    world.write("scripts/other/main.rhai", "@DFF.API(\"other\")\nfn run() {}\n");
+    let ran = world.run(&["new", "my_aws", "--collector", "aws_ec2", "--lang", "en"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("scripts/my_aws/main.rhai is written"), "{ran:?}");
+    assert_eq!(check(&mut world, "scripts/my_aws/main.rhai").code, 0);
+    let listed = world.run(&["list"]);
+    assert!(
+        listed.stdout.contains("my_aws__main.run") && listed.stdout.contains("other__main.run"),
+        "{listed:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

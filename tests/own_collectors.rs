@@ -227,6 +227,10 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
         ("own_context_member", 1, point("ctx.regoin")),
         ("own_service_misspelt", 1, call("request(\"rsd\", \"DescribeDBInstances\")")),
         ("own_items_missing", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{})")),
+        ("own_items_misspelt", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances.DBInstanc\" })")),
+        ("own_items_short", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances\" })")),
+        ("own_list_by_another_way", 1, call("all(\"ec2\", \"DescribeInstances\", #{ MaxResults: 5 }, #{ items: \"reservationSet\", paging: #{ next: \"NextToken\" } })")),
+        ("own_name_twice", 2, format!("Runner([\n        Collector(\"mine\", account, {options}, |ctx| []),\n        Collector(\"mine\", account, {options}, |ctx| [#{{ tags: #{{ name: \"x\" }}, fields: #{{ a: 1 }} }}]),\n    ]).run()")),
         ("own_call_outside", 2, "aws::client(account).request(\"rds\", \"DescribeDBInstances\")".into()),
         ("own_client_of_another_account", 1, format!("let other = #{{ ak_id: \"AKIAOTHER\", ak_secret: \"b\" }};\n    Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(other).request(\"rds\", \"DescribeDBInstances\");\n    }}) ]).run()")),
         ("own_method_unknown", 1, call("requst(\"rds\", \"DescribeDBInstances\")")),
@@ -463,6 +467,22 @@ async fn metrics_that_an_own_collector_asks_for_count_as_aws_bills_them() {
 }
 
 /// In a closure, too, as deep as one likes: that is where collectors are written.
+/// One function for several accounts or regions is what one would write; two functions of one name are a slip.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_function_serves_several_regions_under_one_name() {
+    let body = r##"let all = [];
+    for region in ["cn-north-1", "cn-northwest-1"] {
+        all.push(Collector("mine", account, #{ regions: [region] }, |ctx| [#{ tags: #{ name: ctx.region }, fields: #{ a: 1 } }]));
+    }
+    Runner(all).run()"##;
+    let world = world(1, body).await;
+    let ran = world.run(RUN);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let names: Vec<String> =
+        world.clouds.datakit().take_points().iter().map(|point| point.tags["name"].clone()).collect();
+    assert_eq!(names, ["cn-north-1", "cn-northwest-1"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn dff_is_known_inside_closures() {
     let body = r##"let named = |end| DFF.ENV("NAME") + end;

@@ -7,7 +7,7 @@ mod support;
 use funchost::money::day;
 use funchost::state::{Sqlite, State as _};
 use funchost_collectors::clock::{Clock as _, SystemClock};
-use simcloud::{AwsEstate, Options};
+use simcloud::{AliyunEstate, AwsEstate, Options, TencentEstate};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +54,50 @@ async fn world() -> World {
     let world = World::new(Options { aws, ..Options::default() }).await;
     world.write("my/main.rhai", SCRIPT);
     world
+}
+
+/// What `new` writes for the other clouds, with more instances than one batch holds and ids without a digit among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn runs_of_every_cloud_can_be_recorded_and_replayed() {
+    let tencent = TencentEstate { instances: 45, ..TencentEstate::default() };
+    let aliyun = AliyunEstate { instances: 60, ..AliyunEstate::default() };
+    let aws = AwsEstate { instances: 60, ..AwsEstate::default() };
+    let world = World::new(Options { tencent, aliyun, aws, ..Options::default() }).await;
+    for (set, collectors, region) in [
+        ("tc", "tencentcloud_cvm,tencentcloud_monitor", "ap-shanghai"),
+        ("ali", "aliyun_ecs,aliyun_monitor", "cn-hangzhou"),
+        ("am", "aws_ec2,aws_cloudwatch", "cn-north-1"),
+    ] {
+        let made = world.run(&["new", set, "--collector", collectors, "--region", region]);
+        assert_eq!(made.code, 0, "{made:?}");
+        let script = format!("{set}/main.rhai");
+        let text = std::fs::read_to_string(world.folder.path().join(&script)).unwrap();
+        let test = r#"
+fn test_run() {
+    let report = run();
+    assert_eq(report.status, "ok");
+    for one in report.collectors { assert(one.collected > 0, one.name); }
+    assert(report.collectors[1].linked > 0, "names are added");
+}
+"#;
+        let text = text.replace("Runner(collectors).run();", "Runner(collectors).run()");
+        world.write(&script, &format!("{}{test}", text.replace(r#""*cpu*", "*mem*""#, r#""*cpuu*""#)));
+        let file = format!("{set}.json");
+        let recorded = world.run(&["test", &script, "--record", &file]);
+        assert_eq!(recorded.code, 0, "{recorded:?}");
+        let kept = std::fs::read_to_string(world.folder.path().join(&file)).unwrap();
+        let ids: Vec<String> = match set {
+            "tc" => world.clouds.tencent_instances(region).iter().map(|one| one.id.clone()).collect(),
+            _ => Vec::new(),
+        };
+        for id in ids {
+            assert!(!kept.contains(&id), "{id} is in the recording");
+        }
+        world.clouds.reset_calls();
+        let replayed = world.run(&["test", &script, "--replay", &file]);
+        assert_eq!(replayed.code, 0, "{set}: {replayed:?}");
+        assert!(world.clouds.calls().is_empty());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,9 @@ use crate::point::Text;
 use crate::run::Memory;
 use std::time::Duration;
 
+/// Why an estimate of a script's own collector is one.
+pub const AS_LAST_RUN: &str = "a script's own collector: as its last run called";
+
 /// What an estimate is made from.
 pub struct Ahead<'host> {
     /// Whose.

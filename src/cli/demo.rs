@@ -171,11 +171,20 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
     if ran.code == 0 {
         let cloud = points.iter().find_map(|point| point.tags.get("cloud_provider"));
         let cloud = cloud.map_or_else(|| "AWS".to_owned(), |provider| provider.to_uppercase());
+        let names: Vec<&str> = ran
+            .report
+            .iter()
+            .flat_map(|report| &report.collectors)
+            .map(|collector| collector.name.as_str())
+            .collect();
+        // As the documents call them.
+        let set = format!("my_{}", cloud.to_lowercase().trim_end_matches("cloud"));
         surroundings.out(&format!(
-            "\nNext: the same with your own account.\n  \
+            "\nNext: the same with your own account, in a folder of your own.\n  \
              export {cloud}_AK_ID=… {cloud}_AK_SECRET=…\n  \
-             funchost run {} --debug    # collects for real, writes nothing\n",
-            script.shown
+             funchost new {set} --collector {} --region …\n  \
+             funchost run {set}/main.rhai --debug    # collects for real, writes nothing\n",
+            names.join(",")
         ));
     }
     Ok(ran.code)

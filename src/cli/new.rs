@@ -122,7 +122,12 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
         }
     }
     let text = write(name, &collectors, &arguments.regions, language);
-    let library = config.scripts.clone().unwrap_or_else(|| surroundings.directory.clone());
+    // Where `list`, `check` and `serve` will look for it.
+    let named = surroundings.directory.join("scripts");
+    let library = config
+        .scripts
+        .clone()
+        .unwrap_or_else(|| if named.is_dir() { named } else { surroundings.directory.clone() });
     let path = library.join(name).join("main.rhai");
     let shown = path.strip_prefix(&surroundings.directory).unwrap_or(&path).display().to_string();
     let folder = path.parent().unwrap_or(&library);
@@ -436,25 +441,25 @@ fn constructor(
         }
     }
     for (name, key) in optional {
-        let _ = writeln!(text, "            // {name}: …,    // {}", key.meaning);
+        let meaning = match language {
+            Language::En => key.meaning.to_owned(),
+            Language::Zh => super::pages::in_chinese(key.meaning),
+        };
+        let _ = writeln!(text, "            // {name}: …,    // {meaning}");
     }
     text.push_str("        }");
     if description.category == Category::CustomObject {
         text.push_str("),");
-        let tag = description
-            .tags
-            .iter()
-            .find(|tag| tag.key.ends_with("Name"))
-            .or_else(|| description.tags.first());
-        if let Some(tag) = tag {
-            let _ = write!(
-                text,
-                "    // {}: #{{ filters: [|item| item.{} != ()] }}",
-                pick("a third argument keeps only what you want", "第三个参数可筛选资源"),
-                tag.key
-            );
-        }
-        text.push('\n');
+        // An object may lack a tag of its product, but not `name`.
+        let filter = match description.tags.iter().find(|tag| tag.key.ends_with("Name")) {
+            Some(tag) => format!("\"{0}\" in item && item.{0}.starts_with(\"prod-\")", tag.key),
+            None => "item.name.starts_with(\"prod-\")".to_owned(),
+        };
+        let _ = writeln!(
+            text,
+            "    // {}: #{{ filters: [|item| {filter}] }}",
+            pick("a third argument keeps only what you want", "第三个参数可筛选资源")
+        );
     } else {
         text.push_str("),\n");
     }

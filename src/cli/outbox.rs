@@ -3,6 +3,7 @@
 //! Every run sends what waits by itself, first of all. This is for looking, for sending without collecting, and for giving points up. Knows nothing
 //! of how points are kept.
 
+use super::progress;
 use super::run::{datakits, interrupts, json};
 use super::table::Table;
 use super::{Common, Format, Surroundings, config_entries};
@@ -240,7 +241,12 @@ async fn send(
     let stop = CancellationToken::new();
     let interrupted = tokio::spawn(interrupts(stop.clone()));
     let (mut text, mut entries, mut code) = (String::new(), Vec::new(), 0);
-    for (id, sum) in sums(&waiting) {
+    let sums = sums(&waiting);
+    let shown = progress::show(surroundings).map(|(_, counting, shown)| {
+        let all = sums.values().map(|sum| sum.points).sum();
+        (tokio::spawn(watch(state.clone(), counting, all)), shown)
+    });
+    for (id, sum) in sums {
         let (report, why) = match datakits.get(id) {
             Some(datakit) => {
                 send_outbox(state.clone(), (id, datakit.clone()), config.outbox_limit, stop.clone()).await?
@@ -267,6 +273,10 @@ async fn send(
         }));
     }
     interrupted.abort();
+    if let Some((watching, shown)) = shown {
+        watching.abort();
+        drop(shown);
+    }
     if stop.is_cancelled() {
         code = 130;
     }
@@ -274,6 +284,18 @@ async fn send(
         text.push_str("nothing waits\n");
     }
     Ok((code, text, json(&json!({ "datakits": entries }))))
+}
+
+/// Tells how much of what waited has gone, until it is aborted.
+async fn watch(state: Arc<dyn State>, counting: Arc<progress::Progress>, all: u64) {
+    let mut rhythm = tokio::time::interval(std::time::Duration::from_millis(500));
+    loop {
+        rhythm.tick().await;
+        if let Ok(sizes) = state.outbox_sizes().await {
+            let left: u64 = sizes.into_iter().map(|(_, _, points, _)| points).sum();
+            counting.done(all.saturating_sub(left), all);
+        }
+    }
 }
 
 async fn drop_parcels(

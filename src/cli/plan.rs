@@ -1,6 +1,7 @@
 //! `funchost plan SCRIPT`: what it will call and cost, before it does.
 
 use super::Refusal;
+use super::progress;
 use super::run::{calls, interrupts, invalid, json, overlaps};
 use super::{Common, Format, Surroundings, config_entries, script_settings};
 use crate::config::Config;
@@ -8,6 +9,7 @@ use crate::plan::{Discovered, Planner, Question, Settings, every};
 use crate::script::{self, Ended, Fault, RunOptions};
 use crate::state::{FILE_NAME, Sqlite, State};
 use clap::Args;
+use funchost_collectors::call::Tap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +66,12 @@ fn failed(message: impl std::fmt::Display) -> Refusal {
 }
 
 fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments) -> Result<u8, Refusal> {
+    // Without asking a cloud there is nothing to wait for.
+    let shown = if arguments.discover { progress::show(surroundings) } else { None };
+    let (surroundings, tap, shown) = match shown {
+        Some((inside, counting, shown)) => (&inside.clone(), Some(counting as Arc<dyn Tap>), Some(shown)),
+        None => (surroundings, None, None),
+    };
     let document = arguments.output == Format::Json;
     let wrong = |report: &script::Report| {
         invalid(surroundings, document, &report.render(surroundings.color), report.entries())
@@ -82,7 +90,7 @@ fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments)
         .enable_all()
         .build()
         .map_err(|error| failed(format!("the program cannot start its threads: {error}")))?;
-    let planner = runtime.block_on(planner(surroundings, config, arguments.discover))?;
+    let planner = runtime.block_on(planner(surroundings, config, arguments.discover, tap))?;
     let stop = CancellationToken::new();
     let interrupted = runtime.spawn(interrupts(stop.clone()));
     let options = RunOptions { function: arguments.func.clone(), timeout: None, ..RunOptions::default() };
@@ -123,6 +131,7 @@ fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments)
         let forecast = planner.forecast(&question, discovered).await.map_err(failed)?;
         Ok((forecast, troubled))
     });
+    drop(shown);
     interrupted.abort();
     runtime.shutdown_timeout(Duration::from_millis(200));
     let (forecast, troubled) = made?;
@@ -130,7 +139,12 @@ fn plan(surroundings: &Surroundings, config: &Config, arguments: &PlanArguments)
     Ok(u8::from(troubled))
 }
 
-async fn planner(surroundings: &Surroundings, config: &Config, discover: bool) -> Result<Planner, Refusal> {
+async fn planner(
+    surroundings: &Surroundings,
+    config: &Config,
+    discover: bool,
+    tap: Option<Arc<dyn Tap>>,
+) -> Result<Planner, Refusal> {
     // Where nothing was ever remembered, a plan leaves nothing behind; calls that are made are counted.
     let exists = config.database.is_some() || config.state.join(FILE_NAME).exists();
     let (state, rates): (Arc<dyn State>, _) = if exists || discover {
@@ -141,7 +155,7 @@ async fn planner(surroundings: &Surroundings, config: &Config, discover: bool) -
     };
     Ok(Planner::new(Settings {
         state,
-        calls: Arc::new(calls(surroundings, config, rates, None)?),
+        calls: Arc::new(calls(surroundings, config, rates, tap)?),
         clock: surroundings.clock.clone(),
         overlap: overlaps(config),
         budgets: config.budgets.clone(),

@@ -25,6 +25,18 @@ struct Counted {
     calls: u64,
     failed: u64,
     last: String,
+    /// How much of how much is done, where that is known.
+    done: Option<(u64, u64)>,
+}
+
+/// Signs of a bar.
+const WIDTH: u64 = 20;
+
+/// `[██████········] 3/10`
+fn bar((done, all): (u64, u64)) -> String {
+    let full = (done.min(all) * WIDTH).checked_div(all).unwrap_or(WIDTH);
+    let signs: String = (0..WIDTH).map(|at| if at < full { '█' } else { '·' }).collect();
+    format!("[{signs}] {done}/{all}  ")
 }
 
 /// Hears of calls, and knows the line.
@@ -32,11 +44,23 @@ struct Counted {
 pub(super) struct Progress(Mutex<Counted>);
 
 impl Progress {
+    /// So much of so much is done.
+    pub(super) fn done(&self, done: u64, all: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).done = Some((done, all));
+    }
+
     /// The line, as wide as a small terminal.
     fn line(&self, passed: Duration) -> String {
         let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let failed = if counted.failed > 0 { format!(", {} failed", counted.failed) } else { String::new() };
-        let line = format!("{} s: {} calls{failed}  {}", passed.as_secs(), counted.calls, counted.last);
+        let bar = counted.done.map_or_else(String::new, bar);
+        let calls = match counted.calls {
+            // Work that calls no cloud.
+            0 if counted.done.is_some() => String::new(),
+            1 => ": 1 call".to_owned(),
+            calls => format!(": {calls} calls"),
+        };
+        let line = format!("{bar}{} s{calls}{failed}  {}", passed.as_secs(), counted.last);
         line.chars().take(78).collect()
     }
 }
@@ -186,6 +210,20 @@ mod tests {
         assert!(progress.line(Duration::from_secs(8)).starts_with("8 s: 3 calls  rds:"));
         ended(Fault::Throttled);
         assert!(progress.line(Duration::from_secs(9)).starts_with("9 s: 4 calls, 1 failed  rds:"));
+        progress.done(1, 4);
+        let line = progress.line(Duration::from_secs(9));
+        assert!(line.starts_with("[█████···············] 1/4  9 s: 4 calls, 1 failed  rds:"), "{line}");
+        assert!(line.chars().count() <= 78, "{line}");
+    }
+
+    #[test]
+    fn a_bar_goes_from_nothing_to_all() {
+        let progress = Progress::default();
+        progress.done(0, 3);
+        assert_eq!(progress.line(Duration::ZERO).trim_end(), "[····················] 0/3  0 s");
+        progress.done(3, 3);
+        assert_eq!(progress.line(Duration::from_secs(1)).trim_end(), "[████████████████████] 3/3  1 s");
+        assert_eq!(bar((0, 0)), "[████████████████████] 0/0  ", "nothing to do is done");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `funchost run SCRIPT`: the product.
 
+use super::progress::{self, Progress};
 use super::{Common, Format, MaskedLines, Refusal, Surroundings, config_entries, script_settings};
 use crate::config::{Config, DataKitConfig};
 use crate::runner::{RunReport, RunStatus, Runner, Settings};
@@ -110,7 +111,7 @@ impl RunArguments {
 /// Runs a script under a configuration.
 pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunArguments) -> Ran {
     // In debug mode stdout is the same terminal, full of lines.
-    let shown = if arguments.debug { None } else { super::progress::show(surroundings) };
+    let shown = if arguments.debug { None } else { progress::show(surroundings) };
     let (surroundings, counting, shown) = match shown {
         Some((inside, counting, shown)) => (&inside.clone(), Some(counting), Some(shown)),
         None => (surroundings, None, None),
@@ -136,8 +137,7 @@ pub(super) fn run(surroundings: &Surroundings, config: &Config, arguments: &RunA
             return refuse(1);
         }
     };
-    let tap = counting.map(|counting| counting as Arc<dyn Tap>);
-    let (runner, store) = match runtime.block_on(runner(surroundings, config, arguments, tap)) {
+    let (runner, store) = match runtime.block_on(runner(surroundings, config, arguments, counting)) {
         Ok(made) => made,
         Err(Refusal { message, code }) => {
             if code == 2 {
@@ -268,8 +268,9 @@ async fn runner(
     surroundings: &Surroundings,
     config: &Config,
     arguments: &RunArguments,
-    tap: Option<Arc<dyn Tap>>,
+    counting: Option<Arc<Progress>>,
 ) -> Result<(Runner, Arc<dyn Store>), Refusal> {
+    let tap = counting.clone().map(|counting| counting as Arc<dyn Tap>);
     let opened = super::open_state(surroundings, config).await?;
     let store = opened.store;
     let state: Arc<dyn State> = store.clone();
@@ -292,6 +293,12 @@ async fn runner(
         })),
         span: tracing::Span::none(),
         progress: Arc::new(move |text| stderr.say(text)),
+        steps: Arc::new(move |done, all| {
+            // One collector is no measure of time.
+            if let Some(counting) = counting.as_ref().filter(|_| all > 1) {
+                counting.done(done as u64, all as u64);
+            }
+        }),
     });
     Ok((runner, store))
 }

@@ -242,6 +242,7 @@ impl TestBackend {
             lines: lines.clone(),
             span: tracing::Span::none(),
             progress: Arc::new(|_| {}),
+            steps: Arc::new(|_, _| {}),
         });
         Ok(Self { runner, lines })
     }

@@ -6,6 +6,7 @@ use super::Rhythm;
 use super::forecast::{CallForecast, CollectorForecast, Forecast, Pool, whole_day};
 use crate::cli::Table;
 use crate::money::{Unit, grouped, money};
+use funchost_collectors::estimate::AS_LAST_RUN;
 use std::fmt::Write as _;
 
 impl Forecast {
@@ -137,10 +138,14 @@ impl Forecast {
             return;
         }
         text.push_str("  at least, because\n");
-        for collector in uncertain {
+        for collector in &uncertain {
             for why in &collector.at_least_because {
                 let _ = writeln!(text, "    {}: {why}", collector.name);
             }
+        }
+        // What a script's own collector calls is as it is: another run only tells what that one called.
+        if uncertain.iter().flat_map(|one| &one.at_least_because).all(|why| why == AS_LAST_RUN) {
+            return;
         }
         let again = if self.discovered.is_empty() {
             "run the script once, or plan with --discover, which asks for the lists"

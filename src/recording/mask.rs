@@ -5,7 +5,7 @@
 
 use crate::hiding::Hiding;
 use serde_json::{Map, Value as Json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Parts of a member's name that say that its value is an account's, in small letters.
@@ -44,6 +44,65 @@ enum Kind {
     Uuid,
     /// `10.0.0.1`
     Address,
+    /// `ec2-203-0-113-1`: a host by its address.
+    Host,
+    /// The 64 digits of an owner in S3.
+    Hash,
+}
+
+/// What ids of resources begin with. Behind these a word is an id also where it has no digit in it, as one of fourteen of eight characters has not.
+const PREFIXES: &[&str] = &[
+    "acl",
+    "ami",
+    "ccn",
+    "cdb",
+    "cdbro",
+    "ckafka",
+    "cls",
+    "cmgo",
+    "crs",
+    "dbs",
+    "disk",
+    "eip",
+    "eipalloc",
+    "eipassoc",
+    "eni",
+    "eni-attach",
+    "fs",
+    "i",
+    "igw",
+    "img",
+    "ins",
+    "lb",
+    "lbl",
+    "lhins",
+    "lt",
+    "mssql",
+    "nat",
+    "pcx",
+    "postgres",
+    "r",
+    "rtb",
+    "sg",
+    "snap",
+    "subnet",
+    "tdsql",
+    "tgw",
+    "vol",
+    "vpc",
+    "vpce",
+    "vpn",
+    "vpngw",
+    "vsw",
+];
+
+/// Members whose names end like those of ids and that hold none.
+const NO_IDS: &[&str] = &["region", "zone", "type", "class", "spec", "family", "product", "engine"];
+
+/// Do members of this name, in small letters, hold ids?
+fn is_ids(name: &str) -> bool {
+    ["id", "ids", "idset"].iter().any(|end| name.ends_with(end))
+        && !NO_IDS.iter().any(|part| name.contains(part))
 }
 
 impl Mask {
@@ -54,13 +113,14 @@ impl Mask {
     /// The text without secrets and ids.
     pub(super) fn text(&mut self, text: &str) -> String {
         let text = (self.hide)(&HIDING.text(text, &mut Vec::new()));
-        self.ids(&text)
+        self.ids(&text, false)
     }
 
-    fn ids(&mut self, text: &str) -> String {
+    /// `named`: the text stands where ids do.
+    fn ids(&mut self, text: &str, named: bool) -> String {
         let mut masked = String::with_capacity(text.len());
         for piece in pieces(text) {
-            match kind(piece) {
+            match kind(piece, named) {
                 Some(kind) => masked.push_str(&self.stand_in(kind, piece)),
                 None => masked.push_str(piece),
             }
@@ -80,7 +140,7 @@ impl Mask {
             Json::String(text) if is_account(&lower) && is_number(text) => {
                 Json::from(self.stand_in(Kind::Account, text))
             }
-            Json::String(text) => Json::from(self.ids((self.hide)(text).as_str())),
+            Json::String(text) => Json::from(self.ids((self.hide)(text).as_str(), is_ids(&lower))),
             Json::Number(number) if is_account(&lower) && is_number(&number.to_string()) => {
                 let stand_in = self.stand_in(Kind::Account, &number.to_string());
                 stand_in.parse::<i64>().map_or_else(|_| Json::from(stand_in), Json::from)
@@ -104,6 +164,13 @@ impl Mask {
         let stand_in = match kind {
             // A range that no network uses: RFC 2544.
             Kind::Address => format!("198.18.{}.{}", number >> 8 & 255, number & 255),
+            Kind::Host => {
+                // By the same stand-in as the address alone.
+                let (start, address) = word.split_once('-').unwrap_or(("", word));
+                let address = self.stand_in(Kind::Address, &address.replace('-', "."));
+                format!("{start}-{}", address.replace('.', "-"))
+            }
+            Kind::Hash => format!("{number:0>64}"),
             Kind::Account => format!("1{number:0>width$}", width = word.len().saturating_sub(1)),
             Kind::Uuid => format!("00000000-0000-4000-8000-{number:0>12}"),
             Kind::Key => format!("{}{number:0>width$}", &word[..4], width = word.len() - 4),
@@ -115,17 +182,61 @@ impl Mask {
         self.known.insert(word.to_owned(), stand_in.clone());
         stand_in
     }
+
+    /// What the stand-ins must become so that those of resources stand in the order of what they stand for: collectors ask for sorted ids in batches, and
+    /// a replay must make the same batches.
+    pub(super) fn order(&self) -> HashMap<String, String> {
+        let mut groups: BTreeMap<(&str, usize), Vec<(&str, &str)>> = BTreeMap::new();
+        for (word, stand_in) in &self.known {
+            let at = stand_in.rfind('-').map_or(0, |at| at + 1);
+            if at > 0 && word.starts_with(&stand_in[..at]) {
+                groups.entry((&stand_in[..at], stand_in.len())).or_default().push((word, stand_in));
+            }
+        }
+        let mut order = HashMap::new();
+        for mut group in groups.into_values() {
+            group.sort_unstable();
+            let mut stand_ins: Vec<&str> = group.iter().map(|(_, stand_in)| *stand_in).collect();
+            stand_ins.sort_unstable();
+            order.extend(
+                group.iter().zip(stand_ins).map(|((_, old), new)| ((*old).to_owned(), new.to_owned())),
+            );
+        }
+        order
+    }
+}
+
+/// The text with its stand-ins in order.
+pub(super) fn ordered(text: &str, order: &HashMap<String, String>) -> String {
+    pieces(text).map(|piece| order.get(piece).map_or(piece, String::as_str)).collect()
+}
+
+/// The same of everything in some data.
+pub(super) fn ordered_json(value: &Json, order: &HashMap<String, String>) -> Json {
+    match value {
+        Json::String(text) => Json::from(ordered(text, order)),
+        Json::Array(items) => items.iter().map(|item| ordered_json(item, order)).collect(),
+        Json::Object(members) => Json::Object(
+            members.iter().map(|(name, item)| (name.clone(), ordered_json(item, order))).collect(),
+        ),
+        other => other.clone(),
+    }
 }
 
 /// The data with `·` for every id.
-pub(super) fn without_ids(value: &Json) -> Json {
+pub(super) fn without_ids(name: &str, value: &Json) -> Json {
     match value {
-        Json::String(text) => Json::from(
-            pieces(text).map(|piece| if kind(piece).is_some() { "·" } else { piece }).collect::<String>(),
-        ),
-        Json::Array(items) => items.iter().map(without_ids).collect(),
+        Json::String(text) => {
+            let named = is_ids(&name.to_lowercase());
+            Json::from(
+                pieces(text)
+                    .map(|piece| if kind(piece, named).is_some() { "·" } else { piece })
+                    .collect::<String>(),
+            )
+        }
+        Json::Array(items) => items.iter().map(|item| without_ids(name, item)).collect(),
         Json::Object(members) => {
-            Json::Object(members.iter().map(|(name, item)| (name.clone(), without_ids(item))).collect())
+            Json::Object(members.iter().map(|(name, item)| (name.clone(), without_ids(name, item))).collect())
         }
         other => other.clone(),
     }
@@ -173,7 +284,8 @@ fn is_address(word: &str) -> bool {
     parts.len() == 4 && parts.iter().all(|part| part.parse::<u8>().is_ok()) && !word.starts_with("0.")
 }
 
-fn kind(word: &str) -> Option<Kind> {
+/// What a word is; `named`: it stands where ids do.
+fn kind(word: &str, named: bool) -> Option<Kind> {
     if is_address(word) {
         return Some(Kind::Address);
     }
@@ -182,7 +294,7 @@ fn kind(word: &str) -> Option<Kind> {
     if parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.iter().all(|part| hex(part)) {
         return Some(Kind::Uuid);
     }
-    let key = [("AKIA", 20), ("ASIA", 16), ("LTAI", 16), ("AKID", 16)];
+    let key = [("AKIA", 20), ("ASIA", 16), ("LTAI", 16), ("AKID", 16), ("AROA", 20), ("AIDA", 20)];
     if key.iter().any(|(start, least)| word.starts_with(start) && word.len() >= *least)
         && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
     {
@@ -191,14 +303,25 @@ fn kind(word: &str) -> Option<Kind> {
     if word.len() == 12 && is_number(word) {
         return Some(Kind::Account);
     }
-    // `i-0123456789abcdef0`, `subnet-…`, `lb-bp1…`, `ins-abcd1234`: a short name, and an id with a digit in it.
+    if word.len() == 64 && hex(word) {
+        return Some(Kind::Hash);
+    }
+    if let Some(("ec2" | "ip", address)) = word.split_once('-')
+        && is_address(&address.replace('-', "."))
+    {
+        return Some(Kind::Host);
+    }
+    // `i-0123456789abcdef0`, `subnet-…`, `lb-bp1…`, `ins-abcd1234`: a short name, and an id. `db-ABCDEFGHIJKLMNOPQRSTUVWXYZ` is one of RDS.
     let (prefix, id) = word.rsplit_once('-')?;
-    let lower = |part: &str| part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let named = prefix.len() <= 20
+    let of = |letter: fn(&u8) -> bool| id.bytes().all(|byte| letter(&byte) || byte.is_ascii_digit());
+    let is_prefix = prefix.len() <= 20
         && prefix.starts_with(|c: char| c.is_ascii_lowercase())
         && prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
-    let is_id = id.len() >= 8 && lower(id) && id.bytes().any(|byte| byte.is_ascii_digit());
-    (named && is_id).then_some(Kind::Resource)
+    let small = id.len() >= 8
+        && of(u8::is_ascii_lowercase)
+        && (named || PREFIXES.contains(&prefix) || id.bytes().any(|byte| byte.is_ascii_digit()));
+    let large = id.len() >= 16 && of(u8::is_ascii_uppercase);
+    (is_prefix && (small || large)).then_some(Kind::Resource)
 }
 
 #[cfg(test)]
@@ -253,10 +376,51 @@ mod tests {
     }
 
     #[test]
+    fn ids_without_a_digit_are_ids() {
+        let mut mask = mask();
+        assert_eq!(mask.text("ins-epyobakz of vpc-xlwzgxpk"), "ins-00000001 of vpc-00000002");
+        // A place or a name is none; where ids stand, it is.
+        assert_eq!(mask.text("cn-hangzhou my-database"), "cn-hangzhou my-database");
+        let answer = json!({ "RegionId": "cn-hangzhou", "Ids": ["pgm-abcdefgh"], "DbId": "[\"pgm-abcdefgh\"]", "Name": "pgm-abcdefgh" });
+        assert_eq!(
+            mask.json(&answer),
+            json!({ "RegionId": "cn-hangzhou", "Ids": ["pgm-00000003"], "DbId": "[\"pgm-00000003\"]", "Name": "pgm-abcdefgh" })
+        );
+        let key = without_ids("", &answer);
+        assert_eq!(
+            key,
+            without_ids(
+                "",
+                &json!({ "RegionId": "cn-hangzhou", "Ids": ["pgm-00000003"], "DbId": "[\"pgm-00000003\"]", "Name": "pgm-abcdefgh" })
+            )
+        );
+        // Hosts that hold an address, users and roles, databases, owners of buckets.
+        assert_eq!(mask.text("203.0.113.1"), "198.18.0.4");
+        assert_eq!(
+            mask.text("ec2-203-0-113-1.compute.amazonaws.com"),
+            "ec2-198-18-0-4.compute.amazonaws.com"
+        );
+        assert_eq!(mask.text("AROAIOSFODNN7EXAMPLE:me"), "AROA0000000000000006:me");
+        assert_eq!(mask.text("db-ABCDEFGHIJKLMNOPQRSTUVWXYZ"), "db-00000000000000000000000007");
+        assert_eq!(mask.text(&"ab".repeat(32)), format!("{:0>64}", 8));
+    }
+
+    #[test]
+    fn stand_ins_stand_in_the_order_of_what_they_stand_for() {
+        let mut mask = mask();
+        let text = mask.text("ins-zzzzzzzz ins-aaaaaaaa disk-mmmmmmmm ins-gggggggg 10.0.0.1");
+        assert_eq!(text, "ins-00000001 ins-00000002 disk-00000003 ins-00000004 198.18.0.5");
+        let order = mask.order();
+        assert_eq!(ordered(&text, &order), "ins-00000004 ins-00000001 disk-00000003 ins-00000002 198.18.0.5");
+        let data = ordered_json(&json!({ "Ids": ["ins-00000002", 5] }), &order);
+        assert_eq!(data, json!({ "Ids": ["ins-00000001", 5] }));
+    }
+
+    #[test]
     fn requests_with_other_ids_have_one_key() {
-        let one = without_ids(&json!({ "Ids": ["i-0123456789abcdef0"], "Size": 5 }));
-        let other = without_ids(&json!({ "Ids": ["i-00000000000000001"], "Size": 5 }));
+        let one = without_ids("", &json!({ "Ids": ["i-0123456789abcdef0"], "Size": 5 }));
+        let other = without_ids("", &json!({ "Ids": ["i-00000000000000001"], "Size": 5 }));
         assert_eq!(one, other);
-        assert_ne!(one, without_ids(&json!({ "Ids": ["orders"], "Size": 5 })));
+        assert_ne!(one, without_ids("", &json!({ "Ids": ["orders"], "Size": 5 })));
     }
 }

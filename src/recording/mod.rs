@@ -167,7 +167,13 @@ impl Recorder {
     /// # Errors
     /// What cannot be written as JSON.
     pub fn text(&self) -> Result<(String, usize), RecordingError> {
-        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let order = self.mask.lock().unwrap_or_else(PoisonError::into_inner).order();
+        for call in &mut calls {
+            call.parameters.values_mut().for_each(|value| *value = mask::ordered_json(value, &order));
+            call.headers.values_mut().for_each(|value| *value = mask::ordered(value, &order));
+            call.answer = mask::ordered_json(&call.answer, &order);
+        }
         let count = calls.len();
         let recording = Recording { format: FORMAT, started: self.started, calls };
         let text = serde_json::to_string_pretty(&recording)
@@ -239,7 +245,7 @@ fn key(parameters: &BTreeMap<String, Json>, plain: bool) -> String {
     let object: Map<String, Json> =
         parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let object = Json::Object(object);
-    if plain { mask::without_ids(&object).to_string() } else { object.to_string() }
+    if plain { mask::without_ids("", &object).to_string() } else { object.to_string() }
 }
 
 impl Tap for Player {
@@ -266,11 +272,11 @@ impl Tap for Player {
             return Some(Err(if of_action.is_empty() {
                 format!("no answer of {what} is recorded")
             } else {
-                format!(
-                    "{} answers of {what} are recorded, but none with the parameters {}",
-                    of_action.len(),
-                    key(&wanted, false)
-                )
+                let (count, answers) =
+                    (of_action.len(), if of_action.len() == 1 { "answer" } else { "answers" });
+                let verb = if count == 1 { "is" } else { "are" };
+                let wanted = key(&wanted, false);
+                format!("{count} {answers} of {what} {verb} recorded, but none with the parameters {wanted}")
             }));
         };
         let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);

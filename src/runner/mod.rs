@@ -79,6 +79,8 @@ pub struct Settings {
     pub lines: Lines,
     /// Told what happens while it happens.
     pub progress: Arc<dyn Fn(&str) + Send + Sync>,
+    /// Told how many of a Runner's collectors are done, and how many there are.
+    pub steps: Arc<dyn Fn(usize, usize) + Send + Sync>,
     /// What the collectors are part of, for whoever traces.
     pub span: tracing::Span,
 }
@@ -329,7 +331,8 @@ impl Inner {
             }
         }
         let mut reports = Vec::with_capacity(request.collectors.len());
-        for prepared in &request.collectors {
+        for (done, prepared) in request.collectors.iter().enumerate() {
+            (self.settings.steps)(done, request.collectors.len());
             let span = self.span(prepared);
             let report =
                 self.collect(prepared, &request.datakit_id, &mut target, debug, (&ending, &span)).await;

@@ -388,6 +388,7 @@ impl Engine {
             force: false,
             lines: Arc::new(Mutex::new(DebugLines(log.clone()))),
             progress: Arc::new(move |text| told.host(&masker.mask(text))),
+            steps: Arc::new(|_, _| {}),
             span: span.clone(),
         };
         // Intervals count from the time the run was meant for: one that waited must not make the next one come too early.

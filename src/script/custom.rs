@@ -16,7 +16,7 @@ use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{
     Collector, Description, Failure, MarkId, MarkKey, MetricPoint, Output, Part, Spec, Window,
 };
-use funchost_collectors::estimate::{Ahead, Estimate, Expected};
+use funchost_collectors::estimate::{AS_LAST_RUN, Ahead, Estimate, Expected};
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
@@ -231,7 +231,7 @@ impl Spec for ScriptSpec {
                     .map_err(|error| Failure::State(error.to_string()))?;
                 estimate.calls.push(Expected {
                     metrics: made.metrics.get(name).copied().unwrap_or(0),
-                    at_least: Some("a script's own collector: as its last run called".into()),
+                    at_least: Some(AS_LAST_RUN.into()),
                     ..Expected::new(action, region, *calls)
                 });
             }
@@ -250,6 +250,27 @@ struct Made {
 impl Made {
     fn of(run: &Run) -> Self {
         Self { calls: run.counts.snapshot(), metrics: run.counts.metrics() }
+    }
+}
+
+/// A collector that a script has made, by which another is told from it.
+#[derive(PartialEq)]
+pub(super) struct Own {
+    name: String,
+    account: String,
+    regions: Vec<Text>,
+    /// The function, and what it brings along.
+    function: String,
+    place: String,
+}
+
+impl Own {
+    /// Would one never run, because the other has just done so under this name?
+    fn hides(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.account == other.account
+            && self.function != other.function
+            && self.regions.iter().any(|region| other.regions.contains(region))
     }
 }
 
@@ -617,6 +638,26 @@ fn construct(
         .map_err(|error| thrown(Problem::input(error.to_string())))?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
     let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
+    let own = Own {
+        name: name.clone(),
+        account: read.identity(),
+        regions: regions.clone(),
+        function: format!("{}{:?}", closure.fn_name(), closure.curry()),
+        place: format!("{}:{}", host.library.display(&at.0), at.1.line().unwrap_or_default()),
+    };
+    let before = memory::uncounted(|| {
+        let mut all = lock(&host.own);
+        let before = all.iter().find(|other| own.hides(other)).map(|other| other.place.clone());
+        if before.is_none() && !all.contains(&own) {
+            all.push(own);
+        }
+        before
+    });
+    if let Some(before) = before {
+        let message = format!("`{name}` is also the name of the collector that was created at {before}");
+        let hint = "one name, account and region is one collector: the second would wait for the interval of the first. Name them differently, or give them different regions";
+        return Err(wrong(0, "", message, Some(hint.into())));
+    }
     // Another script's collector of the same name is another one.
     let script: Arc<str> = host.library.entry.as_str().into();
     if let Some(configs) = configs.as_object_mut() {

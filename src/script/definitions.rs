@@ -56,8 +56,11 @@ fn package(description: &Description) -> String {
     };
     let _ = writeln!(
         about,
-        "/// Reports {kind} in the measurement `{measurement}`, at most every {} minutes.\n///\n/// `configs`:",
-        description.interval.as_secs() / 60
+        "/// Reports {kind} in the measurement `{measurement}`, at most every {}.\n///\n/// `configs`:",
+        match description.interval.as_secs() / 60 {
+            1 => "minute".to_owned(),
+            minutes => format!("{minutes} minutes"),
+        }
     );
     for key in description.configuration {
         let required = if key.required { ", required" } else { "" };

@@ -131,6 +131,8 @@ pub(super) struct Host {
     pub(super) stand_ins: bool,
     /// The collection whose function runs now, if one does.
     pub(super) collecting: Mutex<Option<super::custom::Collecting>>,
+    /// The script's own collectors so far.
+    pub(super) own: Mutex<Vec<super::custom::Own>>,
 }
 
 /// Locks what no one may be poisoned by: a panic ends the run, and its message is all that is still wanted.
@@ -164,6 +166,7 @@ impl Host {
             placeholders: AtomicBool::new(false),
             stand_ins: false,
             collecting: Mutex::default(),
+            own: Mutex::default(),
         }
     }
 

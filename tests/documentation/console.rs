@@ -189,6 +189,8 @@ pub(crate) fn run(page: &Page, world: &World) {
             let environment = ask(&mut input, &mut reader, "env -0 | base64 -w 0").1;
             let mut serve = Command::new(env!("CARGO_BIN_EXE_funchost"));
             prepare(&mut serve);
+            let folder = ask(&mut input, &mut reader, "pwd").1;
+            serve.current_dir(folder.trim_end());
             serve.arg("serve").env_clear().envs(variables(&environment));
             service = Some(Service::start(&mut serve));
             continue;

@@ -266,7 +266,8 @@ impl<'run> Collection<'run> {
         self.finish().await
     }
 
-    /// All pages of a list. The next page is on its way while one is worked on.
+    /// All pages of a list. The next page is on its way while one is worked on: it is asked for first, as a page is worked on for long before it waits for
+    /// anything.
     async fn list(&mut self, parameters: &[(String, Json)]) -> Result<(), Failure> {
         let run = self.run;
         let (region, tally) = (self.region.clone(), self.tally.clone());
@@ -282,7 +283,7 @@ impl<'run> Collection<'run> {
             items => items?,
         };
         while walk.goes_on() {
-            let (page, following) = tokio::join!(self.page(items), walk.next(run));
+            let (following, page) = tokio::join!(walk.next(run), self.page(items));
             page?;
             items = following?;
         }

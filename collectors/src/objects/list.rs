@@ -162,7 +162,7 @@ pub struct List {
 }
 
 /// What lies at the end of a path of member names; the empty path is the value itself.
-pub(super) fn at<'json>(value: &'json Json, path: &str) -> Option<&'json Json> {
+pub(crate) fn at<'json>(value: &'json Json, path: &str) -> Option<&'json Json> {
     if path.is_empty() {
         return Some(value);
     }
@@ -242,7 +242,12 @@ pub(crate) struct Walk<'list> {
     again: Option<(Option<u64>, u64)>,
     /// What it did not show after that.
     lack: Option<String>,
+    /// What is wrong with an answer, where that cannot be known beforehand.
+    judge: Option<Judge<'list>>,
 }
+
+/// Says what is wrong with an answer.
+pub(crate) type Judge<'list> = Box<dyn Fn(&Json) -> Result<(), String> + Send + Sync + 'list>;
 
 enum Position {
     First,
@@ -292,7 +297,14 @@ impl<'list> Walk<'list> {
             shrunk: 0,
             again: None,
             lack: None,
+            judge: None,
         }
+    }
+
+    /// Every answer is judged: of a declared list the vendor's models prove that it can be read, of one that a script names nothing does.
+    pub(crate) fn judged(mut self, judge: Judge<'list>) -> Self {
+        self.judge = Some(judge);
+        self
     }
 
     /// Items are told apart by this member, not by the id of their object; an empty text changes nothing.
@@ -350,6 +362,9 @@ impl<'list> Walk<'list> {
         self.pages += 1;
         if self.pages > PAGES {
             return Err(self.endless("it has too many pages"));
+        }
+        if let Some(Err(wrong)) = self.judge.as_ref().map(|judge| judge(&answer)) {
+            return Err(Failure::Answer(format!("{}: {wrong}", name(request.action))));
         }
         let next = match list.paging {
             Paging::Tokens { next, .. } => at(&answer, next).and_then(text),

@@ -12,7 +12,7 @@ mod project;
 
 pub use detail::{Detail, How, Ids, Join};
 pub use list::{Api, List, Paging, Request, Wire, text};
-pub(crate) use list::{Tally, Walk};
+pub(crate) use list::{Tally, Walk, at};
 pub use project::{Found, Object, point};
 
 use crate::account::Account;
