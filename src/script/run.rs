@@ -464,9 +464,9 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
         result
     });
     let result = match result {
-        Ok(value) => idle(host).and_then(|()| Ok(outcome(host, &value))),
+        Ok(value) => idle(host).map(|()| outcome(host, &value)),
         Err(error) => match *error {
-            EvalAltResult::Exit(value, _) => idle(host).and_then(|()| Ok(outcome(host, &value))),
+            EvalAltResult::Exit(value, _) => idle(host).map(|()| outcome(host, &value)),
             error => Err(explain::error(host, &error)),
         },
     };

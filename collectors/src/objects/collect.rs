@@ -393,7 +393,7 @@ impl<'run> Collection<'run> {
                 .warn(format!(
                     "{region}: {} left out",
                     number(
-                        self.nameless as u64,
+                        self.nameless,
                         "item of the list has no id and was",
                         "items of the list have no id and were"
                     )
