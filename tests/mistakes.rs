@@ -125,7 +125,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("outbox__outbox_drop_two_ways", "it names the two of which one has to go"),
     ("service_config__mistakes_are_said_together_each_at_its_place", "it names both values that there are"),
     ("test_failing", "the words are the script's own"),
-    ("test_failed_collector", "the words are the script's own; the collector's failure stands below"),
     ("usage_timeout_too_long", "it names the range"),
 ];
 

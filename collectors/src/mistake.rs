@@ -217,7 +217,6 @@ mod tests {
             ("rnu", "run", true),
             ("clinet", "client", true),
             ("aws_esc2", "aws_ec2", true),
-            ("Collector", "DataCollector", true),
             ("AWS_AK_IDD", "AWS_AK_ID", true),
             ("AWS_AK_ID", "AWS_CA_BUNDLE", false),
             ("STAGING_AK_ID", "ALIYUN_AK_ID", false),

@@ -332,6 +332,9 @@ impl View<'_> {
             ParseErrorType::BadInput(LexError::MalformedEscapeSequence(_)) => {
                 Some("write `\\\\` for a backslash".into())
             }
+            ParseErrorType::AssignmentToConstant(name) => {
+                Some(format!("a constant keeps its value: write `let {name} = …` in place of `const`"))
+            }
             ParseErrorType::MissingToken(token, _) => Some(format!("write `{token}` here, or look for what is not finished before it")),
             _ => Some("look at this place and at the line before it: something is missing, or too much".into()),
         };

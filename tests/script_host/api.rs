@@ -74,6 +74,8 @@ fn options_have_their_limits() {
       |
     1 | @DFF.API("t", timeout = 0)
       |                         ^
+      |
+      = hint: write `timeout = 300`
     "#);
     assert_snapshot!(with("timeout = 3601"), @r#"
     error: `timeout` must be a whole number of seconds from 1 to 3600, found 3601
@@ -81,6 +83,8 @@ fn options_have_their_limits() {
       |
     1 | @DFF.API("t", timeout = 3601)
       |                         ^^^^
+      |
+      = hint: write `timeout = 300`
     "#);
     assert_snapshot!(with("timeout = 1.5"), @r#"
     error: `timeout` must be a whole number of seconds from 1 to 3600, found 1.5
@@ -88,6 +92,8 @@ fn options_have_their_limits() {
       |
     1 | @DFF.API("t", timeout = 1.5)
       |                         ^
+      |
+      = hint: write `timeout = 300`
     "#);
     assert_snapshot!(with("timeout = \"300\""), @r#"
     error: `timeout` must be a whole number of seconds from 1 to 3600, found a text
@@ -95,6 +101,8 @@ fn options_have_their_limits() {
       |
     1 | @DFF.API("t", timeout = "300")
       |                         ^^^^^
+      |
+      = hint: write `timeout = 300`
     "#);
     assert_snapshot!(with("expires = 86401"), @r#"
     error: `expires` must be a whole number of seconds from 1 to 86400, found 86401
@@ -102,6 +110,8 @@ fn options_have_their_limits() {
       |
     1 | @DFF.API("t", expires = 86401)
       |                         ^^^^^
+      |
+      = hint: write `expires = 300`
     "#);
     assert_snapshot!(with("tags = \"a\""), @r#"
     error: `tags` must be a list of texts, found a text
@@ -118,6 +128,8 @@ fn options_have_their_limits() {
       |
     1 | @DFF.API("t", category = 5)
       |                          ^
+      |
+      = hint: put it in double quotes: `category = "…"`
     "#);
     assert_snapshot!(with("delayed_crontab = [1, -1]"), @r#"
     error: `delayed_crontab` must be whole numbers of seconds from 0 to 86400, found -1
@@ -257,6 +269,8 @@ fn unknown_and_refused_options() {
       |                           ^^^^
     3 | DFF.API("t", options, run);
       |     --- registered here
+      |
+      = hint: write `timeout = 300`
     "#);
 }
 

@@ -75,6 +75,8 @@ fn run() {
        |
     10 |     let cs = [1, 2].map(|x| x + offset);
        |                                 ^^^^^^ not defined here
+       |
+       = hint: give it a value first, `let offset = …;`, or put it in double quotes where it is a text
 
     error: `objects` is an imported script, not a value
       --> my/main.rhai:11:5
@@ -112,7 +114,7 @@ fn run() {
     15 |     missing(cs);
        |     ^^^^^^^ no such function
        |
-       = hint: did you mean `mixin`?
+       = hint: write one: `fn missing(…) { … }`
     "#);
     assert!(world.check().failed());
 }
@@ -240,6 +242,8 @@ fn imported_scripts_are_checked_too() {
       |
     1 | fn work() { undefined_name }
       |             ^^^^^^^^^^^^^^ not defined here
+      |
+      = hint: give it a value first, `let undefined_name = …;`, or put it in double quotes where it is a text
 
     warning: `fn clear` hides the built-in method `.clear()`
      --> lib/x.rhai:3:4
@@ -259,6 +263,8 @@ fn a_script_that_does_not_load_has_one_error() {
       |
     1 | let x = ;
       |         ^
+      |
+      = hint: look at this place and at the line before it: something is missing, or too much
     "#);
     assert_snapshot!(World::new("fn helper() {}").problems(), @r#"
     warning: `my__main` registers no function, so nothing of it can be run

@@ -72,6 +72,8 @@ fn names_that_are_not_defined() {
       |
     6 |     objects::Collector(#{}, #{})
       |              ^^^^^^^^^ no such function
+      |
+      = hint: it has DataCollector
     "#);
     assert_snapshot!(inside("Runner([]).start()"), @r#"
     error: there is no function `start` for a Runner
@@ -212,6 +214,8 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
       |
     6 | fn run() { metrics::DataCollector(account, #{ regions: ["r"], targets: [#{ namespace: "x" }] }) }
       |                     ------------- the collector is created here         ^^ is missing
+      |
+      = hint: write `metrics: …` into the configs
     "#);
     // A wrong type, in a module-level variable.
     assert_snapshot!(script("let configs = #{\n    regions: \"cn-north-1\",\n};\n@DFF.API(\"t\")\nfn run() { objects::DataCollector(account, configs) }"), @r#"
@@ -223,6 +227,8 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
     ...
     9 | fn run() { objects::DataCollector(account, configs) }
       |                     ------------- the collector is created here
+      |
+      = hint: put it in brackets: `regions: ["…"]`
     "#);
     // Through two variables and a parameter.
     assert_snapshot!(script("fn make(given) { objects::DataCollector(account, given) }\n@DFF.API(\"t\")\nfn run() {\n    let regions = [\"EU\"];\n    let configs = #{ regions: regions };\n    make(configs)\n}"), @r#"
@@ -234,6 +240,8 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
     ...
     8 |     let regions = ["EU"];
       |                    ^^^^ is `EU`, which is not a region's id such as `cn-north-1`
+      |
+      = hint: small letters, digits and `-`, as the cloud's console shows the id
     "#);
     // Given after the map was made.
     assert_snapshot!(script("@DFF.API(\"t\")\nfn run() {\n    let configs = #{};\n    configs.regions = [];\n    objects::DataCollector(account, configs)\n}"), @r#"
@@ -257,6 +265,8 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
     ...
     9 | fn run() { objects::DataCollector(account, configs()) }
       |                     ------------- the collector is created here
+      |
+      = hint: put it in double quotes: `"…"`
     "#);
     // Not a map at all; too few keys; a value that is no data.
     assert_snapshot!(script("@DFF.API(\"t\")\nfn run() { objects::DataCollector(account, [\"r\"]) }"), @r#"
@@ -267,6 +277,8 @@ fn a_wrong_configuration_is_shown_where_it_is_written() {
       |                     -------------          ^ is a list, expected a map `#{ … }`
       |                     |
       |                     the collector is created here
+      |
+      = hint: write `#{ regions: ["…"] }`
     "#);
     assert_snapshot!(script("@DFF.API(\"t\")\nfn run() { objects::DataCollector(account, #{}) }"), @r#"
     error: configs: `regions` is missing
@@ -324,6 +336,8 @@ fn a_wrong_account_is_shown_where_it_is_written() {
       |              -------------                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^ holds characters that no access key has: is it still a placeholder?
       |              |
       |              the collector is created here
+      |
+      = hint: put the keys into the environment and write `ak_secret: DFF.ENV("AWS_AK_SECRET")`
     "#);
     assert_snapshot!(inside("objects::DataCollector(#{ ak_id: \"a\", ak_secret: \"b\", extra_tags: #{ cloud_provider: \"x\" } }, #{ regions: [\"r\"] })"), @r#"
     error: account: `extra_tags.cloud_provider` is set by the collector itself and cannot be an extra tag
@@ -525,6 +539,8 @@ fn errors_in_imported_scripts() {
       |
     1 | import "lib__syn" as s;
       |        ---------- imports `lib__syn`
+      |
+      = hint: write `)` here, or look for what is not finished before it
     "#);
     let lib = "fn work(name, n) {\n    let total = n;\n    for i in 0..n { total += step(i); }\n    total\n}\nfn step(i) {\n    if i == 2 { throw `第${i}步失败`; }\n    i\n}";
     let world = World::new(
@@ -575,6 +591,8 @@ fn carets_stand_under_their_place_behind_wide_characters() {
       |
     6 |     let 名称 = "云监控数据"; let 结果 = 名字 + 名称;
       |                                         ^^^^ not defined here
+      |
+      = hint: give it a value first, `let 名字 = …;`, or put it in double quotes where it is a text
     "#);
     assert_snapshot!(failure("@DFF.API(\"执行云资产同步\", 超时 = 300)\nfn run() {}"), @r#"
     error: `DFF.API` has no option `超时`
@@ -656,6 +674,8 @@ fn module_level_variables_are_read_only_in_functions() {
       |
     3 | fn run() { let x = N; const M = 2; M = 3; }
       |                                    ^
+      |
+      = hint: a constant keeps its value: write `let M = …` in place of `const`
     "#);
 }
 
@@ -713,7 +733,7 @@ fn members_of_dff_that_do_not_exist() {
     6 |     DFF.ENV(1, 2)
       |         ^^^ wrong arguments
       |
-      = hint: write `DFF.ENV("ID")`
+      = hint: write `DFF.ENV("NAME")`
     "#);
     assert_snapshot!(inside("DFF.LOG(\"loud\", \"x\")"), @r#"
     error: the first argument of `DFF.LOG` is no level
@@ -762,7 +782,7 @@ fn what_goes_wrong_while_it_runs() {
       = hint: ask first: `if "b" in map { … }`, or write `map.get("b")`, which is `()` without it
     "#);
     assert_snapshot!(inside("let xs = [1]; xs[3]"), @r#"
-    error: the list has 1 items, and none at index 3
+    error: the list has 1 item, and none at index 3
      --> my/main.rhai:6:22
       |
     6 |     let xs = [1]; xs[3]
@@ -790,6 +810,8 @@ fn what_goes_wrong_while_it_runs() {
       |
     6 |     if 5 { 1 }
       |        ^
+      |
+      = hint: look at this place and at the line before it: something is missing, or too much
     "#);
     assert_snapshot!(inside("throw #{ message: \"no money\", code: 5 };"), @r#"
     error: no money
@@ -811,6 +833,8 @@ fn what_goes_wrong_while_it_runs() {
       |
     6 |     for x in 5 { print(x); }
       |              ^
+      |
+      = hint: look at this place and at the line before it: something is missing, or too much
     "#);
     assert_snapshot!(inside("let xs = [1, 2]; xs.for_each(|x| xs.len())"), @r#"
     error: a value is used while one of its own methods works on it
@@ -827,6 +851,8 @@ fn what_goes_wrong_while_it_runs() {
       |
     6 |     1 + #{}
       |       ^ no such function
+      |
+      = hint: write one, `fn +(…) { … }`, or look for its name in docs/from-dataflux-func.md
     "#);
 }
 

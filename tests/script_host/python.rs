@@ -350,5 +350,7 @@ fn tabs_are_no_mistake() {
       |
     4 |         b
       |         ^ not defined here
+      |
+      = hint: give it a value first, `let b = …;`, or put it in double quotes where it is a text
     "#);
 }

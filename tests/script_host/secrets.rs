@@ -41,6 +41,8 @@ fn dots_keep_carets_in_their_place() {
       |
     1 | let a = #{ ak_id: "云", ak_secret: "..........", wrong: nope };
       |                                                         ^^^^ not defined here
+      |
+      = hint: give it a value first, `let nope = …;`, or put it in double quotes where it is a text
     "#);
     assert_snapshot!(failure("let a = #{ ak_secret: DFF.ENV(\"ZZZ_NOT_THERE\") };"), @r#"
     error: `DFF.ENV("ZZZ_NOT_THERE")` is not set
