@@ -141,6 +141,7 @@ const good = Number((await page.evaluate(() => location.hash)).split("/").at(-1)
 const lines = () => page.locator(".log .line").count();
 const running = () => page.locator('main .head [data-status="running"]').count();
 await page.getByText("step 1 of 4").waitFor();
+await page.locator('main .head [data-status="running"]').waitFor();
 const early = await lines();
 assert.equal(await running(), 1, "the log is seen while the run goes on");
 await page.getByText("step 3 of 4").waitFor();
