@@ -214,7 +214,6 @@ mod tests {
         for (written, known, found) in [
             ("regoin", "region", true),
             ("mian", "main", true),
-            ("rnu", "run", true),
             ("clinet", "client", true),
             ("aws_esc2", "aws_ec2", true),
             ("AWS_AK_IDD", "AWS_AK_ID", true),
