@@ -63,6 +63,8 @@ async fn every_example_runs() {
             if table.action == "DescribeEipAddresses" {
                 table.item["InstanceId"] = "".into();
             }
+            // The package asks for instances that are locked, too; the script does without.
+            table.fixed.retain(|(name, _)| name != "CdbErrors");
             table
         };
         tables.map(with_instance).collect()

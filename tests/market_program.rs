@@ -2,17 +2,21 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "market_program/hosts.rs"]
+mod hosts;
 #[path = "market_program/links.rs"]
 mod links;
 #[path = "market_program/paging.rs"]
 mod paging;
+#[path = "market_program/plans.rs"]
+mod plans;
 mod support;
 
 use funchost_collectors::account::Cloud;
 use funchost_collectors::objects::{How, Scope};
 use serde_json::{Value as Json, json};
 use simcloud::{
-    AliyunFault, AwsEstate, Fault, MarketCall, MarketPaging, Options, ReceivedPoint, TencentEstate,
+    AliyunFault, AwsEstate, Fault, FaultKind, MarketCall, MarketPaging, Options, ReceivedPoint, TencentEstate,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use support::World;
@@ -286,6 +290,14 @@ async fn every_package_of_aws() {
     // A listener's answer holds a secret: no point does.
     let shown = points.iter().find(|point| format!("{point:?}").contains("hunter2"));
     assert!(shown.is_none(), "{shown:?}");
+    // The database of this name stands in both regions: the metrics of each take the tags of their own.
+    let regions: BTreeSet<&str> = points
+        .iter()
+        .filter(|point| point.category == "metric" && point.measurement == "aws_AWS/RDS")
+        .filter(|point| point.tags.get("DBInstanceIdentifier").is_some_and(|name| name == "orders"))
+        .map(|point| point.tags.get("RegionId").map_or("none", String::as_str))
+        .collect();
+    assert_eq!(regions, BTreeSet::from(["cn-north-1", "us-east-1"]));
     let balancer = metric(&points, "aws_AWS/ApplicationELB", "LoadBalancer", "app/web/1");
     assert_eq!(balancer.tags.get("LoadBalancerName").map(String::as_str), Some("openway"), "{balancer:?}");
     let (objects, measured) = links::measured("cn-north-1", links::AWS, &points);
@@ -475,6 +487,28 @@ async fn details_are_chosen_and_go_by_the_object() {
         calls(", #{ regions: [\"ap-shanghai\"], details: [] }"),
         json!({ "clb:DescribeLoadBalancers": 3 })
     );
+}
+
+/// A page that fails takes nothing with it of what came before, though that still waited for its batch to fill.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_before_a_page_failed_is_reported() {
+    let world = World::new(Options::default()).await;
+    world.clouds.set_market(Estate::new(Cloud::Aws).tables(), Vec::new(), Vec::new());
+    world.clouds.fault(Fault {
+        service: Some("ecs".into()),
+        action: Some("ListClusters".into()),
+        region: None,
+        skip: 1,
+        times: 1,
+        kind: FaultKind::Denied,
+    });
+    let report =
+        one(&world, "AWS", "guance_aws_ecs", ", #{ regions: [\"cn-north-1\"] }").collector("aws_ecs");
+    assert_eq!(report["status"], "failed", "{report:#}");
+    assert_eq!(report["calls"], json!({ "ecs:ListClusters": 2, "ecs:DescribeClusters": 1 }));
+    let points = world.clouds.datakit().points();
+    assert_eq!(points.len(), MarketCall::TOKENS, "{points:?}");
+    assert!(points.iter().all(|point| point.tags.contains_key("status")), "{points:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,9 @@
 mod support;
 
 use funchost_collectors::account::Cloud;
-use funchost_collectors::objects::{Paging, Wire};
+use funchost_collectors::aliyun::endpoint;
+use funchost_collectors::aws::endpoint::signing_name;
+use funchost_collectors::objects::{How as DetailHow, Paging, Scope, Sizes, Wire};
 use funchost_collectors::request::{How, Style, known};
 use serde_json::{Value as Json, json};
 use simcloud::{Bound, PAGE_BOUNDS};
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::market::{Call, calls, declarations};
+use support::market::{Call, Part, calls, declarations};
 use support::python::environment;
 
 /// What no package describes: the stores of Alibaba Cloud and Tencent Cloud have clients without models; one published key of PolarDB-X 2.0 is none
@@ -26,11 +28,16 @@ use support::python::environment;
 /// - 100 for API Gateway and 50 for MemoryDB, whose pages are gone on from by a token, however short they are;
 /// - 1,000 for EC2, as its reference says (`DescribeInstances`, `MaxResults`) and its model does not.
 ///
+/// Five domains of OpenSearch go into one call, as its command line's reference had it. A region that MongoDB's client has not in its map is asked at the
+/// product's own host all the same: no host begins with what the client makes of it.
+///
 /// Should one of them answer with shorter pages than that, its list is read to the end all the same.
 const NOT_DESCRIBED: &[&str] = &[
     "aliyun_cas ListUserCertificateOrder: ShowSize: only a default of 50 is said",
     "aliyun_domain QueryDomainList: PageSize: nothing says how large a page may be, 50 is asked for",
     "aliyun_lindorm GetLindormInstanceList: PageSize: nothing says how large a page may be, 50 is asked for",
+    "aliyun_mongodb DescribeDBInstanceAttribute: cn-zhongwei: dds.cn-zhongwei.aliyuncs.com, not mongodb.cn-zhongwei.aliyuncs.com",
+    "aliyun_mongodb DescribeDBInstances: cn-zhongwei: dds.cn-zhongwei.aliyuncs.com, not mongodb.cn-zhongwei.aliyuncs.com",
     "aliyun_oss GetBucketInfo: no package describes it",
     "aliyun_oss ListBuckets: no package describes it",
     "aliyun_polardbx_1 DescribeDrdsInstances: PageSize: nothing says how large a page may be, 50 is asked for",
@@ -53,8 +60,60 @@ const NOT_DESCRIBED: &[&str] = &[
     "aws_elasticache_serverless DescribeServerlessCaches: MaxResults: only a default of 50 is said",
     "aws_gateway GetApis: maxResults: nothing says how large a page may be, 100 is asked for",
     "aws_memorydb DescribeClusters: MaxResults: nothing says how large a page may be, 50 is asked for",
+    "aws_opensearch DescribeDomains: DomainNames: nothing says how many may go, 5 do",
     "tencentcloud_cos GetService: no package describes it",
     "tencentcloud_memcached DescribeInstances: Limit: only a default of 100 is said",
+];
+
+/// Parameters of lists that are not given, whose description speaks of a default: what each means for what is listed was read, and stands with the words of
+/// declarations (`collectors/src/objects/declare.rs`). A new one is to be read before it is written here.
+const LEFT_TO_DEFAULTS: &[&str] = &[
+    "aliyun_alb ListLoadBalancers: PayType",
+    "aliyun_cdn DescribeUserDomains: Coverage",
+    "aliyun_cdn DescribeUserDomains: DomainSearchType",
+    "aliyun_cdn DescribeUserDomains: ResourceGroupId",
+    "aliyun_dcdn DescribeDcdnUserDomains: Coverage",
+    "aliyun_dcdn DescribeDcdnUserDomains: DomainSearchType",
+    "aliyun_ddoscoo DescribeInstances: ResourceGroupId",
+    "aliyun_dns DescribeDomains: GroupId",
+    "aliyun_dns DescribeDomains: SearchMode",
+    "aliyun_dns DescribeDomains: Starmark",
+    "aliyun_ecs DescribeInstances: DryRun",
+    "aliyun_ecs DescribeInstances: HttpEndpoint",
+    "aliyun_ecs DescribeInstances: HttpTokens",
+    "aliyun_ecs DescribeInstances: ResourceGroupId",
+    "aliyun_mongodb DescribeDBInstances: DBNodeType",
+    "aliyun_nas DescribeFileSystems: FileSystemType",
+    "aliyun_nat DescribeNatGateways: DryRun",
+    "aliyun_nat DescribeNatGateways: Spec",
+    "aliyun_polardb DescribeDBClusters: DescribeType",
+    "aliyun_private_zone DescribeZones: Keyword",
+    "aliyun_private_zone DescribeZones: SearchMode",
+    "aliyun_rds DescribeDBInstances: ConnectionMode",
+    "aliyun_rds DescribeDBInstances: DBInstanceType",
+    "aliyun_rds DescribeDBInstances: Engine",
+    "aliyun_rds DescribeDBInstances: InstanceNetworkType",
+    "aliyun_slb DescribeLoadBalancers: LoadBalancerStatus",
+    "aliyun_vpc DescribeVpcs: DryRun",
+    "aliyun_vpc DescribeVpcs: EnableIpv6",
+    "aliyun_vpc DescribeVpcs: IsDefault",
+    "aliyun_vpn DescribeVpnGateways: IncludeReservationData",
+    "aliyun_waf DescribeInstanceInfo: ResourceGroupId",
+    "aws_ec2 DescribeInstances: Filters",
+    "aws_ec2 DescribeInstances: InstanceIds",
+    "aws_elasticache_serverless DescribeServerlessCaches: ServerlessCacheName",
+    "aws_redshift DescribeClusters: ClusterIdentifier",
+    "tencentcloud_cdb DescribeDBInstances: QueryClusterInfo",
+    "tencentcloud_cdb DescribeDBInstances: WithDr",
+    "tencentcloud_cdb DescribeDBInstances: WithMaster",
+    "tencentcloud_cdb DescribeDBInstances: WithRo",
+    "tencentcloud_ckafka DescribeInstancesDetail: Status",
+    "tencentcloud_clb DescribeLoadBalancers: AdditionalFields",
+    "tencentcloud_clb DescribeLoadBalancers: ProjectId",
+    "tencentcloud_redis DescribeInstances: ProductVersions",
+    "tencentcloud_redis DescribeInstances: UniqVpcIds",
+    "tencentcloud_redis DescribeInstances: VpcIds",
+    "tencentcloud_sqlserver DescribeDBInstances: PaginationType",
 ];
 
 /// Names that sound like secrets and are none: where a secret lies, whether one is needed, and passwords that the cloud writes as `****`.
@@ -101,8 +160,39 @@ fn bound(call: &Call, parameter: &str) -> Json {
         .find(|(of, action, name, _)| (*of, *action, *name) == (service, call.action().action, parameter));
     match bound {
         Some((_, _, _, Bound::One(sizes))) => json!(sizes),
+        Some((_, _, _, Bound::Range(least, most))) if *least > 1 => json!({ "least": least, "most": most }),
         Some((_, _, _, bound)) => json!(bound.most()),
         None => Json::Null,
+    }
+}
+
+/// Products whose hosts are those of the vendor's metadata of endpoints, which goes before the clients' maps: those have shared hosts of old in regions
+/// that have their own since. OSS has no such client.
+const OLDEST: &[&str] = &["ecs", "oss", "rds", "slb"];
+
+/// Where a call of Alibaba Cloud is asked: region and host, of every region that is known, or of those that the product has.
+fn hosts(call: &Call) -> Vec<(String, String)> {
+    if call.cloud() != Cloud::Aliyun || OLDEST.contains(&call.action().service) {
+        return Vec::new();
+    }
+    let places: Vec<&str> = match (call.collector.scope, call.part) {
+        _ if !call.collector.sites.is_empty() => call.collector.sites.to_vec(),
+        (Scope::Central(at), _) | (Scope::Everywhere(at, _), Part::Regions) => vec![at],
+        (Scope::Sites(sites), _) => sites.to_vec(),
+        (Scope::Region | Scope::Account { .. } | Scope::Everywhere(..), _) => endpoint::regions().collect(),
+    };
+    // Clients without a region are made for this one.
+    let home = |region: &str| if region.is_empty() { "cn-hangzhou".to_owned() } else { region.to_owned() };
+    let host = |region: &&str| (home(region), endpoint::host(call.action().service, region, false));
+    places.iter().map(host).collect()
+}
+
+/// How many ids a call takes: the parameter, and the number.
+fn batch(call: &Call) -> Option<(&'static str, usize)> {
+    let Part::Detail(detail) = call.part else { return None };
+    match detail.how {
+        DetailHow::Batch { ids, most, .. } => Some((ids, most)),
+        DetailHow::Item { .. } | DetailHow::Region { .. } => None,
     }
 }
 
@@ -128,13 +218,16 @@ fn described(call: &Call) -> Option<Json> {
     let items = if matches!(call.wire(), Wire::Own) { "Reservations.0.Instances" } else { call.list.items };
     let (size, paths) = match call.list.paging {
         Paging::Whole => (None, Vec::new()),
-        Paging::Numbers { size, most, total, .. } => {
-            (Some((size, most)), total.into_iter().map(|total| (total, "integer")).collect())
+        Paging::Numbers { size, sizes, total, .. } => {
+            (Some((size, sizes)), total.into_iter().map(|total| (total, "integer")).collect())
         }
-        Paging::FromZero { size, most, total, .. } | Paging::Offsets { limit: size, most, total, .. } => {
-            (Some((size, most)), vec![(total, "integer")])
+        Paging::FromZero { size, sizes, total, .. } | Paging::Offsets { limit: size, sizes, total, .. } => {
+            (Some((size, sizes)), vec![(total, "integer")])
         }
-        Paging::Tokens { next, size, .. } => (size, vec![(next, "text")]),
+        // One size alone is asked for.
+        Paging::Tokens { next, size, .. } => {
+            (size.map(|(name, most)| (name, Sizes::Between(most, most))), vec![(next, "text")])
+        }
     };
     // A total in a header is text, and that of resource plans is, too.
     let is_text = |path: &str| path.starts_with("Headers.") || path == "Data.TotalCount";
@@ -142,9 +235,15 @@ fn described(call: &Call) -> Option<Json> {
         paths.into_iter().map(|(path, kind)| (path, if is_text(path) { "any" } else { kind })).collect();
     Some(json!({
         "who": call.collector.description.name, "cloud": call.cloud().key(), "wire": wire, "service": call.action().service,
-        "action": call.action().action, "parameters": call.parameters, "size": size, "paths": paths, "items": items,
+        "action": call.action().action, "parameters": call.parameters, "size": size.map(|(name, sizes)| json!([name, sizes.most()])),
+        "sizes": size.map(|(_, sizes)| match sizes {
+            Sizes::Between(least, _) => json!(least),
+            Sizes::One(sizes) => json!(sizes),
+        }), "paths": paths, "items": items,
         "values": call.values, "bound": size.map(|(name, _)| bound(call, name)),
-        "id": call.list.id, "members": call.members, "hide": call.collector.hide,
+        "id": call.list.id, "members": call.members, "hide": call.collector.hide, "hosts": hosts(call), "batch": batch(call),
+        "list": !matches!(call.part, Part::Detail(_)),
+        "rate": call.action().rate, "signing": (call.cloud() == Cloud::Aws).then(|| signing_name(call.action().service)),
     }))
 }
 
@@ -162,9 +261,14 @@ fn every_call_is_as_the_vendors_describe_it() {
     let wrong: Vec<String> = serde_json::from_str(&wrong).expect("JSON");
     let harmless =
         |text: &str| NO_SECRETS.iter().any(|name| text.ends_with(&format!(": {name} may be seen")));
-    let mut wrong: Vec<&str> = wrong.iter().map(String::as_str).filter(|text| !harmless(text)).collect();
+    let wrong = wrong.iter().map(String::as_str).filter(|text| !harmless(text));
+    let (mut defaults, mut wrong): (Vec<&str>, Vec<&str>) =
+        wrong.partition(|text| text.ends_with(" is left to its default"));
     wrong.sort_unstable();
     assert_eq!(wrong, NOT_DESCRIBED);
+    defaults.sort_unstable();
+    defaults.iter_mut().for_each(|text| *text = text.trim_end_matches(" is left to its default"));
+    assert_eq!(defaults, LEFT_TO_DEFAULTS);
 }
 
 /// The shapes by which XML is typed are those of the service models.

@@ -77,11 +77,68 @@ impl Tap for Progress {
     fn heard(&self, _: &Asked<'_>, _: &Answered) {}
 
     fn ended(&self, service: &str, action: &str, result: Result<(), &CallError>) {
+        // What another tap refused was no call.
+        if result.is_err_and(|error| error.code == "not recorded") {
+            return;
+        }
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.calls += 1;
         // That something does not exist, or does not have what was asked for, is an answer: the report says where it matters.
         counted.failed += u64::from(result.is_err_and(|error| error.fault != Fault::Refused));
         counted.last = format!("{service}:{action}");
+    }
+}
+
+/// Two taps at one seam: the first may answer, both hear.
+#[derive(Debug)]
+pub(super) struct Both(pub(super) Arc<dyn Tap>, pub(super) Arc<Progress>);
+
+impl Both {
+    /// The tap, with what counts beside it, if anything does.
+    pub(super) fn of(tap: Arc<dyn Tap>, counting: Option<&Arc<Progress>>) -> Arc<dyn Tap> {
+        match counting {
+            Some(counting) => Arc::new(Self(tap, counting.clone())),
+            None => tap,
+        }
+    }
+}
+
+impl Tap for Both {
+    fn answer(&self, asked: &Asked<'_>) -> Option<Result<Answered, String>> {
+        self.0.answer(asked)
+    }
+
+    fn listens(&self) -> bool {
+        self.0.listens()
+    }
+
+    fn heard(&self, asked: &Asked<'_>, answered: &Answered) {
+        self.0.heard(asked, answered);
+    }
+
+    fn ended(&self, service: &str, action: &str, result: Result<(), &CallError>) {
+        self.0.ended(service, action, result);
+        self.1.ended(service, action, result);
+    }
+}
+
+/// Another stream that may end on the same terminal: what is written there takes the line away as well.
+struct Beside {
+    terminal: Arc<Mutex<Terminal>>,
+    inner: Lines,
+}
+
+impl Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut terminal = self.terminal.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut terminal.shown) {
+            terminal.inner(CLEAR)?;
+        }
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner).flush()
     }
 }
 
@@ -164,7 +221,9 @@ fn start(surroundings: &Surroundings, patience: Duration) -> (Surroundings, Arc<
         })
     };
     let shown = Shown { terminal: terminal.clone(), stop, thread: thread.ok() };
-    (Surroundings { stderr: terminal, ..surroundings.clone() }, progress, shown)
+    let stdout =
+        Arc::new(Mutex::new(Beside { terminal: terminal.clone(), inner: surroundings.stdout.clone() }));
+    (Surroundings { stderr: terminal, stdout, ..surroundings.clone() }, progress, shown)
 }
 
 #[cfg(test)]
@@ -229,12 +288,17 @@ mod tests {
     #[test]
     fn what_is_dropped_leaves_an_empty_line() {
         let bytes = Arc::new(Mutex::new(Vec::new()));
-        let surroundings = Surroundings { stderr: bytes.clone(), ..Surroundings::of_process() };
+        let surroundings =
+            Surroundings { stderr: bytes.clone(), stdout: bytes.clone(), ..Surroundings::of_process() };
         let (inside, _, shown) = start(&surroundings, Duration::ZERO);
         inside.say("said meanwhile");
+        inside.out("and beside it\n");
         drop(shown);
         let text = String::from_utf8(bytes.lock().unwrap().clone()).unwrap();
         assert!(text.contains("said meanwhile\n"));
+        // Whatever was written began on an empty line.
+        let (before, _) = text.split_once("and beside it\n").unwrap();
+        assert!(before.ends_with(['\n', 'K']), "{text:?}");
         let last = text.rsplit('\n').next().unwrap();
         assert!(last.is_empty() || last.ends_with("\r\x1b[K"), "{text:?}");
     }

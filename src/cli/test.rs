@@ -4,6 +4,7 @@
 //! collects goes nowhere: its report has the points as `lines`. Calls that are made for a recording are billed like others: they are counted in the
 //! configured state, and the budget is asked.
 
+use super::progress::{self, Both, Progress};
 use super::{Common, Surroundings, script_settings};
 use crate::config::Config;
 use crate::money::budget::Budgets;
@@ -123,10 +124,16 @@ fn test(surroundings: &Surroundings, common: &Common, arguments: &TestArguments)
         ),
         Calls::Replayed(_) => None,
     };
+    // What is played back takes no time.
+    let shown = if opened_state.is_some() { progress::show(surroundings) } else { None };
+    let (surroundings, progress) = match &shown {
+        Some((inside, counting, _)) => (inside, Some(counting)),
+        None => (surroundings, None),
+    };
     let (mut failed, mut made) = (0, 0);
     for name in &chosen {
         let outcome = runtime.block_on(async {
-            let backend = TestBackend::new(&config, &calls, &clock, opened_state.as_ref()).await?;
+            let backend = TestBackend::new(&config, &calls, &clock, opened_state.as_ref(), progress).await?;
             let backend = Arc::new(backend);
             let options = RunOptions {
                 function: Some(name.clone()),
@@ -193,6 +200,7 @@ impl TestBackend {
         calls: &Calls,
         clock: &Arc<dyn Clock>,
         counting: Option<&Opened>,
+        progress: Option<&Arc<Progress>>,
     ) -> Result<Self, String> {
         let tap: Arc<dyn Tap> = match calls {
             Calls::Recorded(recorder) => recorder.clone(),
@@ -202,7 +210,7 @@ impl TestBackend {
         let mut options = Options {
             limits: config.limits.clone(),
             endpoints: config.endpoints.clone(),
-            tap: Some(tap),
+            tap: Some(Both::of(tap, progress)),
             rates: counting.and_then(|opened| opened.rates.clone()),
             ..Options::default()
         };

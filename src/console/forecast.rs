@@ -17,7 +17,12 @@ pub struct Forecast {
     ahead: Mutex<HashMap<String, Known>>,
     /// For which definition and last good tick, and from when on it is late.
     late: Mutex<HashMap<String, (Asked, Option<Time>)>>,
+    /// From which tick to which, and how many there are.
+    counted: Mutex<HashMap<String, (Span, usize)>>,
 }
+
+/// Crontab, zone, the first tick, the last.
+type Span = (String, &'static str, Time, Time);
 
 /// Crontab, zone, what a run takes, how long it may wait, the last good tick.
 type Asked = (String, &'static str, Time, Time, Time);
@@ -90,6 +95,22 @@ impl Forecast {
         let late = late_at(trigger, good);
         all.insert(trigger.id.clone(), ((crontab.to_owned(), zone, takes, waits, good), late));
         late
+    }
+}
+
+impl Forecast {
+    /// How many ticks the crontab names after the first and up to the last.
+    pub(super) fn count(&self, trigger: &Trigger, first: Time, last: Time) -> usize {
+        let (crontab, zone) = (trigger.crontab.text(), trigger.crontab.zone().name());
+        let mut all = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, count)) = all.get(&trigger.id)
+            && (asked.0.as_str(), asked.1, asked.2, asked.3) == (crontab, zone, first, last)
+        {
+            return *count;
+        }
+        let count = trigger.crontab.count(first, last);
+        all.insert(trigger.id.clone(), ((crontab.to_owned(), zone, first, last), count));
+        count
     }
 }
 
@@ -222,5 +243,9 @@ mod tests {
         assert_eq!(forecast.late_at(&one, good), late_at(&one, good));
         one.crontab = Crontab::new("*/10 * * * *", Tz::Asia__Kolkata).unwrap();
         assert_eq!(forecast.late_at(&one, good), late_at(&one, good));
+        let hour = 3600 * SECOND;
+        assert_eq!([1, 2, 2].map(|hours| forecast.count(&one, good, good + hours * hour)), [6, 12, 12]);
+        one.crontab = Crontab::new("0 * * * *", Tz::UTC).unwrap();
+        assert_eq!(forecast.count(&one, good, good + 2 * hour), 2);
     }
 }

@@ -5,7 +5,6 @@
 use super::Console;
 use super::forecast::{Ahead, takes};
 use crate::schedule::Trigger;
-use crate::schedule::cron::Crontab;
 use crate::state::runs::{Record, Status};
 use crate::state::{StateError, Time};
 use funchost_collectors::clock::SECOND;
@@ -79,7 +78,9 @@ impl Standings {
         let fires = trigger.enabled && !paused;
         let last = self.last(&trigger.id);
         let pace = configured.zip(self.cadence.get(&trigger.id).copied()).and_then(
-            |(seconds, (first, last, count))| Pace::of(&trigger.crontab, seconds, first, last, count),
+            |(seconds, (first, last, count))| {
+                Pace::of(seconds, last - first, count, || console.forecast.count(trigger, first, last))
+            },
         );
         // What was stopped with this process, was changed, or rested, has had no chance before.
         let good = self.good.get(&trigger.id).copied().unwrap_or(0).max(self.started).max(since);
@@ -108,20 +109,18 @@ struct Pace {
 }
 
 impl Pace {
-    /// Of `count` ticks from the first to the last that ended well; the crontab's own are `configured` seconds apart.
+    /// Of `count` ticks that ended well, with `time` from the first to the last; the crontab's own are `configured` seconds apart, and
+    /// `named` of them are after the first and up to the last.
     #[expect(clippy::cast_precision_loss, reason = "a mean that is shown to a tenth of a second")]
-    fn of(crontab: &Crontab, configured: i64, first: Time, last: Time, count: i64) -> Option<Self> {
+    fn of(configured: i64, time: Time, count: i64, named: impl Fn() -> usize) -> Option<Self> {
         if count < 2 {
             return None;
         }
         let configured = configured as f64;
-        let mean = (last - first) as f64 / (count - 1) as f64 / 1e9;
+        let mean = time as f64 / (count - 1) as f64 / 1e9;
         // Only where it seems to be slow is it looked at which ticks there should have been: there may have been a night in between.
-        let share = if mean > configured * 1.1 {
-            crontab.count(first, last) as f64 / (count - 1) as f64
-        } else {
-            mean / configured
-        };
+        let share =
+            if mean > configured * 1.1 { named() as f64 / (count - 1) as f64 } else { mean / configured };
         let effective = (configured * share * 10.0).round() / 10.0;
         Some(Self { effective, slow: count > 2 && share > 1.5 })
     }
@@ -144,6 +143,7 @@ pub(super) fn is_by_hand(record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::cron::Crontab;
     use chrono::DateTime;
     use chrono_tz::Tz;
 
@@ -154,7 +154,9 @@ mod tests {
     #[test]
     fn slow_counts_ticks_that_there_should_have_been() {
         let pace = |crontab: &str, seconds, first, last, count| {
-            Pace::of(&Crontab::new(crontab, Tz::UTC).unwrap(), seconds, at(first), at(last), count)
+            let (first, last) = (at(first), at(last));
+            let crontab = Crontab::new(crontab, Tz::UTC).unwrap();
+            Pace::of(seconds, last - first, count, || crontab.count(first, last))
         };
         let (morning, noon) = ("2026-11-26T06:00:00Z", "2026-11-26T12:00:00Z");
         assert_eq!(pace("* * * * *", 60, morning, noon, 361), Some(Pace { effective: 60.0, slow: false }));

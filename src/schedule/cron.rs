@@ -22,7 +22,8 @@ use funchost_collectors::mistake::nearest;
 /// No clock is ever put back by more than this.
 const LARGEST_STEP: TimeDelta = TimeDelta::hours(3);
 
-const HOUR: Time = 3600 * SECOND;
+const MINUTE: Time = 60 * SECOND;
+const HOUR: Time = 60 * MINUTE;
 
 /// Nothing that a crontab can name is further away: the 29th of February around a year such as 2100.
 const HORIZON_YEARS: u64 = 9;
@@ -44,8 +45,8 @@ pub struct Crontab {
     cron: Cron,
     /// Names every hour: goes by the time that passes.
     hourly: bool,
-    /// How often it fires in each hour, where that is the same in every hour of every day.
-    each_hour: Option<usize>,
+    /// The minutes at which it fires, where these are the same in every hour of every day.
+    each_hour: Option<Box<[bool; 60]>>,
 }
 
 /// A time zone of the IANA database.
@@ -98,8 +99,8 @@ impl Crontab {
             });
         };
         let hourly = named::<24>(hours).iter().all(|named| *named);
-        let each_hour = (hourly && days.iter().all(|field| *field == "*"))
-            .then(|| named::<60>(minutes).iter().filter(|named| **named).count());
+        let each_hour =
+            (hourly && days.iter().all(|field| *field == "*")).then(|| Box::new(named::<60>(minutes)));
         let crontab = Self { hourly, each_hour, text, zone, cron };
         if crontab.wall_times(crontab_epoch()).next().is_none() {
             return Err(Wrong {
@@ -168,14 +169,22 @@ impl Crontab {
     /// How often it fires after `after` and not after `until`. Days of one that fires in every hour cost no more than an hour.
     #[must_use]
     pub fn count(&self, after: Time, until: Time) -> usize {
-        let hours = until.saturating_sub(after).max(0) / HOUR;
+        let offset = self.offset(until);
         // Where a clock is changed by half an hour, an hour is not as good as the next.
-        let even = (self.offset(until) - self.offset(after)) % 3600 == 0;
-        let (from, counted) = match self.each_hour {
-            Some(each) if even => (after + hours * HOUR, usize::try_from(hours).unwrap_or(0) * each),
-            _ => (after, 0),
+        let even = (offset - self.offset(after)) % 3600 == 0 && offset % 60 == 0;
+        let Some(minutes) = self.each_hour.as_ref().filter(|_| even && after <= until) else {
+            return self.between(after, until).len();
         };
-        counted + self.between(from, until).len()
+        let fires = |minute: i64| {
+            let shown = (minute + i64::from(offset / 60)).rem_euclid(60);
+            usize::try_from(shown).is_ok_and(|shown| minutes.get(shown) == Some(&true))
+        };
+        let hours = (until - after) / HOUR;
+        let rest = after + hours * HOUR;
+        let rest =
+            (rest.div_euclid(MINUTE) + 1..=until.div_euclid(MINUTE)).filter(|minute| fires(*minute)).count();
+        let each = minutes.iter().filter(|named| **named).count();
+        usize::try_from(hours).unwrap_or(0) * each + rest
     }
 
     /// Seconds that the wall is ahead of UTC at a moment.

@@ -34,7 +34,7 @@ pub(crate) struct Call {
     /// Names of all parameters.
     pub(crate) parameters: Vec<&'static str>,
     /// Parameters whose values the declaration says.
-    pub(crate) values: Vec<(&'static str, &'static str)>,
+    pub(crate) values: Vec<(&'static str, String)>,
     /// Members that an item is read for.
     pub(crate) members: BTreeSet<&'static str>,
 }
@@ -69,7 +69,7 @@ fn reads(from: &Source, detail: Option<&str>, into: &mut BTreeSet<&'static str>)
 
 fn parameters(list: &List) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = list.request.region.into_iter().collect();
-    names.extend(list.request.parameters.iter().map(|(name, _)| *name));
+    names.extend(list.request.parameters.iter().chain(list.request.structures).map(|(name, _)| *name));
     match list.paging {
         Paging::Whole => {}
         Paging::Numbers { number, size, .. } | Paging::FromZero { number, size, .. } => {
@@ -84,10 +84,17 @@ fn parameters(list: &List) -> Vec<&'static str> {
     names
 }
 
-/// Values that say something: a sub-resource has none.
-fn values(list: &List) -> Vec<(&'static str, &'static str)> {
-    let said = |(_, value): &&(&str, &str)| !value.is_empty();
-    list.request.parameters.iter().filter(said).copied().collect()
+/// Values that say something, one by one: a sub-resource has none.
+fn values(list: &List) -> Vec<(&'static str, String)> {
+    let texts = list.request.parameters.iter().filter(|(_, value)| !value.is_empty());
+    // Several are one text with commas, or a list.
+    let texts = texts.flat_map(|(name, value)| value.split(',').map(|value| (*name, value.to_owned())));
+    let structures = list.request.structures.iter().flat_map(|(name, value)| {
+        let values: Vec<Json> = serde_json::from_str(value).expect("a declared list is JSON");
+        let text = |value: Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        values.into_iter().map(move |value| (*name, text(value)))
+    });
+    texts.chain(structures).collect()
 }
 
 /// All calls of a declaration.
@@ -156,7 +163,7 @@ pub(crate) fn calls(collector: &'static ObjectCollector) -> Vec<Call> {
     let list = &collector.list;
     let mut said = values(list);
     if let Some((name, variants)) = collector.variants {
-        said.extend(variants.iter().map(|value| (name, *value)));
+        said.extend(variants.iter().map(|value| (name, (*value).to_owned())));
     }
     calls
         .insert(0, Call { collector, part: Part::List, list, parameters: names, values: said, members: own });
@@ -193,23 +200,26 @@ pub(crate) fn table(call: &Call) -> Option<MarketCall> {
     };
     let paging = match list.paging {
         Paging::Whole => MarketPaging::Whole,
-        Paging::Numbers { number, size, most: page, total } => MarketPaging::Numbers {
+        Paging::Numbers { number, size, sizes, total } => MarketPaging::Numbers {
             number: text(number),
             size: text(size),
-            page,
+            page: sizes.most(),
             total: total.map(text),
             first: 1,
         },
-        Paging::FromZero { number, size, most: page, total } => MarketPaging::Numbers {
+        Paging::FromZero { number, size, sizes, total } => MarketPaging::Numbers {
             number: text(number),
             size: text(size),
-            page,
+            page: sizes.most(),
             total: Some(text(total)),
             first: 0,
         },
-        Paging::Offsets { offset, limit, most: page, total } => {
-            MarketPaging::Offsets { offset: text(offset), limit: text(limit), page, total: text(total) }
-        }
+        Paging::Offsets { offset, limit, sizes, total } => MarketPaging::Offsets {
+            offset: text(offset),
+            limit: text(limit),
+            page: sizes.most(),
+            total: text(total),
+        },
         Paging::Tokens { token, next, size } => MarketPaging::Tokens {
             token: text(token),
             next: text(next),
@@ -245,7 +255,13 @@ pub(crate) fn table(call: &Call) -> Option<MarketCall> {
         version: text(version),
         place: place.map(|(method, path)| (text(method), text(path))),
         region: list.request.region.map(text),
-        fixed: list.request.parameters.iter().map(|(name, value)| (text(name), text(value))).collect(),
+        fixed: list
+            .request
+            .parameters
+            .iter()
+            .chain(list.request.structures)
+            .map(|(name, value)| (text(name), text(value)))
+            .collect(),
         variants: call
             .collector
             .variants

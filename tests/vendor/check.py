@@ -3,7 +3,8 @@
     check.py AWS-SITE-PACKAGES OTHERS-SITE-PACKAGES
 
 A call: {"who", "cloud", "wire": {...}, "service", "action", "parameters": [...], "values": [[parameter, value], ...], "size": [name, most] or null,
-"bound": [values] or most (what simcloud's table takes) or null, "paths": [[path, kind], ...], "items", "members": [path, ...], "hide": [name, ...]}.
+"sizes": [values] or the least that may be asked for, "bound": [values] or most or {"least", "most"} (what simcloud's table takes) or null, "paths": [[path, kind], ...], "items", "members": [path, ...], "hide": [name, ...],
+"hosts": [[region, host], ...], "batch": [parameter, how many ids] or null, "list": is it a list of objects, "rate": calls a second, "signing": name or null}.
 """
 
 import json
@@ -24,6 +25,10 @@ def described(call, aws, others):
         package = "alibabacloud_%s%s" % (call["service"].replace("-", "_"), wire["version"].replace("-", ""))
         return models.aliyun(others, package, wire["version"], call["action"])
     return models.aws(aws, wire.get("model", "s3"), wire.get("version", "2006-03-01"), call["action"])
+
+
+# Other ways to page, than the one that is declared; and what changes nothing but the order or the language.
+PAGES = {"PageNumber", "PageSize", "MaxResults", "NextToken", "Limit", "Offset", "Lang", "OrderBy", "OrderByType", "OrderType", "OrderDirection", "OrderColumn", "OrderKeyType"}
 
 
 def names(shape):
@@ -56,6 +61,7 @@ def check(call, aws, others):
         claim(found["service"] == call["service"], "service %s" % found["service"])
     if call["cloud"] == "aws":
         claim(found["endpoint"] == call["service"], "host %s" % found["endpoint"])
+        claim(found["signing"] == call["signing"], "signed for %s, not %s" % (found["signing"], call["signing"]))
         claim("prefix" not in wire or found["target"] == wire["prefix"], "target %s" % found["target"])
         claim("prefix" not in wire or found["json"] == wire["json"], "JSON %s" % found["json"])
         claim("method" not in wire or (found["method"], found["path"]) == (wire["method"], wire["path"]), "path %s" % found["path"])
@@ -64,18 +70,38 @@ def check(call, aws, others):
         # A structure's parts go as its name, a dot and theirs; a bucket goes in the path, and so does a sub-resource.
         root = {"bucket": "Bucket"}.get(name, name.split(".")[0])
         claim(root in found["parameters"] or "?" + name in found.get("path", ""), "no parameter %s" % name)
+    for region, host in call["hosts"]:
+        claim(host == found["host"](region), "%s: %s, not %s" % (region, found["host"](region), host))
+    if call["batch"]:
+        name, most = call["batch"]
+        said = re.search(r"\bup to (\d+)", models.plain(found["texts"].get(name, "")))
+        if said is None:
+            wrong.append("%s: nothing says how many may go, %d do" % (name, most))
+        else:
+            claim(most <= int(said.group(1)), "%s: %d, at most %s" % (name, most, said.group(1)))
+    if call["list"]:
+        # What is not asked for may be hidden by a default: each is known to the test.
+        for name in sorted(found["texts"].keys() - set(call["parameters"]) - PAGES):
+            if re.search("default|默认", models.plain(found["texts"][name]), re.I):
+                wrong.append("%s is left to its default" % name)
+    rate = models.rate(found.get("about", ""))
+    claim(rate is None or call["rate"] <= rate, "%s calls a second, at most %s" % (call["rate"], rate))
     if call["size"]:
         name, size = call["size"]
         least, most = found.get("bounds", {}).get(name, (None, None))
-        said = {"most": most} if most else models.sizes(found["texts"].get(name, ""))
+        said = {"most": most, "least": least or 1} if most else models.sizes(found["texts"].get(name, ""))
         if said is None:
             wrong.append("%s: nothing says how large a page may be, %d is asked for" % (name, size))
         elif "one" in said:
             claim(size in said["one"], "%s %d is none of %s" % (name, size, said["one"]))
+            claim(call["sizes"] == said["one"] or call["sizes"] == size, "%s of %s, not %s" % (name, said["one"], call["sizes"]))
             claim(call["bound"] in (None, said["one"]), "simcloud takes %s of %s" % (call["bound"], said["one"]))
         elif "most" in said:
-            claim((least or 0) <= size <= said["most"], "%s %d, at most %d" % (name, size, said["most"]))
-            claim(call["bound"] in (None, said["most"]), "simcloud takes %s of %s" % (call["bound"], said["most"]))
+            asked = call["sizes"] if isinstance(call["sizes"], list) else [call["sizes"]]
+            claim(size <= said["most"], "%s %d, at most %d" % (name, size, said["most"]))
+            claim(said.get("least", 1) <= min(asked), "%s %d, at least %d" % (name, min(asked), said.get("least", 1)))
+            taken = said["most"] if said.get("least", 1) == 1 else {"least": said["least"], "most": said["most"]}
+            claim(call["bound"] in (None, taken), "simcloud takes %s of %s" % (call["bound"], taken))
         else:
             wrong.append("%s: only a default of %d is said" % (name, said["default"]))
             claim(size == said["default"], "%s %d is not the default" % (name, size))

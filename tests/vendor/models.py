@@ -4,6 +4,7 @@ A shape is a dictionary: {"kind": "structure", "members": {...}}, {"kind": "list
 "integer", "float", "boolean", "time", "any".
 """
 
+import ast
 import functools
 import gzip
 import json
@@ -33,6 +34,7 @@ RANGES = [
     re.compile(r"取值(?:范围)?为?\s*[(\[（]" + NUMBER + r"[,，]\s*" + NUMBER + r"[)\]）]"),
 ]
 MOST = re.compile(r"(?:[Mm]aximum(?: value)?(?: is)?|最大值?为?|最多输出)\s*[:：]?\s*" + NUMBER)
+LEAST = re.compile(r"[Mm]inimum(?: value)?(?: is)?\s*[:：]?\s*" + NUMBER)
 DEFAULT = re.compile(r"(?:[Dd]efault(?: value)?(?: is)?|默认值?为?)\s*[:：]?\s*" + NUMBER)
 
 
@@ -45,12 +47,25 @@ def sizes(text):
     for form in RANGES:
         found = form.search(text)
         if found:
-            return {"most": number(found.group(2))}
+            # An open bracket is one that stands outside.
+            least = number(found.group(1)) + bool(re.search(r"[(（]\s*" + NUMBER + r"[,，]", found.group(0)))
+            return {"most": number(found.group(2)), "least": max(least, 1)}
     found = MOST.search(text)
     if found:
-        return {"most": number(found.group(1))}
+        least = LEAST.search(text)
+        return {"most": number(found.group(1)), "least": number(least.group(1)) if least else 1}
     found = DEFAULT.search(text)
     return {"default": number(found.group(1))} if found else None
+
+
+WORDS = {"one": 1, "two": 2, "five": 5, "ten": 10, "twenty": 20}
+RATE = re.compile(r"limit of (\w+) transactions per second")
+
+
+def rate(text):
+    """Calls a second that a description allows; none where it says nothing."""
+    found = RATE.search(plain(text))
+    return found and (WORDS.get(found.group(1)) or int(found.group(1)))
 
 
 # Alibaba Cloud: alibabacloud_<product><version>
@@ -76,7 +91,18 @@ def aliyun(site, package, version, action):
         "parameters": set(re.findall(r"(?:query|body|query_param)\['([^']+)'\]", block)) | set(re.findall(r"\{(\w+)\}", path)),
         "texts": aliyun_texts(root, answer.removesuffix("ResponseBody") + "Request"),
         "answer": aliyun_shape(root, answer, ()),
+        "host": aliyun_host(client),
     }
+
+
+def aliyun_host(client):
+    """Where a client asks, by the region: its map, and else the rule."""
+    written = re.search(r"self\._endpoint_map = (\{.*?\})", client, re.S)
+    known = ast.literal_eval(written.group(1)) if written else {}
+    product = re.search(r"get_endpoint\('([^']+)'", client).group(1)
+    regional = "_endpoint_rule = 'regional'" in client
+    # One of them has a tab in its map.
+    return lambda region: known.get(region, "%s%s.aliyuncs.com" % (product, "." + region if regional else "")).strip()
 
 
 def camel(name):
@@ -219,6 +245,7 @@ def aws(site, service, version, action):
             for key, member in request["members"].items()
         },
         "answer": aws_shape(shapes, answer["shape"], ()),
+        "about": operation.get("documentation", ""),
     }
 
 

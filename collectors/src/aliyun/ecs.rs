@@ -4,7 +4,7 @@ use super::api::Rpc;
 use super::client::ASSUME_ROLE;
 use crate::account::Cloud;
 use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
-use crate::objects::{Detail, How, Ids, Join, List, ObjectCollector, Paging, Request, Scope};
+use crate::objects::{Detail, How, Ids, Join, List, ObjectCollector, Paging, Request, Scope, Sizes};
 use crate::point::Category;
 use std::time::Duration;
 
@@ -40,11 +40,16 @@ const fn tokens(most: usize) -> Paging {
 }
 
 const fn pages(most: usize) -> Paging {
-    Paging::Numbers { number: "PageNumber", size: "PageSize", most, total: Some("TotalCount") }
+    Paging::Numbers {
+        number: "PageNumber",
+        size: "PageSize",
+        sizes: Sizes::up_to(most),
+        total: Some("TotalCount"),
+    }
 }
 
 const fn request(action: &'static Action) -> Request {
-    Request { api: &ECS_API, action, region: Some("RegionId"), parameters: &[] }
+    Request { api: &ECS_API, action, region: Some("RegionId"), parameters: &[], structures: &[] }
 }
 
 static DISKS: Detail = Detail {

@@ -62,7 +62,14 @@ pub fn oss_url(
     Ok(if in_path { format!("{base}/{bucket}/") } else { format!("{scheme}://{bucket}.{rest}/") })
 }
 
-fn host(service: &str, region: &str, vpc: bool) -> String {
+/// The regions that any product is known to have.
+pub fn regions() -> impl Iterator<Item = &'static str> {
+    REGIONS.iter().copied()
+}
+
+/// The host of a service in a region, by the table; no region is the central host. `vpc`: from inside of the cloud.
+#[must_use]
+pub fn host(service: &str, region: &str, vpc: bool) -> String {
     if service == "oss" {
         let inside = if vpc { "-internal" } else { "" };
         return format!("oss-{region}{inside}.aliyuncs.com");

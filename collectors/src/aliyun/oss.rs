@@ -37,6 +37,7 @@ static INFO: Detail = Detail {
                 action: &GET_BUCKET_INFO,
                 region: None,
                 parameters: &[("bucketInfo", "")],
+                structures: &[],
             },
             paging: Paging::Whole,
             items: "",
@@ -112,7 +113,13 @@ pub static OSS: ObjectCollector = ObjectCollector {
     },
     scope: Scope::Account { region: &["Region", "Location"], without: "oss-" },
     list: List {
-        request: Request { api: &LIST_BUCKETS_API, action: &LIST_BUCKETS, region: None, parameters: &[] },
+        request: Request {
+            api: &LIST_BUCKETS_API,
+            action: &LIST_BUCKETS,
+            region: None,
+            parameters: &[],
+            structures: &[],
+        },
         paging: Paging::Tokens { token: "marker", next: "NextMarker", size: Some(("max-keys", 1000)) },
         items: "Buckets.Bucket",
         id: "Name",

@@ -4,7 +4,7 @@ use super::api::Rpc;
 use super::client::ASSUME_ROLE;
 use crate::account::Cloud;
 use crate::collector::{Action, Description, Key, REGIONS, Reported, Source, Type};
-use crate::objects::{Detail, How, List, ObjectCollector, Paging, Request, Scope};
+use crate::objects::{Detail, How, List, ObjectCollector, Paging, Request, Scope, Sizes};
 use crate::point::Category;
 use std::time::Duration;
 
@@ -81,7 +81,7 @@ const fn item(
         optional: true,
         how: How::Item {
             list: List {
-                request: Request { api: &RDS_API, action, region: None, parameters: &[] },
+                request: Request { api: &RDS_API, action, region: None, parameters: &[], structures: &[] },
                 paging,
                 items,
                 id,
@@ -118,7 +118,13 @@ static USAGE: Detail = Detail {
     optional: true,
     how: How::Item {
         list: List {
-            request: Request { api: &RDS_API, action: &DESCRIBE_USAGE, region: None, parameters: &[] },
+            request: Request {
+                api: &RDS_API,
+                action: &DESCRIBE_USAGE,
+                region: None,
+                parameters: &[],
+                structures: &[],
+            },
             paging: Paging::Whole,
             items: "",
             id: "",
@@ -135,7 +141,12 @@ static USAGE: Detail = Detail {
 static ACCOUNTS: Detail = item(
     "accounts",
     &DESCRIBE_ACCOUNTS,
-    Paging::Numbers { number: "PageNumber", size: "PageSize", most: 200, total: Some("TotalRecordCount") },
+    Paging::Numbers {
+        number: "PageNumber",
+        size: "PageSize",
+        sizes: Sizes::Between(30, 200),
+        total: Some("TotalRecordCount"),
+    },
     "Accounts.DBInstanceAccount",
     "AccountName",
     NOT_THIS_ENGINE,
@@ -144,8 +155,13 @@ static ACCOUNTS: Detail = item(
 static DATABASES: Detail = item(
     "databases",
     &DESCRIBE_DATABASES,
-    // 30, 50 and 100 are the sizes that it takes; it says nowhere how many there are.
-    Paging::Numbers { number: "PageNumber", size: "PageSize", most: 100, total: None },
+    // It says nowhere how many there are.
+    Paging::Numbers {
+        number: "PageNumber",
+        size: "PageSize",
+        sizes: Sizes::One(&[30, 50, 100]),
+        total: None,
+    },
     "Databases.Database",
     "DBName",
     NOT_THIS_ENGINE,
@@ -156,7 +172,13 @@ static SSL: Detail = Detail {
     optional: true,
     how: How::Item {
         list: List {
-            request: Request { api: &RDS_API, action: &DESCRIBE_SSL, region: None, parameters: &[] },
+            request: Request {
+                api: &RDS_API,
+                action: &DESCRIBE_SSL,
+                region: None,
+                parameters: &[],
+                structures: &[],
+            },
             paging: Paging::Whole,
             items: "",
             id: "",
@@ -289,12 +311,13 @@ pub static RDS: ObjectCollector = ObjectCollector {
             action: &DESCRIBE_INSTANCES,
             region: Some("RegionId"),
             parameters: &[],
+            structures: &[],
         },
         // By numbers: with tokens it brings one behind its last page, too.
         paging: Paging::Numbers {
             number: "PageNumber",
             size: "PageSize",
-            most: 100,
+            sizes: Sizes::up_to(100),
             total: Some("TotalRecordCount"),
         },
         items: "Items.DBInstance",

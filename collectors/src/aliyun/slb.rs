@@ -4,7 +4,9 @@ use super::api::Rpc;
 use super::client::ASSUME_ROLE;
 use crate::account::Cloud;
 use crate::collector::{Action, Description, Key, REGIONS, Reported, Source, Type};
-use crate::objects::{Detail, Found, How, Join, List, Object, ObjectCollector, Paging, Request, Scope};
+use crate::objects::{
+    Detail, Found, How, Join, List, Object, ObjectCollector, Paging, Request, Scope, Sizes,
+};
 use crate::point::Category;
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -34,7 +36,7 @@ static DESCRIBE_CERTIFICATES: Action =
     action("DescribeServerCertificates", "slb:DescribeServerCertificates", "once for each region");
 
 const fn request(action: &'static Action) -> Request {
-    Request { api: &SLB_API, action, region: Some("RegionId"), parameters: &[] }
+    Request { api: &SLB_API, action, region: Some("RegionId"), parameters: &[], structures: &[] }
 }
 
 /// Released since it was listed.
@@ -219,7 +221,7 @@ pub static SLB: ObjectCollector = ObjectCollector {
         paging: Paging::Numbers {
             number: "PageNumber",
             size: "PageSize",
-            most: 100,
+            sizes: Sizes::up_to(100),
             total: Some("TotalCount"),
         },
         items: "LoadBalancers.LoadBalancer",

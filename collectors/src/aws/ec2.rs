@@ -73,7 +73,13 @@ pub static EC2: ObjectCollector = ObjectCollector {
     },
     scope: Scope::Region,
     list: List {
-        request: Request { api: &Instances, action: &DESCRIBE_INSTANCES, region: None, parameters: &[] },
+        request: Request {
+            api: &Instances,
+            action: &DESCRIBE_INSTANCES,
+            region: None,
+            parameters: &[],
+            structures: &[],
+        },
         paging: Paging::Tokens { token: "NextToken", next: "NextToken", size: Some(("MaxResults", 1000)) },
         items: "Instances",
         id: "InstanceId",

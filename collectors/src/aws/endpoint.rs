@@ -103,7 +103,7 @@ pub fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> 
 
 /// The name that a service signs with, where it is not the host's.
 #[must_use]
-pub(super) fn signing_name(service: &str) -> &str {
+pub fn signing_name(service: &str) -> &str {
     if service == "memory-db" { "memorydb" } else { service }
 }
 

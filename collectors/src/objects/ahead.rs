@@ -226,7 +226,9 @@ impl Guess<'_> {
 /// The largest page.
 fn most(paging: Paging) -> usize {
     match paging {
-        Paging::Numbers { most, .. } | Paging::FromZero { most, .. } | Paging::Offsets { most, .. } => most,
+        Paging::Numbers { sizes, .. } | Paging::FromZero { sizes, .. } | Paging::Offsets { sizes, .. } => {
+            sizes.most()
+        }
         Paging::Tokens { size, .. } => size.map_or(usize::MAX, |(_, most)| most),
         Paging::Whole => usize::MAX,
     }

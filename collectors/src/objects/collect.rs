@@ -254,6 +254,15 @@ impl<'run> Collection<'run> {
 
     /// All of the region.
     async fn region(&mut self) -> Result<(), Failure> {
+        let read = self.lists().await;
+        // What came before a page failed is reported all the same, though its batch is not full.
+        self.flush().await;
+        read?;
+        self.finish().await
+    }
+
+    /// The list, once for each value by which it is read.
+    async fn lists(&mut self) -> Result<(), Failure> {
         match self.collector.variants {
             None => self.list(&[]).await?,
             Some((parameter, _)) => {
@@ -263,7 +272,7 @@ impl<'run> Collection<'run> {
                 }
             }
         }
-        self.finish().await
+        Ok(())
     }
 
     /// All pages of a list. The next page is on its way while one is worked on: it is asked for first, as a page is worked on for long before it waits for
@@ -370,13 +379,18 @@ impl<'run> Collection<'run> {
         objects.iter_mut().for_each(|object| object.hide(self.collector.hide));
     }
 
-    /// What still waits, and what a person should know.
-    async fn finish(&mut self) -> Result<(), Failure> {
+    /// What waits for a batch to fill.
+    async fn flush(&mut self) {
         let mut rest = std::mem::take(&mut self.waiting);
         if let Some((batch, _)) = self.details.batch().filter(|_| !rest.is_empty()) {
             self.details.ask_batch(batch, &mut rest).await;
         }
         self.send(rest).await;
+    }
+
+    /// What still waits, and what a person should know.
+    async fn finish(&mut self) -> Result<(), Failure> {
+        self.flush().await;
         let mut held = std::mem::take(&mut self.held);
         held.sort_by_cached_key(|object| {
             let id = at(&object.item, self.collector.list.id).and_then(text).unwrap_or_default();
@@ -387,11 +401,12 @@ impl<'run> Collection<'run> {
         for warning in self.details.warnings() {
             self.run.warn(warning).await;
         }
-        let region = &self.region;
+        let central = matches!(self.collector.scope, Scope::Central(_));
+        let place = if central { String::new() } else { format!("{}: ", self.region) };
         if self.nameless > 0 {
             self.run
                 .warn(format!(
-                    "{region}: {} left out",
+                    "{place}{} left out",
                     number(
                         self.nameless,
                         "item of the list has no id and was",
@@ -403,11 +418,11 @@ impl<'run> Collection<'run> {
         if let Some(skip) =
             self.collector.skip.as_ref().filter(|skip| self.skipped > 0 && !skip.note.is_empty())
         {
-            self.run.warn(format!("{region}: {} {}", self.skipped, skip.note)).await;
+            self.run.warn(format!("{place}{} {}", self.skipped, skip.note)).await;
         }
         if let Some(lack) = self.lack.take() {
             // Nothing that was not seen may be forgotten.
-            return Err(Failure::Answer(format!("{region}: {lack}")));
+            return Err(Failure::Answer(format!("{place}{lack}")));
         }
         Ok(())
     }

@@ -4,8 +4,37 @@
 //!
 //! A declaration carries its sample: the published point, and the item (and details) of an answer that yields it. Where a manual prints two
 //! values for one member the first stands for both; what a manual prints as empty is not reported.
+//!
+//! # Defaults that narrow
+//!
+//! A list without filters is not always the whole list. What the references of all declared calls say of parameters that are left out was read;
+//! where a default hides items it is written out in the declaration:
+//!
+//! | Call | Default | Written out |
+//! | --- | --- | --- |
+//! | `cas` ListUserCertificateOrder | `OrderType` orders; `Status` valid ones | `CERT`; issued, about to expire, expired |
+//! | `pvtz` DescribeZones | `ZoneType` the account's own | both kinds |
+//! | `dds` DescribeDBInstances | `DBInstanceType` replica sets | replica sets, sharded, serverless |
+//! | `dts` DescribeDtsJobs | `JobType` migrations | all three |
+//! | `dcdn` DescribeDcdnUserDomains | `WebSiteType` accelerated sites | functions and images at the edge, too |
+//! | `nas` DescribeRegions | `FileSystemType` the standard kind's regions | `all` |
+//! | `cdb` DescribeDBInstances | `CdbErrors` not locked | both |
+//! | `ecs` (AWS) DescribeClusters | `include` nothing beside | attachments, configurations, settings, statistics, tags |
+//! | `s3` ListBuckets | `BucketRegion` all regions, of which others cannot be asked on | the region |
+//! | `rds` (AWS) DescribeDBInstances | engines of DocumentDB and Neptune, too | left to their packages |
+//!
+//! Left as they are, on purpose:
+//!
+//! - `vpc` DescribeVpnGateways `IncludeReservationData`: orders that have not begun are no gateways.
+//! - `cdb` `WithMaster`, `WithRo`, `WithDr` and `clb` `Forward`, `ProjectId`: the default is all.
+//! - `vpc` DescribeVpcs `IsDefault`, `alidns` DescribeDomains `Starmark`, `redis` (Tencent) `UniqVpcIds`: their references name a default that narrows,
+//!   and the vendors' own Terraform data sources leave it out and list everything.
+//! - `ddoscoo`, `waf-openapi` `ResourceGroupId`: without it the default group is meant, the references say; a note of the collectors tells it.
+//! - `elasticmapreduce` ListClusters `ClusterStates`: all, for about two months after the end; `elasticache` `ShowCacheNodeInfo` and `memorydb`
+//!   `ShowShardDetails` say more of an item and hide none.
+//! - ECS, RDS, SLB, CVM, EC2 and what is not named here: the references say that all are listed.
 
-pub use super::{Detail, List, ObjectCollector, Paging, Request, Scope, Skip};
+pub use super::{Detail, List, ObjectCollector, Paging, Request, Scope, Sizes, Skip};
 pub use crate::collector::{Action, Description, Key, REGIONS, Reported, Source, Type};
 
 use super::{Api, How, Ids, Join, Wire};
@@ -79,19 +108,30 @@ pub const fn field_of(key: &'static str, kind: Type, from: Source, meaning: &'st
 /// A request without parameters of its own; the host or a header says the region.
 #[must_use]
 pub const fn request(api: &'static dyn Api, action: &'static Action) -> Request {
-    Request { api, action, region: None, parameters: &[] }
+    Request { api, action, region: None, parameters: &[], structures: &[] }
 }
 
 /// Pages by number, from 1.
 #[must_use]
 pub const fn numbers(number: &'static str, size: &'static str, most: usize, total: &'static str) -> Paging {
-    Paging::Numbers { number, size, most, total: Some(total) }
+    Paging::Numbers { number, size, sizes: Sizes::up_to(most), total: Some(total) }
+}
+
+/// The same, of pages that have one of these sizes, the least first.
+#[must_use]
+pub const fn numbers_of(
+    number: &'static str,
+    size: &'static str,
+    sizes: &'static [usize],
+    total: &'static str,
+) -> Paging {
+    Paging::Numbers { number, size, sizes: Sizes::One(sizes), total: Some(total) }
 }
 
 /// Pages by `Offset` and `Limit`, up to `TotalCount`.
 #[must_use]
 pub const fn offsets(most: usize) -> Paging {
-    Paging::Offsets { offset: "Offset", limit: "Limit", most, total: "TotalCount" }
+    Paging::Offsets { offset: "Offset", limit: "Limit", sizes: Sizes::up_to(most), total: "TotalCount" }
 }
 
 /// Pages by a token.

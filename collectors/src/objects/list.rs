@@ -97,6 +97,49 @@ pub struct Request {
     pub region: Option<&'static str>,
     /// Parameters that are always the same.
     pub parameters: &'static [(&'static str, &'static str)],
+    /// The same of protocols whose parameters are JSON, where they are no texts: as JSON text.
+    pub structures: &'static [(&'static str, &'static str)],
+}
+
+/// Which sizes a page may have. Others are refused, by some clouds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// From the first to the second.
+    Between(usize, usize),
+    /// One of these, the least first.
+    One(&'static [usize]),
+}
+
+impl Sizes {
+    /// Any up to this one.
+    #[must_use]
+    pub const fn up_to(most: usize) -> Self {
+        Self::Between(1, most)
+    }
+
+    /// The largest: what is asked for, as long as nothing speaks against it.
+    #[must_use]
+    pub fn most(self) -> usize {
+        match self {
+            Self::Between(_, most) => most.max(1),
+            Self::One(sizes) => sizes.iter().copied().max().unwrap_or(1),
+        }
+    }
+
+    fn least(self) -> usize {
+        match self {
+            Self::Between(least, _) => least.max(1),
+            Self::One(sizes) => sizes.iter().copied().min().unwrap_or(1),
+        }
+    }
+
+    /// The largest that is no larger than this; none where all are.
+    fn within(self, size: usize) -> Option<usize> {
+        match self {
+            Self::Between(least, most) => (size >= least.max(1)).then_some(size.min(most)),
+            Self::One(sizes) => sizes.iter().copied().filter(|allowed| *allowed <= size).max(),
+        }
+    }
 }
 
 /// How a list goes on.
@@ -110,8 +153,8 @@ pub enum Paging {
         number: &'static str,
         /// The parameter of the size.
         size: &'static str,
-        /// The largest size.
-        most: usize,
+        /// The sizes that a page may have.
+        sizes: Sizes,
         /// Where an answer says how many items there are; none where it does not.
         total: Option<&'static str>,
     },
@@ -121,8 +164,8 @@ pub enum Paging {
         number: &'static str,
         /// The parameter of the size.
         size: &'static str,
-        /// The largest size.
-        most: usize,
+        /// The sizes that a page may have.
+        sizes: Sizes,
         /// Where an answer says how many items there are.
         total: &'static str,
     },
@@ -132,8 +175,8 @@ pub enum Paging {
         offset: &'static str,
         /// The parameter of the size.
         limit: &'static str,
-        /// The largest size.
-        most: usize,
+        /// The sizes that a page may have.
+        sizes: Sizes,
         /// Where an answer says how many items there are.
         total: &'static str,
     },
@@ -232,8 +275,10 @@ pub(crate) struct Walk<'list> {
     id: &'static str,
     /// Items without one, on this way through the list.
     nameless: u64,
-    /// How many items a page may have: the declared size, or what the server has been found to answer with.
+    /// How many items a page may have: the largest size, or what the server has been found to answer with.
     size: usize,
+    /// Of a server that shows less than the least that may be asked for: how many items came on this way through the list.
+    short: Option<usize>,
     /// How many items the page before said there are.
     total: Option<u64>,
     /// By how many items the list became shorter while it was read: as many may have moved onto a page that had been read.
@@ -251,8 +296,8 @@ pub(crate) type Judge<'list> = Box<dyn Fn(&Json) -> Result<(), String> + Send + 
 
 enum Position {
     First,
-    /// So many pages of the size lie before.
-    Page(usize),
+    /// So many items lie before: of a list by numbers whole pages of the size.
+    Behind(usize),
     Token(String),
     End,
 }
@@ -275,6 +320,13 @@ impl<'list> Walk<'list> {
         all.extend(
             list.request.parameters.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))),
         );
+        // A test reads them: what is declared parses.
+        all.extend(
+            list.request
+                .structures
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), serde_json::from_str(value).unwrap_or_default())),
+        );
         all.extend(parameters.iter().cloned());
         Self {
             list,
@@ -288,11 +340,12 @@ impl<'list> Walk<'list> {
             id: list.id,
             nameless: 0,
             size: match list.paging {
-                Paging::Numbers { most, .. }
-                | Paging::FromZero { most, .. }
-                | Paging::Offsets { most, .. } => most.max(1),
+                Paging::Numbers { sizes, .. }
+                | Paging::FromZero { sizes, .. }
+                | Paging::Offsets { sizes, .. } => sizes.most(),
                 Paging::Tokens { .. } | Paging::Whole => 1,
             },
+            short: None,
             total: None,
             shrunk: 0,
             again: None,
@@ -330,21 +383,21 @@ impl<'list> Walk<'list> {
         let list = self.list;
         let mut parameters = self.parameters.clone();
         let before = match &self.position {
-            Position::Page(before) => *before,
+            Position::Behind(before) => *before,
             _ => 0,
         };
         match list.paging {
             Paging::Whole => {}
             Paging::Numbers { number, size, .. } => {
-                parameters.push((number.to_owned(), Json::from(before + 1)));
+                parameters.push((number.to_owned(), Json::from(before / self.size + 1)));
                 parameters.push((size.to_owned(), Json::from(self.size)));
             }
             Paging::FromZero { number, size, .. } => {
-                parameters.push((number.to_owned(), Json::from(before)));
+                parameters.push((number.to_owned(), Json::from(before / self.size)));
                 parameters.push((size.to_owned(), Json::from(self.size)));
             }
             Paging::Offsets { offset, limit, .. } => {
-                parameters.push((offset.to_owned(), Json::from(before * self.size)));
+                parameters.push((offset.to_owned(), Json::from(before)));
                 parameters.push((limit.to_owned(), Json::from(self.size)));
             }
             Paging::Tokens { token, size, .. } => {
@@ -414,19 +467,19 @@ impl<'list> Walk<'list> {
             self.shrunk += earlier.saturating_sub(now);
         }
         self.total = total;
-        let read = before * self.size + came;
-        let last = came == 0 || total.map_or(came < self.size, |total| read as u64 >= total);
+        let read = before + came;
+        let shown = self.seen.len() as u64 + self.nameless;
+        // Where pages are shorter than what may be asked for, their numbers do not say how much was read.
+        self.short = self.short.map(|far| far + came);
+        let far = self.short.unwrap_or(read) as u64;
+        let last = came == 0 || total.map_or(came < self.size, |total| far >= total);
         // Some answer to a number behind the end with the last page again. On the second way nothing is new, mostly.
         if !last && (new > 0 || self.again.is_some()) {
             if came >= self.size {
-                return Position::Page(before + 1);
+                return Position::Behind(before + self.size);
             }
-            // The server's pages are shorter than what was asked for. Whether it counts pages by its own size or by the one that is asked for
-            // is the same once both are: what lies before the first page that was not shown in full is asked for again, and nothing is passed over.
-            self.size = came;
-            return Position::Page(read / came);
+            return self.behind_a_short_page(before, came);
         }
-        let shown = self.seen.len() as u64 + self.nameless;
         let missing = total.map_or(0, |total| total.saturating_sub(shown)).max(self.shrunk);
         // One page that shows something is as it is: ids that stand in it twice are one object.
         if missing == 0 || (before == 0 && came > 0) {
@@ -437,6 +490,7 @@ impl<'list> Walk<'list> {
             None => {
                 self.again = Some((total, shown));
                 (self.total, self.shrunk, self.nameless) = (None, 0, 0);
+                self.short = self.short.map(|_| 0);
                 Position::First
             }
             Some(first) => {
@@ -451,6 +505,27 @@ impl<'list> Walk<'list> {
                 Position::End
             }
         }
+    }
+
+    /// Where a list goes on whose server shows less than what was asked for.
+    fn behind_a_short_page(&mut self, before: usize, came: usize) -> Position {
+        let (sizes, by_offset) = match self.list.paging {
+            Paging::Offsets { sizes, .. } => (sizes, true),
+            Paging::Numbers { sizes, .. } | Paging::FromZero { sizes, .. } => (sizes, false),
+            Paging::Tokens { .. } | Paging::Whole => return Position::End,
+        };
+        let read = before + came;
+        if let Some(size) = sizes.within(came) {
+            // Whether it counts pages by its own size or by the one that is asked for is the same once a page of that size is shown in full:
+            // what lies before the first page that was not is asked for again, and nothing is passed over.
+            self.size = size;
+            return Position::Behind(read / size * size);
+        }
+        // So few may not be asked for. An offset says where to go on all the same; by numbers the server can only mean pages of its own size.
+        let page = before / self.size;
+        self.size = sizes.least();
+        self.short = self.short.or(Some(read));
+        Position::Behind(if by_offset { read } else { (page + 1) * self.size })
     }
 
     fn endless(&self, why: &str) -> Failure {

@@ -11,7 +11,7 @@ mod list;
 mod project;
 
 pub use detail::{Detail, How, Ids, Join};
-pub use list::{Api, List, Paging, Request, Wire, text};
+pub use list::{Api, List, Paging, Request, Sizes, Wire, text};
 pub(crate) use list::{Tally, Walk, at};
 pub use project::{Found, Object, point};
 

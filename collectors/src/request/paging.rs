@@ -7,7 +7,7 @@ use crate::account::Cloud;
 use crate::collector::Failure;
 use crate::mistake::{Mistake, nearest};
 use crate::names::keep;
-use crate::objects::{List, Paging, Request, Tally, Walk, Wire, at, text};
+use crate::objects::{List, Paging, Request, Sizes, Tally, Walk, Wire, at, text};
 use crate::point::Text;
 use crate::run::Run;
 use serde::Deserialize;
@@ -59,12 +59,17 @@ fn paging(call: &Named, options: &Options) -> Result<Paging, Mistake> {
     };
     if let Some(number) = &written.number {
         let size = name(written.size.as_deref().unwrap_or("PageSize"))?;
-        return Ok(Paging::Numbers { number: name(number)?, size, most, total: total(None)? });
+        return Ok(Paging::Numbers {
+            number: name(number)?,
+            size,
+            sizes: Sizes::up_to(most),
+            total: total(None)?,
+        });
     }
     if let Some(offset) = &written.offset {
         let limit = name(written.size.as_deref().unwrap_or("Limit"))?;
         let total = total(None)?.unwrap_or_default();
-        return Ok(Paging::Offsets { offset: name(offset)?, limit, most, total });
+        return Ok(Paging::Offsets { offset: name(offset)?, limit, sizes: Sizes::up_to(most), total });
     }
     if let Some(token) = &written.token {
         let next = name(written.next.as_deref().unwrap_or(token))?;
@@ -81,13 +86,13 @@ fn paging(call: &Named, options: &Options) -> Result<Paging, Mistake> {
             service => Paging::Numbers {
                 number: if service == "bssopenapi" { "PageNum" } else { "PageNumber" },
                 size: "PageSize",
-                most,
+                sizes: Sizes::up_to(most),
                 total: total(Some("TotalCount"))?,
             },
         },
         Cloud::Tencent => {
             let total = total(Some("TotalCount"))?.unwrap_or_default();
-            Paging::Offsets { offset: "Offset", limit: "Limit", most, total }
+            Paging::Offsets { offset: "Offset", limit: "Limit", sizes: Sizes::up_to(most), total }
         }
         Cloud::Aws => {
             let (token, next) = match call.action.service {
@@ -148,7 +153,7 @@ fn other_way(answer: &Json, list: &List) -> Result<(), String> {
             };
             let next = if parameter == *token { String::new() } else { format!(", next: \"{token}\"") };
             Err(format!(
-                "the answer goes on by `{token}`, and is read by {read_by}: write `paging: #{{ token: \"{parameter}\"{next} }}` into the options"
+                "the answer goes on by `{token}`, and is read by {read_by}\nhint: write `paging: #{{ token: \"{parameter}\"{next} }}` into the options"
             ))
         }
     }
@@ -182,7 +187,9 @@ fn elsewhere(answer: &Json, path: &str) -> Result<(), String> {
                     format!("it has {}", members.join(", "))
                 }
             };
-            return Err(format!("`items` says `{path}`, and {place} has no member `{name}`: {way_out}"));
+            return Err(format!(
+                "`items` says `{path}`, and {place} has no member `{name}`\nhint: {way_out}"
+            ));
         };
         value = found;
         walked = if walked.is_empty() { name.to_owned() } else { format!("{walked}.{name}") };
@@ -190,13 +197,15 @@ fn elsewhere(answer: &Json, path: &str) -> Result<(), String> {
     match value {
         Json::Object(members) if members.len() == 1 => match members.iter().next() {
             Some((name, Json::Array(_) | Json::Object(_))) => Err(format!(
-                "`items` says `{path}`, which is no list but holds one: write `items: \"{path}.{name}\"`"
+                "`items` says `{path}`, which is no list but holds one\nhint: write `items: \"{path}.{name}\"`"
             )),
             _ => Ok(()),
         },
         Json::Array(_) | Json::Object(_) | Json::Null => Ok(()),
         Json::String(text) if text.is_empty() => Ok(()),
-        _ => Err(format!("`items` says `{path}`, which is a single value and no list")),
+        _ => Err(format!(
+            "`items` says `{path}`, which is a single value and no list\nhint: name the list's own path, as it stands in the answer: `client.request(…)` shows it"
+        )),
     }
 }
 
@@ -235,7 +244,13 @@ impl Pages {
                 .hint("write it as a path of names, for example `#{ items: \"Disks.Disk\" }`"));
         };
         let list = List {
-            request: Request { api: call.how, action: call.action, region: None, parameters: &[] },
+            request: Request {
+                api: call.how,
+                action: call.action,
+                region: None,
+                parameters: &[],
+                structures: &[],
+            },
             paging: paging(call, options)?,
             items: name(items)?,
             id: name(options.id.as_deref().unwrap_or_default())?,
@@ -328,7 +343,7 @@ mod tests {
         assert_eq!(elsewhere(&answer, "One"), Ok(()), "a list of one, as it comes from XML");
         for (path, said) in [
             ("Disk.Disk", "did you mean `Disks`?"),
-            ("Disks.Volume", "`Disks` has no member `Volume`: it has `Disk`"),
+            ("Disks.Volume", "`Disks` has no member `Volume`\nhint: it has `Disk`"),
             ("Disks", "write `items: \"Disks.Disk\"`"),
             ("Text", "single value"),
         ] {

@@ -3,7 +3,7 @@
 use super::client::{ASSUME_ROLE, Json3};
 use crate::account::Cloud;
 use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
-use crate::objects::{List, ObjectCollector, Paging, Request, Scope};
+use crate::objects::{List, ObjectCollector, Paging, Request, Scope, Sizes};
 use crate::point::Category;
 use std::time::Duration;
 
@@ -66,8 +66,19 @@ pub static CVM: ObjectCollector = ObjectCollector {
     },
     scope: Scope::Region,
     list: List {
-        request: Request { api: &CVM_API, action: &DESCRIBE_INSTANCES, region: None, parameters: &[] },
-        paging: Paging::Offsets { offset: "Offset", limit: "Limit", most: 100, total: "TotalCount" },
+        request: Request {
+            api: &CVM_API,
+            action: &DESCRIBE_INSTANCES,
+            region: None,
+            parameters: &[],
+            structures: &[],
+        },
+        paging: Paging::Offsets {
+            offset: "Offset",
+            limit: "Limit",
+            sizes: Sizes::up_to(100),
+            total: "TotalCount",
+        },
         items: "InstanceSet",
         id: "InstanceId",
     },

@@ -280,6 +280,66 @@ fn route(asked: &Asked) -> Result<(&'static str, &'static [&'static str], Option
     Ok((name, actions, (!region.is_empty()).then(|| region.to_owned())))
 }
 
+/// Products whose hosts begin otherwise than they are called, by the vendor's pages of endpoints.
+const OTHER_HOSTS: &[(&str, &str)] =
+    &[("bssopenapi", "business"), ("dds", "mongodb"), ("sas", "tds"), ("waf-openapi", "wafopenapi")];
+
+/// Regions that a product's host without a region serves; its other regions have hosts of their own. From the same pages.
+const AT_THE_CENTRE: &[(&str, &[&str])] = &[
+    (
+        "dds",
+        &["cn-beijing", "cn-hangzhou", "cn-hangzhou-finance", "cn-heyuan", "cn-shanghai", "cn-wulanchabu"],
+    ),
+    ("gpdb", &["ap-south-1", "ap-southeast-2", "cn-beijing-finance-1", "cn-hangzhou", "cn-hangzhou-finance"]),
+    (
+        "polardb",
+        &[
+            "cn-beijing",
+            "cn-beijing-finance-1",
+            "cn-hangzhou",
+            "cn-hangzhou-finance",
+            "cn-heyuan",
+            "cn-qingdao",
+            "cn-shanghai",
+            "cn-wulanchabu",
+        ],
+    ),
+    ("r-kvstore", &["cn-hangzhou", "cn-hangzhou-finance"]),
+    ("vpc", &["cn-hangzhou", "cn-hangzhou-finance", "cn-shanghai-finance-1", "cn-shenzhen-finance-1"]),
+];
+
+/// Products of which one region's host serves others, too.
+const FOR_OTHERS: &[&str] = &["drds", "nas", "sas", "waf-openapi"];
+
+/// Is a product's call answered at this host, for this region where the request names one?
+fn at_home(host: &str, product: &str, region: Option<&str>) -> Result<(), Refusal> {
+    if is_loopback(host) {
+        return Ok(());
+    }
+    let name = host.strip_suffix(".aliyuncs.com").unwrap_or_default();
+    let (first, place) = name.split_once('.').unwrap_or((name, ""));
+    let inside = first.strip_suffix("-vpc");
+    let first = inside.unwrap_or(first);
+    let own = OTHER_HOSTS.iter().find(|(other, _)| *other == product).map_or(product, |(_, host)| host);
+    if first != own {
+        let message = "Specified api is not found, please check your url and method.";
+        return Err(refuse(404, "InvalidAction.NotFound", message));
+    }
+    let Some(region) = region else { return Ok(()) };
+    // From inside every region has a host of its own.
+    let central = AT_THE_CENTRE.iter().filter(|_| inside.is_none()).find(|(central, _)| *central == product);
+    let served = match central {
+        Some((_, regions)) if regions.contains(&region) || place.is_empty() => {
+            place.is_empty() && regions.contains(&region)
+        }
+        _ => place.is_empty() || place == region || FOR_OTHERS.contains(&product),
+    };
+    if served {
+        return Ok(());
+    }
+    Err(refuse(404, "InvalidRegionId.NotFound", "The specified region is not served at this endpoint."))
+}
+
 /// What a call must be allowed to do. CloudMonitor's permissions have other names than its actions.
 fn permission(product: &str, action: &str) -> String {
     match (product, action.strip_prefix("DescribeMetric"), action) {
@@ -412,6 +472,7 @@ impl Aliyun {
         let answer = || {
             let mut given = market::texts(parameters(asked)?);
             let region = call.region.as_ref().and_then(|name| given.get(name)?.as_str().map(str::to_owned));
+            at_home(asked.header("host").unwrap_or_default(), &call.service, region.as_deref())?;
             let region = region.unwrap_or_default();
             let name = format!("{}:{}", call.service, call.action);
             self.count(&region, &name);

@@ -2,6 +2,7 @@
 
 use super::acs3::{encode, hex, mac};
 use super::*;
+use crate::market::{MarketItems, MarketPaging};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
@@ -377,4 +378,84 @@ fn storage_is_as_strict() {
     let marker = first.split("<NextMarker>").nth(1).unwrap().split('<').next().unwrap();
     let (_, second) = ask(&format!("/?marker={marker}&max-keys=3"), "cn-hangzhou", TAIL, None, 0);
     assert!(!second.contains(&format!("<Name>{marker}</Name>")), "a marker is exclusive");
+}
+
+/// A call of a table is answered at its own product's hosts alone, and at the one that serves the region.
+#[test]
+fn calls_of_tables_have_their_hosts() {
+    let cloud = aliyun();
+    let call = |service: &str, action: &str, version: &str| MarketCall {
+        service: service.into(),
+        action: action.into(),
+        version: version.into(),
+        place: None,
+        region: Some("RegionId".into()),
+        fixed: Vec::new(),
+        variants: None,
+        paging: MarketPaging::Whole,
+        items: "Items".into(),
+        element: String::new(),
+        id: "Id".into(),
+        item: json!({ "Id": "x" }),
+        of: MarketItems::Many,
+        single: false,
+        more: Vec::new(),
+        small: false,
+        cut: None,
+        hidden: 0,
+    };
+    cloud.market.set(vec![
+        call("vpc", "DescribeVpcs", "2016-04-28"),
+        call("dds", "DescribeDBInstances", "2015-12-01"),
+        call("sas", "DescribeVersionConfig", "2018-12-03"),
+    ]);
+    for (host, version, action, region, said) in [
+        ("127.0.0.1:1", "2016-04-28", "DescribeVpcs", "cn-shanghai", "200"),
+        ("vpc.cn-shanghai.aliyuncs.com", "2016-04-28", "DescribeVpcs", "cn-shanghai", "200"),
+        ("vpc-vpc.cn-shanghai.aliyuncs.com", "2016-04-28", "DescribeVpcs", "cn-shanghai", "200"),
+        ("vpc.aliyuncs.com", "2016-04-28", "DescribeVpcs", "cn-hangzhou", "200"),
+        ("vpc.aliyuncs.com", "2016-04-28", "DescribeVpcs", "cn-shanghai", "404 InvalidRegionId.NotFound"),
+        (
+            "vpc.cn-hangzhou.aliyuncs.com",
+            "2016-04-28",
+            "DescribeVpcs",
+            "cn-hangzhou",
+            "404 InvalidRegionId.NotFound",
+        ),
+        (
+            "vpc.cn-hangzhou.aliyuncs.com",
+            "2016-04-28",
+            "DescribeVpcs",
+            "cn-shanghai",
+            "404 InvalidRegionId.NotFound",
+        ),
+        (
+            "ecs.cn-shanghai.aliyuncs.com",
+            "2016-04-28",
+            "DescribeVpcs",
+            "cn-shanghai",
+            "404 InvalidAction.NotFound",
+        ),
+        ("vpc.example.com", "2016-04-28", "DescribeVpcs", "cn-shanghai", "404 InvalidAction.NotFound"),
+        // Hosts that begin otherwise.
+        ("mongodb.aliyuncs.com", "2015-12-01", "DescribeDBInstances", "cn-shanghai", "200"),
+        (
+            "dds.cn-shanghai.aliyuncs.com",
+            "2015-12-01",
+            "DescribeDBInstances",
+            "cn-shanghai",
+            "404 InvalidAction.NotFound",
+        ),
+        ("tds.ap-southeast-1.aliyuncs.com", "2018-12-03", "DescribeVersionConfig", "cn-shanghai", "200"),
+        (
+            "sas.cn-shanghai.aliyuncs.com",
+            "2018-12-03",
+            "DescribeVersionConfig",
+            "cn-shanghai",
+            "404 InvalidAction.NotFound",
+        ),
+    ] {
+        let asked = Draft { host, ..draft(&cloud, version, action, &[("RegionId", region)]) };
+        assert_eq!(asked.said(&cloud), said, "{host} {region}");
+    }
 }

@@ -11,6 +11,7 @@ mod network;
 mod script;
 mod trial;
 
+use super::progress::{self, Both, Progress};
 use super::{Common, Surroundings};
 use crate::config::{Config, FILE_NAME};
 use clap::Args;
@@ -104,6 +105,11 @@ impl Findings<'_> {
 }
 
 pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &DoctorArguments) -> u8 {
+    let shown = progress::show(surroundings);
+    let (surroundings, counting, shown) = match shown {
+        Some((inside, counting, shown)) => (&inside.clone(), Some(counting), Some(shown)),
+        None => (surroundings, None, None),
+    };
     let mut findings = Findings { surroundings, worst: Is::Well, wrong: 0, doubtful: 0 };
     let config = match surroundings.config(common) {
         Ok(config) => config,
@@ -126,13 +132,19 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Doc
             return 1;
         }
     };
-    let code = runtime.block_on(examine(&mut findings, &config, arguments));
+    let code = runtime.block_on(examine(&mut findings, &config, arguments, counting.as_ref()));
+    drop(shown);
     runtime.shutdown_timeout(Duration::from_millis(200));
     findings.sum();
     if code == 2 { 2 } else { u8::from(findings.worst == Is::Wrong) }
 }
 
-async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &DoctorArguments) -> u8 {
+async fn examine(
+    findings: &mut Findings<'_>,
+    config: &Config,
+    arguments: &DoctorArguments,
+    counting: Option<&Arc<Progress>>,
+) -> u8 {
     let surroundings = findings.surroundings;
     let ledger = Ledger { state: machine::state(findings, config).await, budgets: &config.budgets };
     let proxy = network::proxy(findings).await;
@@ -141,7 +153,7 @@ async fn examine(findings: &mut Findings<'_>, config: &Config, arguments: &Docto
         limits: config.limits.clone(),
         endpoints: config.endpoints.clone(),
         attempts: 1,
-        tap: Some(tap.clone()),
+        tap: Some(Both::of(tap.clone(), counting)),
         ..Options::default()
     };
     let calls = match CallPath::new(options, surroundings.clock.clone()) {

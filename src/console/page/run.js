@@ -223,12 +223,13 @@ function line({ prefix, kind, text }) {
   return h("div", { class: `line ${kind}` }, h("span", { class: "prefix" }, prefix), " ", h("span", { class: "text" }, text));
 }
 
-/** Fills the log and goes on while the run does; `done` is called at its end. */
+/** Fills the log and goes on while the run does; `done` is called at its end, and where the log knows of a status that is not shown yet. */
 export async function follow(main, { run }, signal, done) {
   const box = main.querySelector("[data-own=log]");
   if (!box) return;
   let after = 0;
   let pause = 500;
+  let { status } = run;
   while (!signal.aborted && box.isConnected) {
     let answer;
     try {
@@ -252,6 +253,10 @@ export async function follow(main, { run }, signal, done) {
     if (answer.final) {
       if (!box.firstChild) box.append(h("p", { class: "dim" }, t("noLog")));
       return done();
+    }
+    if (answer.status !== status) {
+      status = answer.status;
+      done();
     }
   }
 }

@@ -48,7 +48,7 @@ pub static ANALYTICDB_POSTGRESQL: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: Request { region: Some("RegionId"), ..request(&API, &LIST) },
-        paging: numbers("PageNumber", "PageSize", 100, "TotalRecordCount"),
+        paging: numbers_of("PageNumber", "PageSize", &[30, 50, 100], "TotalRecordCount"),
         items: "Items.DBInstance",
         id: "DBInstanceId",
     },

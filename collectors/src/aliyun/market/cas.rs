@@ -30,18 +30,21 @@ pub static CAS: ObjectCollector = ObjectCollector {
             MESSAGE,
         ],
         notes: &[
+            "Certificates that were issued here and those that were uploaded; expired ones too (`expired`), revoked ones not: the API has those as orders alone.",
             "Where several certificates have one name, the oldest (the one of the least id) keeps it, and the others are called by their ids.",
         ],
         ..OBJECTS
     },
     scope: Scope::Central(""),
     list: List {
-        request: request(&API, &LIST),
+        // Issued here and uploaded ones alike.
+        request: Request { parameters: &[("OrderType", "CERT")], ..request(&API, &LIST) },
         paging: numbers("CurrentPage", "ShowSize", 50, "TotalCount"),
         items: "CertificateOrderList",
         id: "CertificateId",
     },
-    variants: Some(("OrderType", &["CERT", "UPLOAD"])),
+    // Without it those that have expired are not listed. In the order in which a certificate passes through them: one that moves on meanwhile is seen.
+    variants: Some(("Status", &["ISSUED", "WILLEXPIRED", "EXPIRED"])),
     shared_names: true,
     sample: r#"{
 "item": {"Upload": true, "Name": "2022-jixxx-com", "CertificateId": "6397xxx", "EndDate": "2022-10-08", "Expired": false,

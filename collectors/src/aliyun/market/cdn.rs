@@ -73,6 +73,7 @@ pub static CDN: ObjectCollector = ObjectCollector {
         id: "DomainName",
     },
     details: &[&DETAIL],
+    // No reference lists it; the vendor's own tools meet it.
     quiet: &["CdnServiceNotFound"],
     sample: r#"{
 "item": {"DomainName": "xxxxx.com", "CdnType": "web", "DomainStatus": "online", "SslProtocol": "on",

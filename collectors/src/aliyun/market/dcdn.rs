@@ -39,12 +39,17 @@ pub static DCDN: ObjectCollector = ObjectCollector {
     },
     scope: Scope::Central(""),
     list: List {
-        request: request(&API, &LIST),
+        // Without it domains of functions and images at the edge are not listed.
+        request: Request {
+            parameters: &[("WebSiteType", "dynamic,computing_routine,computing_image")],
+            ..request(&API, &LIST)
+        },
         paging: numbers("PageNumber", "PageSize", 500, "TotalCount"),
         items: "Domains.PageData",
         id: "DomainName",
     },
     details: &[&DETAIL],
+    // No reference lists it; published programs and reports meet it.
     quiet: &["DcdnServiceNotFound"],
     sample: r#"{
 "item": {"DomainName": "xxxxx.cn", "DomainStatus": "online", "GmtCreated": "2022-12-13T16:00:00Z"},

@@ -29,6 +29,7 @@ pub static DDOSCOO: ObjectCollector = ObjectCollector {
             MESSAGE,
         ],
         notes: &[
+            "The API's reference says that without a resource group the default one is meant: instances of others may not be seen.",
             "`regions` are the product's two sites: `cn-hangzhou`, and `ap-southeast-1` for all outside of mainland China.",
         ],
         ..OBJECTS

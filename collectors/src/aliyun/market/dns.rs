@@ -33,6 +33,9 @@ pub static DNS: ObjectCollector = ObjectCollector {
             field("InstanceExpired", Type::Boolean, "has the paid edition ended"),
             MESSAGE,
         ],
+        notes: &[
+            "Where a paid instance serves several domains, the one of the least `DomainId` is called by the instance, and the others by their `DomainId`.",
+        ],
         ..OBJECTS
     },
     scope: Scope::Central(""),
@@ -42,6 +45,7 @@ pub static DNS: ObjectCollector = ObjectCollector {
         items: "Domains.Domain",
         id: "DomainId",
     },
+    shared_names: true,
     sample: r#"{
 "item": {"DomainId": "dns-cn-xxxxx", "InstanceId": "dns-cn-xxxxx", "DomainName": "xxxx.com",
 "VersionCode": "version_personal", "VersionName": "Personal", "CreateTime": "2021-10-17T02:01Z",

@@ -28,7 +28,7 @@ pub static DTS: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: Request { region: Some("Region"), ..request(&API, &LIST) },
-        paging: numbers("PageNumber", "PageSize", 30, "TotalRecordCount"),
+        paging: numbers_of("PageNumber", "PageSize", &[10, 20, 30], "TotalRecordCount"),
         items: "DtsJobList",
         id: "DtsInstanceID",
     },

@@ -34,7 +34,7 @@ pub static MONGODB: ObjectCollector = ObjectCollector {
         ],
         tags: &[
             name("DBInstanceId"),
-            tag("DBInstanceType", "`replicate`, `sharding`"),
+            tag("DBInstanceType", "`replicate`, `sharding`, `serverless`"),
             tag("ChargeType", "`PrePaid`, `PostPaid`"),
             tag("Engine", "`MongoDB`"),
             tag("DBInstanceClass", "its class"),
@@ -71,12 +71,12 @@ pub static MONGODB: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: Request { region: Some("RegionId"), ..request(&API, &LIST) },
-        paging: numbers("PageNumber", "PageSize", 100, "TotalCount"),
+        paging: numbers_of("PageNumber", "PageSize", &[30, 50, 100], "TotalCount"),
         items: "DBInstances.DBInstance",
         id: "DBInstanceId",
     },
     details: &[&DETAIL],
-    variants: Some(("DBInstanceType", &["replicate", "sharding"])),
+    variants: Some(("DBInstanceType", &["replicate", "sharding", "serverless"])),
     sample: r#"{
 "item": {"DBInstanceId": "dds-bpxxxxxxxx", "DBInstanceType": "replicate", "ChargeType": "PrePaid", "Engine": "MongoDB",
 "DBInstanceClass": "dds.xxxxxxxx", "ZoneId": "cn-hangzhou", "RegionId": "cn-hangzhou-h", "EngineVersion": "4.2",

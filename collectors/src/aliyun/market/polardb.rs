@@ -6,6 +6,9 @@ static API: Rpc = Rpc { version: "2017-08-01" };
 static LIST: Action = listing("polardb", "DescribeDBClusters", "polardb:DescribeDBClusters");
 static DATABASES_OF: Action = asking("polardb", "DescribeDatabases", "polardb:DescribeDatabases");
 
+/// What a page of its lists may have.
+const SIZES: &[usize] = &[30, 50, 100];
+
 /// Released since it was listed.
 const GONE: &[&str] = &["InvalidDBClusterId.NotFound", "InvalidDBClusterStatus"];
 
@@ -17,7 +20,7 @@ static DETAIL: Detail = paged(
         "Databases.Database",
         GONE,
     )),
-    Paging::Numbers { number: "PageNumber", size: "PageSize", most: 100, total: None },
+    Paging::Numbers { number: "PageNumber", size: "PageSize", sizes: Sizes::One(SIZES), total: None },
 );
 
 /// The collector.
@@ -68,7 +71,7 @@ pub static POLARDB: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: Request { region: Some("RegionId"), ..request(&API, &LIST) },
-        paging: numbers("PageNumber", "PageSize", 100, "TotalRecordCount"),
+        paging: numbers_of("PageNumber", "PageSize", SIZES, "TotalRecordCount"),
         items: "Items.DBCluster",
         id: "DBClusterId",
     },

@@ -49,6 +49,7 @@ pub static PRIVATE_ZONE: ObjectCollector = ObjectCollector {
             ),
             MESSAGE,
         ],
+        notes: &["The account's own zones, and those of the cloud's products (`ZoneType`)."],
         ..OBJECTS
     },
     scope: Scope::Central(""),
@@ -59,6 +60,8 @@ pub static PRIVATE_ZONE: ObjectCollector = ObjectCollector {
         id: "ZoneId",
     },
     details: &[&DETAIL_1, &DETAIL_2],
+    // Without it only those of the first kind are listed.
+    variants: Some(("ZoneType", &["AUTH_ZONE", "CLOUD_PRODUCT_ZONE"])),
     sample: r#"{
 "item": {"ZoneId": "xxxx", "ZoneName": "xxxx.com", "ProxyPattern": "RECORD", "ZoneType": "AUTH_ZONE", "IsPtr": false,
 "CreateTime": "2022-03-30T10:17Z"},

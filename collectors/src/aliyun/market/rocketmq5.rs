@@ -64,7 +64,12 @@ pub static ROCKETMQ5: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: request(&API, &LIST),
-        paging: numbers("pageNumber", "pageSize", 200, "data.totalCount"),
+        paging: Paging::Numbers {
+            number: "pageNumber",
+            size: "pageSize",
+            sizes: Sizes::Between(10, 200),
+            total: Some("data.totalCount"),
+        },
         items: "data.list",
         id: "instanceId",
     },

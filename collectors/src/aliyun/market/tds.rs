@@ -34,7 +34,12 @@ pub static TDS: ObjectCollector = ObjectCollector {
     },
     scope: Scope::Central("cn-shanghai"),
     list: List { request: request(&API, &LIST), paging: Paging::Whole, items: "", id: "InstanceId" },
-    skip: Some(Skip { path: "InstanceId", values: &[""], others: false, note: "" }),
+    skip: Some(Skip {
+        path: "InstanceId",
+        values: &[""],
+        others: false,
+        note: "answer says that the account has the free edition alone, which has no instance: there is nothing to report",
+    }),
     sample: r#"{
 "item": {"InstanceId": "sas-xxxx", "Version": 3, "ReleaseTime": 1668182400000, "IsTrialVersion": 0, "MVAuthCount": 0,
 "AssetLevel": 66, "IsOverBalance": false, "SlsCapacity": 1540},

@@ -26,6 +26,8 @@ pub static WAF: ObjectCollector = ObjectCollector {
         ],
         fields: &[field("EndDate", Type::Integer, "when it ends, seconds since 1970"), MESSAGE],
         notes: &[
+            "A site where it is not opened (`PayType` 0) has no object.",
+            "The API's reference says that without a resource group the default one is meant: an instance of another may not be seen.",
             "Both sites are asked, mainland China and outside of it; WAF 3.0 has another API with other members.",
         ],
         ..OBJECTS
@@ -38,7 +40,6 @@ pub static WAF: ObjectCollector = ObjectCollector {
         id: "InstanceId",
     },
     skip: Some(Skip { path: "PayType", values: &["0"], others: false, note: "" }),
-    quiet: &["WafServiceNotFound", "NotOpenedWaf"],
     sample: r#"{
 "item": {"InstanceId": "waf-4haczyxxxxx", "PayType": 1, "Region": "cn", "Status": 1, "SubscriptionType": "Subscription",
 "Version": "version_2", "EndDate": 1669651200},

@@ -77,6 +77,7 @@ pub static DYNAMODB: ObjectCollector = ObjectCollector {
                 "all that `DescribeTable` says of it; where that is denied, its name",
             ),
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

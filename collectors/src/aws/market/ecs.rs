@@ -10,8 +10,18 @@ static DESCRIBE_OF: Action = Action {
     ..asking("ecs", "DescribeClusters", "ecs:DescribeClusters")
 };
 
-static DETAIL: Detail =
-    batch("cluster", request(&API, &DESCRIBE_OF), "clusters", 100, "clusters", "clusterArn");
+static DETAIL: Detail = batch(
+    "cluster",
+    Request {
+        // What is not named here is not said: no statistics, no configuration, no tags.
+        structures: &[("include", r#"["ATTACHMENTS","CONFIGURATIONS","SETTINGS","STATISTICS","TAGS"]"#)],
+        ..request(&API, &DESCRIBE_OF)
+    },
+    "clusters",
+    100,
+    "clusters",
+    "clusterArn",
+);
 
 /// The collector.
 pub static ECS: ObjectCollector = ObjectCollector {
@@ -77,6 +87,7 @@ pub static ECS: ObjectCollector = ObjectCollector {
                 "all that `DescribeClusters` says of it; where that is denied, its ARN",
             ),
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

@@ -30,6 +30,7 @@ pub static ELASTICACHE: ObjectCollector = ObjectCollector {
             field("NumCacheNodes", Type::Text, "nodes"),
             MESSAGE,
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

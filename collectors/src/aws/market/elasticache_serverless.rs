@@ -35,6 +35,7 @@ pub static ELASTICACHE_SERVERLESS: ObjectCollector = ObjectCollector {
             field("SubnetIds", Type::Json, "its subnets"),
             MESSAGE,
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

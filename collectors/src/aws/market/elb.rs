@@ -58,6 +58,7 @@ pub static ELB: ObjectCollector = ObjectCollector {
             MESSAGE,
         ],
         notes: &[
+            NAMES,
             "The measurement goes by the kind: `aws_aelb` (application), `aws_nelb` (network), `aws_gelb` (gateway), `aws_elb` (classic).",
         ],
         ..OBJECTS

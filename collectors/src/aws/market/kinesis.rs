@@ -49,6 +49,7 @@ pub static KINESIS: ObjectCollector = ObjectCollector {
             Source::First(&[Source::Detail("stream", "0"), Source::Item]),
             "all that `DescribeStream` says of it; where that is denied, its name",
         )],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

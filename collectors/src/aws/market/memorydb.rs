@@ -42,6 +42,7 @@ pub static MEMORYDB: ObjectCollector = ObjectCollector {
             field("AutoMinorVersionUpgrade", Type::Boolean, "are minor versions installed by themselves"),
             MESSAGE,
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

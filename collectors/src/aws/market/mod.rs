@@ -23,5 +23,8 @@ pub mod rds;
 pub mod redshift;
 pub mod s3;
 
+/// Of products whose names are unique in a region alone.
+const NAMES: &str = "Objects of two regions may have one `name`: metrics take the tags of their own region's, and `RegionId` tells the objects apart; who keys them by `name` alone sees one of them.";
+
 /// What they all say of themselves.
 const OBJECTS: Description = objects_of(Cloud::Aws);

@@ -63,6 +63,7 @@ pub static OPEN_SEARCH: ObjectCollector = ObjectCollector {
             ),
         ],
         notes: &[
+            NAMES,
             "`name` is the domain's name: it must not stand in two accounts that report to one workspace.",
         ],
         ..OBJECTS

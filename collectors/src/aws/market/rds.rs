@@ -30,6 +30,7 @@ pub static RDS: ObjectCollector = ObjectCollector {
             field("AllocatedStorage", Type::Integer, "GiB"),
             MESSAGE,
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

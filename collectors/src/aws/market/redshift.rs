@@ -43,6 +43,7 @@ pub static REDSHIFT: ObjectCollector = ObjectCollector {
             field("VpcSecurityGroups", Type::Structure, "its security groups"),
             MESSAGE,
         ],
+        notes: &[NAMES],
         ..OBJECTS
     },
     list: List {

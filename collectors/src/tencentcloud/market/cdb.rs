@@ -43,7 +43,13 @@ pub static CDB: ObjectCollector = ObjectCollector {
         notes: &["One list holds masters, disaster-recovery and read-only instances."],
         ..OBJECTS
     },
-    list: List { request: request(&API, &LIST), paging: offsets(100), items: "Items", id: "InstanceId" },
+    list: List {
+        // Its default is 0: instances that are not locked.
+        request: Request { structures: &[("CdbErrors", "[0,1]")], ..request(&API, &LIST) },
+        paging: offsets(100),
+        items: "Items",
+        id: "InstanceId",
+    },
     sample: r#"{
 "item": {"InstanceId": "cdb-xxxxxxx", "Region": "ap-shanghai", "InstanceName": "smart_check_test", "InstanceType": 1,
 "Zone": "ap-shanghai-3", "DeviceType": "UNIVERSAL", "EngineVersion": "8.0", "Vip": "172.xx.x.9", "Status": 1,

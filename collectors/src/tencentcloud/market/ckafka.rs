@@ -46,7 +46,12 @@ pub static CKAFKA: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: request(&API, &LIST),
-        paging: Paging::Offsets { offset: "Offset", limit: "Limit", most: 20, total: "Result.TotalCount" },
+        paging: Paging::Offsets {
+            offset: "Offset",
+            limit: "Limit",
+            sizes: Sizes::up_to(20),
+            total: "Result.TotalCount",
+        },
         items: "Result.InstanceList",
         id: "InstanceId",
     },

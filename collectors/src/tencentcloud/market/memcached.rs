@@ -25,7 +25,12 @@ pub static MEMCACHED: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: request(&API, &LIST),
-        paging: Paging::Offsets { offset: "Offset", limit: "Limit", most: 100, total: "TotalNum" },
+        paging: Paging::Offsets {
+            offset: "Offset",
+            limit: "Limit",
+            sizes: Sizes::up_to(100),
+            total: "TotalNum",
+        },
         items: "InstanceList",
         id: "InstanceId",
     },

@@ -43,7 +43,13 @@ pub static MONGODB: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: request(&API, &LIST),
-        paging: offsets(100),
+        paging: Paging::Offsets {
+            offset: "Offset",
+            limit: "Limit",
+            // More than one, its reference says.
+            sizes: Sizes::Between(2, 100),
+            total: "TotalCount",
+        },
         items: "InstanceDetails",
         id: "InstanceId",
     },

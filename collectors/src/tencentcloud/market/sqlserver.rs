@@ -57,7 +57,12 @@ pub static SQLSERVER: ObjectCollector = ObjectCollector {
     },
     list: List {
         request: request(&API, &LIST),
-        paging: Paging::FromZero { number: "Offset", size: "Limit", most: 100, total: "TotalCount" },
+        paging: Paging::FromZero {
+            number: "Offset",
+            size: "Limit",
+            sizes: Sizes::up_to(100),
+            total: "TotalCount",
+        },
         items: "DBInstances",
         id: "InstanceId",
     },
