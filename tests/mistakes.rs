@@ -121,7 +121,6 @@ const WITHOUT: &[(&str, &str)] = &[
     ("config_not_toml", "the words are the parser's, and the place is shown"),
     ("config_wrong_type", "what is expected is the way out"),
     ("new_region_is_none", "an example of what is expected is the way out"),
-    ("own_items_short", "it writes out what to write"),
     ("outbox__outbox_drop_nothing_named", "the usage below it lists what can be named"),
     ("outbox__outbox_drop_two_ways", "it names the two of which one has to go"),
     ("service_config__mistakes_are_said_together_each_at_its_place", "it names both values that there are"),
