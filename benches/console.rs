@@ -4,6 +4,7 @@
 //! them, and what publishing and recording took. Fails where the least of a page is above 200 ms: what the page costs, whatever else the
 //! machine does.
 
+#![allow(clippy::disallowed_methods, reason = "it waits for another process")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
