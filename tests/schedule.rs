@@ -333,6 +333,52 @@ async fn ticks_while_nothing_ran_are_recorded_and_the_last_is_made_up_for() {
 }
 
 #[tokio::test]
+async fn of_several_ticks_that_are_seen_at_once_the_newest_alone_is_run() {
+    let start = at("2026-11-22T08:00:00Z");
+    let (clock, state, scheduler) = world(start).await;
+    let mut triggers = [trigger("last", "* * * * *", Tz::UTC), trigger("none", "* * * * *", Tz::UTC)];
+    triggers[1].catch_up = CatchUp::None;
+    scheduler.announce(&triggers).await.unwrap();
+    // Both are no more than a minute old: in time, each for itself.
+    clock.set(start + 2 * MINUTE);
+    let step = scheduler.step(&triggers).await.unwrap();
+    assert_eq!((step.asked, step.missed), (2, 2));
+    for id in ["last", "none"] {
+        let mut records = records(state.as_ref()).await;
+        records.retain(|record| record.trigger.as_deref() == Some(id));
+        assert_eq!(
+            shown(&records),
+            [
+                "08:01 +0s missed x1: nothing was there to start it at 2026-11-22T08:01:00Z",
+                "08:02 +0s queued x1"
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_delayed_runs_of_a_tick_that_is_made_up_for_are_not_due_at_once() {
+    let start = at("2026-11-22T08:00:00Z");
+    let (clock, state, scheduler) = world(start).await;
+    let mut triggers = [trigger("late", "*/10 * * * *", Tz::UTC), trigger("later", "*/10 * * * *", Tz::UTC)];
+    triggers[0].delays = vec![0, 30, 90];
+    triggers[1].delays = vec![20, 60];
+    scheduler.announce(&triggers).await.unwrap();
+    let now = start + 15 * MINUTE;
+    clock.set(now);
+    assert_eq!(scheduler.step(&triggers).await.unwrap().asked, 5);
+    let due = |records: &[Record], id: &str| -> Vec<i64> {
+        let of = records.iter().rev().filter(|record| record.trigger.as_deref() == Some(id));
+        of.map(|record| (record.due - now) / SECOND).collect()
+    };
+    let records = records(state.as_ref()).await;
+    // The first is meant for its tick still: intervals count from it.
+    assert_eq!(due(&records, "late"), [-300, 30, 90]);
+    assert_eq!(due(&records, "later"), [-280, 60]);
+    assert!(records.iter().all(|record| record.expires >= now.max(record.due) + 900 * SECOND));
+}
+
+#[tokio::test]
 async fn what_rests_or_is_off_or_is_new_has_nothing_to_make_up_for() {
     let start = at("2026-11-22T08:00:00Z");
     let (clock, state, scheduler) = world(start).await;

@@ -5,6 +5,7 @@
 
 mod support;
 
+use funchost_collectors::clock::{Clock, SECOND, ShiftedClock, SystemClock};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +15,8 @@ use support::{FastClock, Ran, ran};
 
 /// Says to this program that it is to be a service whose clock runs faster, and in which folder.
 const CHILD: &str = "FUNCHOST_TEST_SERVICE_CHILD";
+/// How many nanoseconds the clock of that service is ahead.
+const AHEAD: &str = "FUNCHOST_TEST_SERVICE_AHEAD";
 
 const SCRIPT: &str = r#"
 @DFF.API("greets", timeout = 20, category = "test", tags = ["b", "a"])
@@ -90,6 +93,15 @@ impl World {
         Serving::start(command)
     }
 
+    /// A service for which it is so late now.
+    fn serve_at(&self, now: i64) -> Serving {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child_serves", "--nocapture", "--test-threads=1"]);
+        command.env(CHILD, format!("1={}=={}", self.base, self.folder.path().display()));
+        command.env(AHEAD, (now - SystemClock.now()).to_string());
+        Serving::start(command)
+    }
+
     /// A service whose clock runs `factor` times as fast as the machine's.
     fn serve_fast(&self, factor: u32, arguments: &[&str]) -> Serving {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -108,11 +120,15 @@ fn child_serves() {
     let [factor, base, arguments, folder] = told.splitn(4, '=').collect::<Vec<_>>()[..] else {
         panic!("{told}")
     };
+    let clock: Arc<dyn Clock> = match std::env::var(AHEAD) {
+        Ok(offset) => Arc::new(ShiftedClock { offset: offset.parse().unwrap() }),
+        Err(_) => Arc::new(FastClock { base: base.parse().unwrap(), factor: factor.parse().unwrap() }),
+    };
     let surroundings = funchost::cli::Surroundings {
         arguments: ["serve"].into_iter().chain(arguments.split_whitespace()).map(Into::into).collect(),
         variables: [("HOME".to_owned(), folder.to_owned())].into(),
         directory: Path::new(folder).to_owned(),
-        clock: Arc::new(FastClock { base: base.parse().unwrap(), factor: factor.parse().unwrap() }),
+        clock,
         stdout: Arc::new(Mutex::new(std::io::stdout())),
         stderr: Arc::new(Mutex::new(std::io::stderr())),
         color: false,
@@ -413,6 +429,56 @@ fn the_run_of_a_killed_service_is_taken_over_and_a_wrong_configuration_changes_n
     let ended = service.until(&run, |data| data["final"] == true);
     assert_eq!((&ended["status"], &ended["reason"]), (&json!("interrupted"), &json!("stopped by hand")));
     assert_eq!(service.ask("POST", &format!("{run}/stop"), "").0, 409);
+}
+
+#[test]
+fn what_was_missed_is_recorded_and_the_last_made_up_for_however_long_a_lease_is() {
+    let world = World::new();
+    let config = |lease: u32| {
+        world.write(
+            "funchost.toml",
+            &format!(
+                "state = \"state\"\n[env]\nQUICK = \"yes\"\n[service]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Shanghai\"\nlease = {lease}\n
+[[triggers]]
+id = \"last\"
+func = \"demo__main.long\"
+cron = \"*/5 * * * *\"
+[[triggers]]
+id = \"none\"
+func = \"demo__main.long\"
+cron = \"*/5 * * * *\"
+catch_up = \"none\"
+"
+            ),
+        );
+    };
+    config(300);
+    let five = 300 * SECOND;
+    let start = SystemClock.now() / five * five;
+    let at = |seconds: i64| start + seconds * SECOND;
+    let service = world.serve_at(at(60));
+    assert_eq!(service.get("/api/v1/triggers").as_array().unwrap().len(), 2);
+    service.kill();
+    // Back after four ticks, of which the newest is three minutes old.
+    let service = world.serve_at(at(1200 + 180));
+    let told = |id: &str| -> Vec<(Value, Value, Value)> {
+        let runs = service.get(&format!("/api/v1/runs?triggerId={id}"));
+        let runs = runs.as_array().unwrap().iter().rev();
+        runs.map(|run| (run["tick"].clone(), run["ticks"].clone(), run["status"].clone())).collect()
+    };
+    let tick = |seconds: i64| {
+        let tick = chrono::DateTime::from_timestamp_nanos(at(seconds));
+        json!(tick.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    };
+    service.until("/api/v1/runs?triggerId=none", |runs| runs.as_array().is_some_and(|runs| !runs.is_empty()));
+    service.until("/api/v1/runs?triggerId=last&status=success", |runs| {
+        runs.as_array().is_some_and(|runs| !runs.is_empty())
+    });
+    assert_eq!(
+        told("last"),
+        [(tick(900), json!(3), json!("missed")), (tick(1200), json!(1), json!("success"))]
+    );
+    assert_eq!(told("none"), [(tick(1200), json!(4), json!("missed"))]);
 }
 
 #[test]
@@ -834,6 +900,58 @@ fn the_image_starts_serves_others_with_a_token_only_and_says_whether_it_is_well(
     assert!(is_well(&address));
     service.kill();
     assert!(!is_well(&address));
+}
+
+/// What the unit does, without systemd: its user's folders are this test's, all else is taken as it stands there.
+#[test]
+fn the_unit_starts_where_its_files_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("packaging/funchost.service")).unwrap();
+    let of = |key: &str| -> Vec<&str> {
+        text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+    };
+    let world = tempfile::tempdir().unwrap();
+    let here = |path: &str| {
+        for folder in ["/etc/funchost", "/var/lib/funchost"] {
+            if let Some(rest) = path.strip_prefix(folder) {
+                return format!("{}{folder}{rest}", world.path().display());
+            }
+        }
+        path.to_owned()
+    };
+    // What the documentation has made before it starts the unit, and what the unit has systemd make.
+    for page in ["docs/operating.md", "docs/zh-CN/operating.md"] {
+        let page = std::fs::read_to_string(root.join(page)).unwrap();
+        for line in [
+            "$ install -m 0755 ~/.cargo/bin/funchost /usr/bin/funchost",
+            "$ install -d -m 0750 -g funchost /etc/funchost /etc/funchost/scripts",
+            "$ install -m 0640 -g funchost funchost.toml /etc/funchost/",
+        ] {
+            assert!(page.contains(line), "{line}");
+        }
+    }
+    assert_eq!((of("StateDirectory"), of("ConfigurationDirectory")), (vec!["funchost"], vec!["funchost"]));
+    for folder in ["/etc/funchost/scripts/demo", "/var/lib/funchost"] {
+        std::fs::create_dir_all(here(folder)).unwrap();
+    }
+    std::fs::write(here("/etc/funchost/scripts/demo/main.rhai"), SCRIPT).unwrap();
+    std::fs::write(here("/etc/funchost/funchost.toml"), "[service]\ntimezone = \"Asia/Tokyo\"\n").unwrap();
+
+    let start = of("ExecStart")[0].strip_prefix("/usr/bin/funchost ").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_funchost"));
+    command.args(start.split(' ')).env_clear().env("HOME", here("/var/lib/funchost"));
+    // Where a unit says nothing, systemd starts it in /.
+    command.current_dir(here(of("WorkingDirectory").first().copied().unwrap_or("/")));
+    command.envs(of("Environment").iter().map(|one| {
+        let (name, value) = one.split_once('=').unwrap();
+        (name, here(value))
+    }));
+    command.env("FUNCHOST_SERVICE__LISTEN", "127.0.0.1:0");
+    let service = Serving::start(command);
+    let found = service.get("/api/v1/service");
+    assert_eq!((&found["functions"], &found["timezone"]), (&json!(4), &json!("Asia/Tokyo")));
+    assert!(Path::new(&here("/var/lib/funchost/funchost.db")).exists());
+    assert_eq!(service.stop(), 0);
 }
 
 #[test]

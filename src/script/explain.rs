@@ -591,8 +591,9 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
             fault.hint(format!("`{bare}` exists, but not for these types: look at what it is given"))
         }
         (None, Some(near)) => fault.hint(format!("did you mean `{near}`?")),
-        (None, None) if !bare.starts_with(|first: char| first.is_alphabetic() || first == '_') => fault
-            .hint("make both of one kind first: `x.to_string()`, `parse_int(text)`, `parse_float(text)`"),
+        (None, None) if !bare.starts_with(|first: char| first.is_alphabetic() || first == '_') => {
+            fault.hint("make both of one kind first: `x.to_string()`, `parse_int(text)`, `parse_float(text)`")
+        }
         (None, None) => fault.hint(format!(
             "write one, `fn {bare}(…) {{ … }}`, or look for its name in docs/from-dataflux-func.md"
         )),
