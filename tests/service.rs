@@ -207,6 +207,13 @@ fn functions_are_called_in_the_shapes_of_the_original() {
         ("POST", "/api/v1/sync/demo__main.hello/wide", "{}", 400, 400.43),
         ("POST", "/api/v1/cron/nothing", "", 404, 404.41),
         ("GET", "/api/v1/runs/99999", "", 404, 404.41),
+        ("GET", "/api/v1/runs/abc", "", 400, 400.43),
+        ("POST", "/api/v1/runs/abc/stop", "", 400, 400.43),
+        ("GET", "/api/v1/sync/%ff", "", 400, 400.43),
+        ("GET", "/console/%ff", "", 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"eta":"soon"}}"#, 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"eta":"2999-01-01T00:00:00Z"}}"#, 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"returnType":"text"}}"#, 400, 400.43),
         ("GET", "/api/v1/runs?status=done", "", 400, 400.43),
         ("GET", "/api/v1/runs?state=success", "", 400, 400.43),
         ("GET", "/nothing", "", 404, 404.41),
@@ -219,9 +226,31 @@ fn functions_are_called_in_the_shapes_of_the_original() {
             "{method} {path} {body}: {answer:#}"
         );
         assert!(answer["message"].as_str().is_some_and(|message| message.len() > 10), "{answer:#}");
+        // Which request it was; its arguments are not repeated.
+        let asked = json!({ "method": method, "url": path.split('?').next().unwrap() });
+        assert_eq!(answer["reqDump"], asked, "{answer:#}");
+    }
+    let whole = service.exchange("GET", "/api/v1/runs/1", &[], "");
+    for header in ["x-trace-id: ", "x-request-time: 20", "x-response-time: 20", "x-request-cost: "] {
+        assert!(whole.contains(header), "{header}: {whole}");
     }
     let near = service.ask("POST", "/api/v1/func/demo__main.helo", "{}").1;
     assert!(near["message"].as_str().unwrap().contains("did you mean `demo__main.hello`"), "{near}");
+
+    let dumped =
+        r#"{"kwargs":{"name":"d"},"options":{"returnType":"jsonDumps","eta":"2020-01-01T00:00:00+08:00"}}"#;
+    let dumped = service.ask("POST", "/api/v1/func/demo__main.hello", dumped).1;
+    assert_eq!(dumped["data"]["result"], "{\"greeting\":\"hi d\",\"n\":1}", "{dumped:#}");
+    let later = service.ask("GET", "/api/v1/async/demo__main.hello/s?name=later", "").1;
+    let id = later["data"]["id"].as_i64().unwrap();
+    let result = service.until(&format!("/api/v1/runs/{id}/result"), |data| data["final"] == true);
+    assert_eq!(result["result"]["greeting"], "hi later");
+    let eta = chrono::DateTime::from_timestamp_nanos(SystemClock.now() + 3600 * SECOND).to_rfc3339();
+    let eta = json!({ "kwargs": { "name": "e" }, "options": { "eta": eta } }).to_string();
+    let waits = service.ask("POST", "/api/v1/func/demo__main.hello", &eta).1["data"]["id"].as_i64().unwrap();
+    let waits = service.get(&format!("/api/v1/runs/{waits}"));
+    let delay = waits["delay"].as_i64().unwrap();
+    assert!((3500..=3600).contains(&delay) && waits["status"] == "queued", "{waits:#}");
 
     let asked = service.ask("POST", "/api/v1/async/demo__main.hello", r#"{"kwargs":{"name":"later"}}"#).1;
     let id = asked["data"]["id"].as_i64().unwrap();
@@ -240,7 +269,7 @@ fn functions_are_called_in_the_shapes_of_the_original() {
     );
     let page = service.ask("GET", "/api/v1/runs?funcId=demo__main.hello&pageSize=2&pageNumber=2", "").1;
     assert_eq!(page["data"].as_array().unwrap().len(), 2);
-    assert_eq!(page["pageInfo"]["totalCount"], 7, "{:#}", page["pageInfo"]);
+    assert_eq!(page["pageInfo"]["totalCount"], 10, "{:#}", page["pageInfo"]);
     assert_eq!(service.stop(), 0);
 }
 
@@ -368,6 +397,87 @@ fn a_script_that_breaks_keeps_its_last_good_version() {
     assert_eq!(service.ask("POST", "/api/v1/sync/demo__other.run", "").0, 404);
     world.write("scripts/demo/not-a-name.rhai", "");
     service.until("/api/v1/service", |data| data["scriptsWithProblems"] == 1);
+}
+
+#[test]
+fn a_result_that_cannot_be_given_is_said_and_the_run_counts() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/odd.rhai",
+        "@DFF.API(\"no data\")\nfn odd() { #{ list: [1, |x| x] } }\n\
+         @DFF.API(\"no number\")\nfn nan() { 0.0 / 0.0 }\n\
+         @DFF.API(\"large\")\nfn large() { let text = \"0123456789abcdef\"; for n in 0..15 { text = text + text; } text }\n",
+    );
+    let service = world.serve(&[]);
+    for (function, status, words) in [
+        (
+            "odd",
+            "success",
+            "the function's result at `list[1]` is a function, which is no data: it is left out",
+        ),
+        ("nan", "success", "the function's result is NaN, which is no finite number: it is left out"),
+        (
+            "large",
+            "success",
+            "the function's result is 524290 bytes as JSON, and a run keeps 262144 bytes at most: it is left out",
+        ),
+    ] {
+        let (code, answer) = service.ask("POST", &format!("/api/v1/sync/demo__odd.{function}"), "");
+        assert_eq!((code, &answer["error"]), (599, &json!(599.98)), "{answer:#}");
+        assert!(answer["message"].as_str().unwrap().starts_with(words), "{answer:#}");
+        assert_eq!(answer["detail"]["status"], status);
+        let run = service.get(&format!("/api/v1/runs/{}", answer["detail"]["id"]));
+        assert_eq!((&run["result"], &run["reason"]), (&Value::Null, &answer["message"]), "{run:#}");
+        let error = &run["errors"][0];
+        assert_eq!((&error["kind"], &error["message"]), (&json!("result"), &json!(words)), "{run:#}");
+        if function == "odd" {
+            assert_eq!((&error["file"], &error["line"]), (&json!("demo/odd.rhai"), &json!(2)), "{run:#}");
+        }
+    }
+}
+
+#[test]
+fn a_script_that_is_as_it_was_is_not_published_anew() {
+    let world = World::new();
+    world.write("scripts/demo/util.rhai", "fn word() { 1 }");
+    world.write(
+        "scripts/demo/user.rhai",
+        "import \"__util\" as util;\n@DFF.API(\"t\")\nfn run() { util::word() }",
+    );
+    let service = world.serve(&[]);
+    let since = |id: &str| {
+        let scripts = service.get("/api/v1/scripts");
+        scripts.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap()["publishTime"].clone()
+    };
+    let before = ["demo__main", "demo__user", "demo__util"].map(&since);
+    world.write("scripts/demo/util.rhai", "fn word() { 2 }");
+    service.until("/api/v1/scripts", |scripts| {
+        scripts
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["id"] == "demo__util" && one["publishTime"] != before[2])
+    });
+    assert_eq!(since("demo__main"), before[0], "it imports nothing of what has changed");
+    assert_ne!(since("demo__user"), before[1], "what it imports has changed");
+    let said = service.said();
+    let anew = said.lines().filter(|line| line.contains("published anew")).collect::<Vec<_>>();
+    assert_eq!(anew.len(), 2, "{said}");
+    assert!(anew[0].contains("demo__user") && anew[1].contains("demo__util"), "{anew:?}");
+    // One that never loaded here has nothing that could stay.
+    world.write("scripts/demo/new.rhai", "fn (");
+    service.until_said("no good version of it is known here");
+    world.write("scripts/demo/util.rhai", "fn (");
+    service.until_said("its last good version stays");
+    service.kill();
+    let service = world.serve(&[]);
+    assert!(!service.said().contains("its last good version stays"), "{}", service.said());
+    assert_eq!(
+        service.said().matches("no good version of it is known here").count(),
+        3,
+        "{}",
+        service.said()
+    );
 }
 
 #[test]
@@ -780,6 +890,14 @@ fn the_commands_show_what_the_service_did() {
     let world = World::new();
     let service = world.serve(&[]);
     let url = format!("--remote=http://{}", service.address);
+    // What is no id of a function would lead elsewhere in the API.
+    for id in
+        ["t__a.run/../../triggers/every/resume", "demo__main.hello?x=1", "demo__main.hello%2f", "hello", ""]
+    {
+        let refused = world.run(&["run", &url, id]);
+        assert_eq!(refused.code, 2, "{id}: {refused:?}");
+        assert!(refused.stderr.contains("is no id of a function"), "{id}: {refused:?}");
+    }
     let good = world.run(&["run", &url, "demo__main.hello", "--kwargs", r#"{"name": "Wang"}"#]);
     assert_eq!(good.code, 0, "{good:?}");
     assert!(good.stderr.contains("] hello Wang\n"), "{good:?}");

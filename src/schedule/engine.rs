@@ -558,7 +558,14 @@ pub fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, stopped: &str, 
             bytes(large.len()),
             bytes(LARGEST_RESULT)
         );
-        let told = serde_json::json!([{ "severity": "warning", "kind": RESULT, "message": why }]);
+        let told = serde_json::json!([{
+            "message": why,
+            "file": null,
+            "line": null,
+            "column": null,
+            "hint": "let the function end with what is needed of it, or with `()`",
+            "kind": RESULT,
+        }]);
         leave_out(why, told.to_string());
     }
     let delivered: u64 = report.collectors.iter().map(|collector| collector.delivered).sum();

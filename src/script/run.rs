@@ -549,7 +549,7 @@ fn outcome(host: &Host, value: &Dynamic) -> (Value, Option<Diagnostic>) {
             if let Some(chosen) = host.chosen() {
                 problem = problem.at(&host.library.entry, chosen.at).label("this function");
             }
-            let diagnostic = explain::problem(host, &problem);
+            let diagnostic = Diagnostic { severity: Severity::Warning, ..explain::problem(host, &problem) };
             host.warn(diagnostic.clone());
             (Value::Null, Some(diagnostic))
         }
