@@ -7,7 +7,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    reason = "a bench may panic, and prints"
+    clippy::disallowed_methods,
+    reason = "a bench may panic, print, and wait for another process"
 )]
 
 #[path = "../tests/support/console.rs"]

@@ -134,6 +134,10 @@ fn every_error_in_every_snapshot_says_what_to_do() {
     let mut without = BTreeSet::new();
     for entry in std::fs::read_dir(root().join("tests/snapshots")).unwrap() {
         let path = entry.unwrap().path();
+        // A snapshot that waits for review is none yet.
+        if path.extension().is_none_or(|extension| extension != "snap") {
+            continue;
+        }
         let id = path.file_stem().unwrap().to_string_lossy().into_owned();
         for error in errors(&snapshot(&id).message) {
             found += 1;

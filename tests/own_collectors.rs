@@ -234,7 +234,7 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
         ("own_call_outside", 2, "aws::client(account).request(\"rds\", \"DescribeDBInstances\")".into()),
         ("own_client_of_another_account", 1, format!("let other = #{{ ak_id: \"AKIAOTHER\", ak_secret: \"b\" }};\n    Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(other).request(\"rds\", \"DescribeDBInstances\");\n    }}) ]).run()")),
         ("own_function_without_context", 2, format!("Runner([ Collector(\"mine\", account, {options}, || []) ]).run()")),
-        ("own_function_of_two", 2, format!("let collect = |ctx, more| [];\n    Runner([ Collector(\"mine\", account, collect) ]).run()")),
+        ("own_function_of_two", 2, "let collect = |ctx, more| [];\n    Runner([ Collector(\"mine\", account, collect) ]).run()".into()),
         ("own_client_of_another_cloud", 1, "Runner([ Collector(\"mine\", account, #{ regions: [\"cn-hangzhou\"], cloud: \"aliyun\" }, |ctx| {\n        aws::client(ctx.account).request(\"rds\", \"DescribeDBInstances\");\n    }) ]).run()".into()),
         ("own_action_unknown", 1, call("request(\"rds\", \"DescribeDbInstance\")")),
         ("own_method_unknown", 1, call("requst(\"rds\", \"DescribeDBInstances\")")),

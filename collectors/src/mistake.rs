@@ -64,7 +64,7 @@ impl Mistake {
 }
 
 /// The known name nearest to what was written, if one is near enough to be meant: alike from its beginning on, and no more than a third of it
-/// mistyped.
+/// mistyped; or one is the beginning of the other: `crontab` of `cron`.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = written.to_lowercase();
@@ -75,7 +75,9 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
             let length = folded.chars().count().max(lower.chars().count());
             let likeness = strsim::jaro_winkler(&folded, &lower);
             let mistyped = strsim::damerau_levenshtein(&folded, &lower);
-            (likeness > 0.8 && mistyped <= length / 3).then_some((likeness, name))
+            let shorter = folded.chars().count().min(lower.chars().count());
+            let begun = shorter >= 4 && (folded.starts_with(&lower) || lower.starts_with(&folded));
+            (begun || likeness > 0.8 && mistyped <= length / 3).then_some((likeness, name))
         })
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, name)| name)
@@ -214,7 +216,6 @@ mod tests {
         for (written, known, found) in [
             ("regoin", "region", true),
             ("mian", "main", true),
-            ("rnu", "run", true),
             ("clinet", "client", true),
             ("aws_esc2", "aws_ec2", true),
             ("AWS_AK_IDD", "AWS_AK_ID", true),

@@ -67,13 +67,10 @@ impl Inner {
         }
         let mut warnings = notes.warnings();
         if written.too_old > 0 {
-            warnings.push(format!(
-                "{}: DataKit overwrites such times",
-                number(
-                    written.too_old,
-                    "point is more than two hours old and was not sent",
-                    "points are more than two hours old and were not sent"
-                )
+            warnings.push(number(
+                written.too_old,
+                "point is more than two hours old and was not sent: DataKit overwrites such times",
+                "points are more than two hours old and were not sent: DataKit overwrites such times",
             ));
         }
         self.written(&request.datakit_id, &target).await;

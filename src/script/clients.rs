@@ -292,7 +292,10 @@ fn read(
 
 /// A failed call as it is thrown: its text, its hint, its code.
 fn failed(context: &NativeCallContext, failure: &Failure) -> Box<rhai::EvalAltResult> {
-    let mut problem = Problem::run_time(failure.to_string()).label("called here");
+    let text = failure.to_string();
+    let (text, hint) =
+        text.split_once("\nhint: ").map_or((text.as_str(), None), |(text, hint)| (text, Some(hint)));
+    let mut problem = Problem::run_time(text).label("called here").hint_if(hint.map(str::to_owned));
     if let Failure::Call(error) = failure {
         let budget = (error.code == "budget").then(|| crate::money::budget::WAY_OUT.to_owned());
         let unknown = unknown_action(&error.code).then(|| {

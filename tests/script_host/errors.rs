@@ -852,7 +852,7 @@ fn what_goes_wrong_while_it_runs() {
     6 |     1 + #{}
       |       ^ no such function
       |
-      = hint: write one, `fn +(…) { … }`, or look for its name in docs/from-dataflux-func.md
+      = hint: make both of one kind first: `x.to_string()`, `parse_int(text)`, `parse_float(text)`
     "#);
 }
 

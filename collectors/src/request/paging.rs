@@ -153,7 +153,7 @@ fn other_way(answer: &Json, list: &List) -> Result<(), String> {
             };
             let next = if parameter == *token { String::new() } else { format!(", next: \"{token}\"") };
             Err(format!(
-                "the answer goes on by `{token}`, and is read by {read_by}: write `paging: #{{ token: \"{parameter}\"{next} }}` into the options"
+                "the answer goes on by `{token}`, and is read by {read_by}\nhint: write `paging: #{{ token: \"{parameter}\"{next} }}` into the options"
             ))
         }
     }
@@ -187,7 +187,9 @@ fn elsewhere(answer: &Json, path: &str) -> Result<(), String> {
                     format!("it has {}", members.join(", "))
                 }
             };
-            return Err(format!("`items` says `{path}`, and {place} has no member `{name}`: {way_out}"));
+            return Err(format!(
+                "`items` says `{path}`, and {place} has no member `{name}`\nhint: {way_out}"
+            ));
         };
         value = found;
         walked = if walked.is_empty() { name.to_owned() } else { format!("{walked}.{name}") };
@@ -195,13 +197,15 @@ fn elsewhere(answer: &Json, path: &str) -> Result<(), String> {
     match value {
         Json::Object(members) if members.len() == 1 => match members.iter().next() {
             Some((name, Json::Array(_) | Json::Object(_))) => Err(format!(
-                "`items` says `{path}`, which is no list but holds one: write `items: \"{path}.{name}\"`"
+                "`items` says `{path}`, which is no list but holds one\nhint: write `items: \"{path}.{name}\"`"
             )),
             _ => Ok(()),
         },
         Json::Array(_) | Json::Object(_) | Json::Null => Ok(()),
         Json::String(text) if text.is_empty() => Ok(()),
-        _ => Err(format!("`items` says `{path}`, which is a single value and no list")),
+        _ => Err(format!(
+            "`items` says `{path}`, which is a single value and no list\nhint: name the list's own path, as it stands in the answer: `client.request(…)` shows it"
+        )),
     }
 }
 
@@ -339,7 +343,7 @@ mod tests {
         assert_eq!(elsewhere(&answer, "One"), Ok(()), "a list of one, as it comes from XML");
         for (path, said) in [
             ("Disk.Disk", "did you mean `Disks`?"),
-            ("Disks.Volume", "`Disks` has no member `Volume`: it has `Disk`"),
+            ("Disks.Volume", "`Disks` has no member `Volume`\nhint: it has `Disk`"),
             ("Disks", "write `items: \"Disks.Disk\"`"),
             ("Text", "single value"),
         ] {
