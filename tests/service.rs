@@ -404,7 +404,7 @@ fn a_result_that_cannot_be_given_is_said_and_the_run_counts() {
     let world = World::new();
     world.write(
         "scripts/demo/odd.rhai",
-        "@DFF.API(\"no data\")\nfn odd() { #{ list: [1, |x| x] } }\n\
+        "// Odd results.\n@DFF.API(\"no data\")\nfn odd() { #{ list: [1, |x| x] } }\n\
          @DFF.API(\"no number\")\nfn nan() { 0.0 / 0.0 }\n\
          @DFF.API(\"large\")\nfn large() { let text = \"0123456789abcdef\"; for n in 0..15 { text = text + text; } text }\n",
     );
