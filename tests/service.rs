@@ -968,7 +968,7 @@ fn the_image_starts_serves_others_with_a_token_only_and_says_whether_it_is_well(
     // What is copied is there: the sources, and what cargo makes of them.
     assert_eq!(of("COPY"), [". .", "--from=build /build/target/release/funchost /usr/bin/funchost"]);
     assert_eq!(of("WORKDIR")[0], "/build");
-    assert!(of("RUN").iter().any(|run| *run == "cargo build --release --locked --bin funchost"));
+    assert!(of("RUN").contains(&"cargo build --release --locked --bin funchost"));
     assert_eq!(Path::new(env!("CARGO_BIN_EXE_funchost")).file_name().unwrap(), "funchost");
     let ignored = std::fs::read_to_string(root.join(".dockerignore")).unwrap();
     for needed in ["Cargo.toml", "Cargo.lock", "src", "collectors", "simcloud"] {
