@@ -144,6 +144,30 @@ async fn past(folder: &Path, aws: &str) {
         };
         store.record(&run, at, &end, at + (1 + number % 9) * SECOND).await.unwrap();
     }
+    let at = now - 7200 * SECOND;
+    let by_hand = NewRun {
+        func: "my_aws__main.run".into(),
+        origin: Origin::Command,
+        trigger: None,
+        tick: None,
+        delay: 0,
+        ticks: 1,
+        kwargs: "{}".into(),
+        status: Status::Running,
+        reason: None,
+        created: at,
+        due: at,
+        expires: at,
+        timeout: None,
+    };
+    let end = End {
+        status: Status::Success,
+        reason: None,
+        detail: Detail::default(),
+        points: Some(7),
+        calls: Some(2),
+    };
+    store.record(&by_hand, at, &end, at + SECOND).await.unwrap();
     let aliyun = "aliyun/LTAI5tSimulated";
     for day in 1..=28_u64 {
         let day_name = format!("{}-{day:02}", money::month(now));

@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone, Tim
 use chrono_tz::Tz;
 use funchost::config::CatchUp;
 use funchost::schedule::cron::Crontab;
-use funchost::schedule::{LATE, Scheduler, Trigger};
+use funchost::schedule::{Idle, LATE, Scheduler, Trigger};
 use funchost::state::runs::{Filter, Record, Status};
 use funchost::state::{Sqlite, Store, Time};
 use funchost_collectors::clock::{Clock, SECOND};
@@ -330,6 +330,84 @@ async fn ticks_while_nothing_ran_are_recorded_and_the_last_is_made_up_for() {
     clock.set(start + 70 * MINUTE + SECOND);
     let step = scheduler.step(&triggers).await.unwrap();
     assert_eq!((step.asked, step.missed), (3, 2));
+}
+
+#[tokio::test]
+async fn of_several_ticks_that_are_seen_at_once_the_newest_alone_is_run() {
+    let start = at("2026-11-22T08:00:00Z");
+    let (clock, state, scheduler) = world(start).await;
+    let mut triggers = [trigger("last", "* * * * *", Tz::UTC), trigger("none", "* * * * *", Tz::UTC)];
+    triggers[1].catch_up = CatchUp::None;
+    scheduler.announce(&triggers).await.unwrap();
+    // Both are no more than a minute old: in time, each for itself.
+    clock.set(start + 2 * MINUTE);
+    let step = scheduler.step(&triggers).await.unwrap();
+    assert_eq!((step.asked, step.missed), (2, 2));
+    for id in ["last", "none"] {
+        let mut records = records(state.as_ref()).await;
+        records.retain(|record| record.trigger.as_deref() == Some(id));
+        assert_eq!(
+            shown(&records),
+            [
+                "08:01 +0s missed x1: nothing was there to start it at 2026-11-22T08:01:00Z",
+                "08:02 +0s queued x1"
+            ]
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_delayed_runs_of_a_tick_that_is_made_up_for_are_not_due_at_once() {
+    let start = at("2026-11-22T08:00:00Z");
+    let (clock, state, scheduler) = world(start).await;
+    let mut triggers = [trigger("late", "*/10 * * * *", Tz::UTC), trigger("later", "*/10 * * * *", Tz::UTC)];
+    triggers[0].delays = vec![0, 30, 90];
+    triggers[1].delays = vec![20, 60];
+    scheduler.announce(&triggers).await.unwrap();
+    let now = start + 15 * MINUTE;
+    clock.set(now);
+    assert_eq!(scheduler.step(&triggers).await.unwrap().asked, 5);
+    let due = |records: &[Record], id: &str| -> Vec<i64> {
+        let of = records.iter().rev().filter(|record| record.trigger.as_deref() == Some(id));
+        of.map(|record| (record.due - now) / SECOND).collect()
+    };
+    let records = records(state.as_ref()).await;
+    // The first is meant for its tick still: intervals count from it.
+    assert_eq!(due(&records, "late"), [-300, 30, 90]);
+    assert_eq!(due(&records, "later"), [-280, 60]);
+    assert!(records.iter().all(|record| record.expires >= now.max(record.due) + 900 * SECOND));
+}
+
+#[tokio::test]
+async fn ticks_of_a_trigger_that_cannot_fire_are_recorded_with_the_reason() {
+    let start = at("2026-11-22T08:00:00Z");
+    let (clock, state, scheduler) = world(start).await;
+    let mut triggers = [trigger("last", "*/10 * * * *", Tz::UTC), trigger("none", "*/10 * * * *", Tz::UTC)];
+    triggers[1].catch_up = CatchUp::None;
+    let idle = triggers.clone().map(|trigger| Idle {
+        id: trigger.id.clone(),
+        func: trigger.func.clone(),
+        why: "why".into(),
+        would: Some(Box::new(trigger)),
+    });
+    scheduler.announce(&triggers).await.unwrap();
+    let of = async |id: &str| {
+        let mut records = records(state.as_ref()).await;
+        records.retain(|record| record.trigger.as_deref() == Some(id));
+        shown(&records)
+    };
+    clock.set(start + 10 * MINUTE + 60 * SECOND);
+    assert_eq!(scheduler.pass_by(&idle).await.unwrap(), 0, "another machine may have the function");
+    clock.set(start + 31 * MINUTE + 30 * SECOND);
+    assert_eq!(scheduler.pass_by(&idle).await.unwrap(), 5);
+    assert_eq!(scheduler.pass_by(&idle).await.unwrap(), 0, "once");
+    assert_eq!(of("none").await, ["08:30 +0s missed x3: the trigger could not fire: why"]);
+    assert_eq!(of("last").await, ["08:20 +0s missed x2: the trigger could not fire: why"]);
+    // It can fire again: the newest is made up for, where that is wanted.
+    clock.set(start + 35 * MINUTE);
+    assert_eq!(scheduler.step(&triggers).await.unwrap().asked, 1);
+    assert_eq!(of("last").await[1..], ["08:30 +0s queued x1"]);
+    assert_eq!(of("none").await.len(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 mod support;
 
+use funchost_collectors::clock::{Clock, SECOND, ShiftedClock, SystemClock};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Command;
@@ -14,6 +15,8 @@ use support::{FastClock, Ran, ran};
 
 /// Says to this program that it is to be a service whose clock runs faster, and in which folder.
 const CHILD: &str = "FUNCHOST_TEST_SERVICE_CHILD";
+/// How many nanoseconds the clock of that service is ahead.
+const AHEAD: &str = "FUNCHOST_TEST_SERVICE_AHEAD";
 
 const SCRIPT: &str = r#"
 @DFF.API("greets", timeout = 20, category = "test", tags = ["b", "a"])
@@ -90,6 +93,15 @@ impl World {
         Serving::start(command)
     }
 
+    /// A service for which it is so late now.
+    fn serve_at(&self, now: i64) -> Serving {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "child_serves", "--nocapture", "--test-threads=1"]);
+        command.env(CHILD, format!("1={}=={}", self.base, self.folder.path().display()));
+        command.env(AHEAD, (now - SystemClock.now()).to_string());
+        Serving::start(command)
+    }
+
     /// A service whose clock runs `factor` times as fast as the machine's.
     fn serve_fast(&self, factor: u32, arguments: &[&str]) -> Serving {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -108,11 +120,15 @@ fn child_serves() {
     let [factor, base, arguments, folder] = told.splitn(4, '=').collect::<Vec<_>>()[..] else {
         panic!("{told}")
     };
+    let clock: Arc<dyn Clock> = match std::env::var(AHEAD) {
+        Ok(offset) => Arc::new(ShiftedClock { offset: offset.parse().unwrap() }),
+        Err(_) => Arc::new(FastClock { base: base.parse().unwrap(), factor: factor.parse().unwrap() }),
+    };
     let surroundings = funchost::cli::Surroundings {
         arguments: ["serve"].into_iter().chain(arguments.split_whitespace()).map(Into::into).collect(),
         variables: [("HOME".to_owned(), folder.to_owned())].into(),
         directory: Path::new(folder).to_owned(),
-        clock: Arc::new(FastClock { base: base.parse().unwrap(), factor: factor.parse().unwrap() }),
+        clock,
         stdout: Arc::new(Mutex::new(std::io::stdout())),
         stderr: Arc::new(Mutex::new(std::io::stderr())),
         color: false,
@@ -191,6 +207,13 @@ fn functions_are_called_in_the_shapes_of_the_original() {
         ("POST", "/api/v1/sync/demo__main.hello/wide", "{}", 400, 400.43),
         ("POST", "/api/v1/cron/nothing", "", 404, 404.41),
         ("GET", "/api/v1/runs/99999", "", 404, 404.41),
+        ("GET", "/api/v1/runs/abc", "", 400, 400.43),
+        ("POST", "/api/v1/runs/abc/stop", "", 400, 400.43),
+        ("GET", "/api/v1/sync/%ff", "", 400, 400.43),
+        ("GET", "/console/%ff", "", 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"eta":"soon"}}"#, 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"eta":"2999-01-01T00:00:00Z"}}"#, 400, 400.43),
+        ("POST", "/api/v1/func/demo__main.bad", r#"{"options":{"returnType":"text"}}"#, 400, 400.43),
         ("GET", "/api/v1/runs?status=done", "", 400, 400.43),
         ("GET", "/api/v1/runs?state=success", "", 400, 400.43),
         ("GET", "/nothing", "", 404, 404.41),
@@ -203,9 +226,31 @@ fn functions_are_called_in_the_shapes_of_the_original() {
             "{method} {path} {body}: {answer:#}"
         );
         assert!(answer["message"].as_str().is_some_and(|message| message.len() > 10), "{answer:#}");
+        // Which request it was; its arguments are not repeated.
+        let asked = json!({ "method": method, "url": path.split('?').next().unwrap() });
+        assert_eq!(answer["reqDump"], asked, "{answer:#}");
+    }
+    let whole = service.exchange("GET", "/api/v1/runs/1", &[], "");
+    for header in ["x-trace-id: ", "x-request-time: 20", "x-response-time: 20", "x-request-cost: "] {
+        assert!(whole.contains(header), "{header}: {whole}");
     }
     let near = service.ask("POST", "/api/v1/func/demo__main.helo", "{}").1;
     assert!(near["message"].as_str().unwrap().contains("did you mean `demo__main.hello`"), "{near}");
+
+    let dumped =
+        r#"{"kwargs":{"name":"d"},"options":{"returnType":"jsonDumps","eta":"2020-01-01T00:00:00+08:00"}}"#;
+    let dumped = service.ask("POST", "/api/v1/func/demo__main.hello", dumped).1;
+    assert_eq!(dumped["data"]["result"], "{\"greeting\":\"hi d\",\"n\":1}", "{dumped:#}");
+    let later = service.ask("GET", "/api/v1/async/demo__main.hello/s?name=later", "").1;
+    let id = later["data"]["id"].as_i64().unwrap();
+    let result = service.until(&format!("/api/v1/runs/{id}/result"), |data| data["final"] == true);
+    assert_eq!(result["result"]["greeting"], "hi later");
+    let eta = chrono::DateTime::from_timestamp_nanos(SystemClock.now() + 3600 * SECOND).to_rfc3339();
+    let eta = json!({ "kwargs": { "name": "e" }, "options": { "eta": eta } }).to_string();
+    let waits = service.ask("POST", "/api/v1/func/demo__main.hello", &eta).1["data"]["id"].as_i64().unwrap();
+    let waits = service.get(&format!("/api/v1/runs/{waits}"));
+    let delay = waits["delay"].as_i64().unwrap();
+    assert!((3500..=3600).contains(&delay) && waits["status"] == "queued", "{waits:#}");
 
     let asked = service.ask("POST", "/api/v1/async/demo__main.hello", r#"{"kwargs":{"name":"later"}}"#).1;
     let id = asked["data"]["id"].as_i64().unwrap();
@@ -224,7 +269,7 @@ fn functions_are_called_in_the_shapes_of_the_original() {
     );
     let page = service.ask("GET", "/api/v1/runs?funcId=demo__main.hello&pageSize=2&pageNumber=2", "").1;
     assert_eq!(page["data"].as_array().unwrap().len(), 2);
-    assert_eq!(page["pageInfo"]["totalCount"], 7, "{:#}", page["pageInfo"]);
+    assert_eq!(page["pageInfo"]["totalCount"], 10, "{:#}", page["pageInfo"]);
     assert_eq!(service.stop(), 0);
 }
 
@@ -355,6 +400,87 @@ fn a_script_that_breaks_keeps_its_last_good_version() {
 }
 
 #[test]
+fn a_result_that_cannot_be_given_is_said_and_the_run_counts() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/odd.rhai",
+        "// Odd results.\n@DFF.API(\"no data\")\nfn odd() { #{ list: [1, |x| x] } }\n\
+         @DFF.API(\"no number\")\nfn nan() { 0.0 / 0.0 }\n\
+         @DFF.API(\"large\")\nfn large() { let text = \"0123456789abcdef\"; for n in 0..15 { text = text + text; } text }\n",
+    );
+    let service = world.serve(&[]);
+    for (function, status, words) in [
+        (
+            "odd",
+            "success",
+            "the function's result at `list[1]` is a function, which is no data: it is left out",
+        ),
+        ("nan", "success", "the function's result is NaN, which is no finite number: it is left out"),
+        (
+            "large",
+            "success",
+            "the function's result is 524290 bytes as JSON, and a run keeps 262144 bytes at most: it is left out",
+        ),
+    ] {
+        let (code, answer) = service.ask("POST", &format!("/api/v1/sync/demo__odd.{function}"), "");
+        assert_eq!((code, &answer["error"]), (599, &json!(599.98)), "{answer:#}");
+        assert!(answer["message"].as_str().unwrap().starts_with(words), "{answer:#}");
+        assert_eq!(answer["detail"]["status"], status);
+        let run = service.get(&format!("/api/v1/runs/{}", answer["detail"]["id"]));
+        assert_eq!((&run["result"], &run["reason"]), (&Value::Null, &answer["message"]), "{run:#}");
+        let error = &run["errors"][0];
+        assert_eq!((&error["kind"], &error["message"]), (&json!("result"), &json!(words)), "{run:#}");
+        if function == "odd" {
+            assert_eq!((&error["file"], &error["line"]), (&json!("demo/odd.rhai"), &json!(2)), "{run:#}");
+        }
+    }
+}
+
+#[test]
+fn a_script_that_is_as_it_was_is_not_published_anew() {
+    let world = World::new();
+    world.write("scripts/demo/util.rhai", "fn word() { 1 }");
+    world.write(
+        "scripts/demo/user.rhai",
+        "import \"__util\" as util;\n@DFF.API(\"t\")\nfn run() { util::word() }",
+    );
+    let service = world.serve(&[]);
+    let since = |id: &str| {
+        let scripts = service.get("/api/v1/scripts");
+        scripts.as_array().unwrap().iter().find(|one| one["id"] == id).unwrap()["publishTime"].clone()
+    };
+    let before = ["demo__main", "demo__user", "demo__util"].map(&since);
+    world.write("scripts/demo/util.rhai", "fn word() { 2 }");
+    service.until("/api/v1/scripts", |scripts| {
+        scripts
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|one| one["id"] == "demo__util" && one["publishTime"] != before[2])
+    });
+    assert_eq!(since("demo__main"), before[0], "it imports nothing of what has changed");
+    assert_ne!(since("demo__user"), before[1], "what it imports has changed");
+    // One that never loaded here has nothing that could stay.
+    world.write("scripts/demo/new.rhai", "fn (");
+    service.until_said("no good version of it is known here");
+    let said = service.said();
+    let anew = said.lines().filter(|line| line.contains("published anew")).collect::<Vec<_>>();
+    assert_eq!(anew.len(), 2, "{said}");
+    assert!(anew[0].contains("demo__user") && anew[1].contains("demo__util"), "{anew:?}");
+    world.write("scripts/demo/util.rhai", "fn (");
+    service.until_said("its last good version stays");
+    service.kill();
+    let service = world.serve(&[]);
+    assert!(!service.said().contains("its last good version stays"), "{}", service.said());
+    assert_eq!(
+        service.said().matches("no good version of it is known here").count(),
+        3,
+        "{}",
+        service.said()
+    );
+}
+
+#[test]
 fn a_stopped_service_gives_its_runs_back_and_the_next_one_ends_them() {
     let world = World::new();
     let service = world.serve(&["--patience", "1"]);
@@ -413,6 +539,56 @@ fn the_run_of_a_killed_service_is_taken_over_and_a_wrong_configuration_changes_n
     let ended = service.until(&run, |data| data["final"] == true);
     assert_eq!((&ended["status"], &ended["reason"]), (&json!("interrupted"), &json!("stopped by hand")));
     assert_eq!(service.ask("POST", &format!("{run}/stop"), "").0, 409);
+}
+
+#[test]
+fn what_was_missed_is_recorded_and_the_last_made_up_for_however_long_a_lease_is() {
+    let world = World::new();
+    let config = |lease: u32| {
+        world.write(
+            "funchost.toml",
+            &format!(
+                "state = \"state\"\n[env]\nQUICK = \"yes\"\n[service]\nlisten = \"127.0.0.1:0\"\ntimezone = \"Asia/Shanghai\"\nlease = {lease}\n
+[[triggers]]
+id = \"last\"
+func = \"demo__main.long\"
+cron = \"*/5 * * * *\"
+[[triggers]]
+id = \"none\"
+func = \"demo__main.long\"
+cron = \"*/5 * * * *\"
+catch_up = \"none\"
+"
+            ),
+        );
+    };
+    config(300);
+    let five = 300 * SECOND;
+    let start = SystemClock.now() / five * five;
+    let at = |seconds: i64| start + seconds * SECOND;
+    let service = world.serve_at(at(60));
+    assert_eq!(service.get("/api/v1/triggers").as_array().unwrap().len(), 2);
+    service.kill();
+    // Back after four ticks, of which the newest is three minutes old.
+    let service = world.serve_at(at(1200 + 180));
+    let told = |id: &str| -> Vec<(Value, Value, Value)> {
+        let runs = service.get(&format!("/api/v1/runs?triggerId={id}"));
+        let runs = runs.as_array().unwrap().iter().rev();
+        runs.map(|run| (run["tick"].clone(), run["ticks"].clone(), run["status"].clone())).collect()
+    };
+    let tick = |seconds: i64| {
+        let tick = chrono::DateTime::from_timestamp_nanos(at(seconds));
+        json!(tick.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
+    };
+    service.until("/api/v1/runs?triggerId=none", |runs| runs.as_array().is_some_and(|runs| !runs.is_empty()));
+    service.until("/api/v1/runs?triggerId=last&status=success", |runs| {
+        runs.as_array().is_some_and(|runs| !runs.is_empty())
+    });
+    assert_eq!(
+        told("last"),
+        [(tick(900), json!(3), json!("missed")), (tick(1200), json!(1), json!("success"))]
+    );
+    assert_eq!(told("none"), [(tick(1200), json!(4), json!("missed"))]);
 }
 
 #[test]
@@ -714,6 +890,13 @@ fn the_commands_show_what_the_service_did() {
     let world = World::new();
     let service = world.serve(&[]);
     let url = format!("--remote=http://{}", service.address);
+    // What is no id of a function would lead elsewhere in the API.
+    for id in ["t__a.run/../../triggers/every/resume", "demo__main.hello?x=1", "demo__main.hello%2f", "hello"]
+    {
+        let refused = world.run(&["run", &url, id]);
+        assert_eq!(refused.code, 2, "{id}: {refused:?}");
+        assert!(refused.stderr.contains("is no id of a function"), "{id}: {refused:?}");
+    }
     let good = world.run(&["run", &url, "demo__main.hello", "--kwargs", r#"{"name": "Wang"}"#]);
     assert_eq!(good.code, 0, "{good:?}");
     assert!(good.stderr.contains("] hello Wang\n"), "{good:?}");
@@ -834,6 +1017,58 @@ fn the_image_starts_serves_others_with_a_token_only_and_says_whether_it_is_well(
     assert!(is_well(&address));
     service.kill();
     assert!(!is_well(&address));
+}
+
+/// What the unit does, without systemd: its user's folders are this test's, all else is taken as it stands there.
+#[test]
+fn the_unit_starts_where_its_files_are() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("packaging/funchost.service")).unwrap();
+    let of = |key: &str| -> Vec<&str> {
+        text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('=')).collect()
+    };
+    let world = tempfile::tempdir().unwrap();
+    let here = |path: &str| {
+        for folder in ["/etc/funchost", "/var/lib/funchost"] {
+            if let Some(rest) = path.strip_prefix(folder) {
+                return format!("{}{folder}{rest}", world.path().display());
+            }
+        }
+        path.to_owned()
+    };
+    // What the documentation has made before it starts the unit, and what the unit has systemd make.
+    for page in ["docs/operating.md", "docs/zh-CN/operating.md"] {
+        let page = std::fs::read_to_string(root.join(page)).unwrap();
+        for line in [
+            "$ install -m 0755 ~/.cargo/bin/funchost /usr/bin/funchost",
+            "$ install -d -m 0750 -g funchost /etc/funchost /etc/funchost/scripts",
+            "$ install -m 0640 -g funchost funchost.toml /etc/funchost/",
+        ] {
+            assert!(page.contains(line), "{line}");
+        }
+    }
+    assert_eq!((of("StateDirectory"), of("ConfigurationDirectory")), (vec!["funchost"], vec!["funchost"]));
+    for folder in ["/etc/funchost/scripts/demo", "/var/lib/funchost"] {
+        std::fs::create_dir_all(here(folder)).unwrap();
+    }
+    std::fs::write(here("/etc/funchost/scripts/demo/main.rhai"), SCRIPT).unwrap();
+    std::fs::write(here("/etc/funchost/funchost.toml"), "[service]\ntimezone = \"Asia/Tokyo\"\n").unwrap();
+
+    let start = of("ExecStart")[0].strip_prefix("/usr/bin/funchost ").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_funchost"));
+    command.args(start.split(' ')).env_clear().env("HOME", here("/var/lib/funchost"));
+    // Where a unit says nothing, systemd starts it in /.
+    command.current_dir(here(of("WorkingDirectory").first().copied().unwrap_or("/")));
+    command.envs(of("Environment").iter().map(|one| {
+        let (name, value) = one.split_once('=').unwrap();
+        (name, here(value))
+    }));
+    command.env("FUNCHOST_SERVICE__LISTEN", "127.0.0.1:0");
+    let service = Serving::start(command);
+    let found = service.get("/api/v1/service");
+    assert_eq!((&found["functions"], &found["timezone"]), (&json!(4), &json!("Asia/Tokyo")));
+    assert!(Path::new(&here("/var/lib/funchost/funchost.db")).exists());
+    assert_eq!(service.stop(), 0);
 }
 
 #[test]

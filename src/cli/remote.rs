@@ -43,6 +43,9 @@ pub(super) fn main(surroundings: &Surroundings, config: &Config, request: &Reque
             .enable_all()
             .build()
             .map_err(|error| failure(1, format!("the program cannot start its threads: {error}")))?;
+        if let Some(why) = no_function(&request.func) {
+            return Err(failure(2, why));
+        }
         let base = match request.url.trim_end_matches('/') {
             "" => format!("http://{}", config.service.listen),
             url if url.starts_with("http://") || url.starts_with("https://") => url.to_owned(),
@@ -72,6 +75,18 @@ pub(super) fn main(surroundings: &Surroundings, config: &Config, request: &Reque
             code
         }
     }
+}
+
+/// What is wrong with a function's id. It becomes part of a URL, in which other characters would lead elsewhere.
+fn no_function(id: &str) -> Option<String> {
+    let name = |name: &str| !name.is_empty() && name.chars().all(|one| one.is_alphanumeric() || one == '_');
+    let parts = id.split_once('.').filter(|(script, _)| script.contains("__"));
+    if parts.is_some_and(|(script, function)| name(script) && name(function)) {
+        return None;
+    }
+    Some(format!(
+        "`{id}` is no id of a function\nhint: write <set>__<script>.<function>, such as my_aws__main.run; `funchost list` shows them"
+    ))
 }
 
 impl Remote<'_> {

@@ -205,7 +205,6 @@ async fn prepare(
             )
         }
     };
-    let late = crate::schedule::LATE.max(config.service.lease * 2);
     let roles = arguments.role.iter().map(|role| role.word()).collect::<Vec<_>>().join(",");
     let console = Arc::new(Console {
         store: store.clone(),
@@ -221,7 +220,7 @@ async fn prepare(
     let service = Arc::new(Service {
         surroundings: surroundings.clone(),
         common: common.clone(),
-        scheduler: Scheduler::new(store.clone(), clock.clone(), late)
+        scheduler: Scheduler::new(store.clone(), clock.clone(), crate::schedule::LATE)
             .with_masker(surroundings.masker.clone()),
         store: store.clone(),
         library,
@@ -381,17 +380,24 @@ impl Service {
         let functions: Vec<_> = published.functions().cloned().collect();
         let (triggers, idle) = gather(&config.triggers, &functions, zone(&config));
         let before = self.console.plan();
-        for one in idle.iter().filter(|one| !before.idle.contains(one)) {
+        for one in idle.iter().filter(|one| !before.idle.iter().any(|known| known.is_as(one))) {
             tracing::warn!(trigger = one.id, func = one.func, why = one.why, "cannot fire");
         }
-        if let Err(error) = self.scheduler.announce(&triggers).await {
+        let plan = Arc::new(Plan { triggers, idle });
+        if let Err(error) = self.announce(&plan).await {
             tracing::error!(%error, "the triggers cannot be told to the others now");
         }
-        *self.console.plan.write().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Plan { triggers, idle });
+        *self.console.plan.write().unwrap_or_else(PoisonError::into_inner) = plan;
         self.changed.notify_one();
         // A function that was published may have runs that wait for it.
         self.engine.wake();
+    }
+
+    /// Tells the state which triggers there are, also those that cannot fire now.
+    async fn announce(&self, plan: &Plan) -> Result<(), crate::state::StateError> {
+        let idle = plan.idle.iter().filter_map(|idle| idle.would.as_deref());
+        let all: Vec<_> = plan.triggers.iter().chain(idle).cloned().collect();
+        self.scheduler.announce(&all).await
     }
 
     /// Watches the scripts, the configuration and SIGHUP.
@@ -478,7 +484,11 @@ impl Service {
     async fn fire(self: Arc<Self>, stop: CancellationToken) {
         let clock = &self.surroundings.clock;
         while !stop.is_cancelled() {
-            let pause = match self.scheduler.step(&self.console.plan().triggers).await {
+            let plan = self.console.plan();
+            if let Err(error) = self.scheduler.pass_by(&plan.idle).await {
+                tracing::error!(%error, "missed ticks cannot be recorded now");
+            }
+            let pause = match self.scheduler.step(&plan.triggers).await {
                 Err(error) => {
                     tracing::error!(%error, "the triggers cannot be fired now");
                     LOOK
@@ -510,7 +520,7 @@ impl Service {
             let node = Node { id: worker.clone(), roles: roles.clone(), started, seen: now };
             let mut done = self.store.here(&node).await;
             if done.is_ok() {
-                done = self.scheduler.announce(&self.console.plan().triggers).await;
+                done = self.announce(&self.console.plan()).await;
             }
             if done.is_ok() {
                 done = self.store.expire(now).await.map(drop);

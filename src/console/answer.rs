@@ -1,7 +1,7 @@
 //! The envelope: what every JSON answer is wrapped in, and the errors with their codes.
 //!
-//! The shape is the original's: `{ok, error, message, data, pageInfo?, traceId, reqTime, respTime, reqCost}`; `error` is the HTTP status
-//! with two places behind the point.
+//! The shape is the original's: `{ok, error, message, data, pageInfo?, traceId, reqTime, respTime, reqCost}`, of errors also `reqDump` with
+//! method and path; `error` is the HTTP status with two places behind the point.
 
 use super::Console;
 use super::view::time;
@@ -119,6 +119,11 @@ impl Refused {
         Self::new((599, 20), "EFuncTimeout", message)
     }
 
+    /// The function has no result that can be given.
+    pub(super) fn no_result(message: impl Into<String>) -> Self {
+        Self::new((599, 98), "EFuncResultParsingFailed", message)
+    }
+
     /// No worker answered in time; the run goes on.
     pub(super) fn no_response(message: impl Into<String>) -> Self {
         Self::new((599, 99), "EWorkerNoResponse", message)
@@ -178,21 +183,28 @@ pub(super) async fn trace(State(console): State<Arc<Console>>, request: Request,
     let began = Instant::now();
     let asked = console.clock.now();
     let trace = format!("{:x}-{:x}", asked / 1_000_000, COUNT.fetch_add(1, Ordering::Relaxed));
-    let dump = format!("{} {}", request.method(), request.uri().path());
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let mut response = next.run(request).await;
     let cost = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(
         trace,
-        request = dump,
+        method,
+        path,
         status = response.status().as_u16(),
         milliseconds = cost,
         "answered"
     );
+    let answered = console.clock.now();
     if let Some(Enveloped(status, mut body)) = response.extensions_mut().remove::<Enveloped>() {
         if let Some(body) = body.as_object_mut() {
+            if body["ok"] == false {
+                // Query and body are left out: the arguments stand there.
+                let path = console.engine.masker().mask(&path);
+                body.insert("reqDump".into(), json!({ "method": method, "url": path }));
+            }
             body.insert("traceId".into(), trace.clone().into());
             body.insert("reqTime".into(), time(asked).into());
-            body.insert("respTime".into(), time(console.clock.now()).into());
+            body.insert("respTime".into(), time(answered).into());
             body.insert("reqCost".into(), cost.into());
         }
         let headers = std::mem::take(response.headers_mut());
@@ -207,7 +219,12 @@ pub(super) async fn trace(State(console): State<Arc<Console>>, request: Request,
         }
     }
     let headers = response.headers_mut();
-    for (name, value) in [("x-trace-id", trace), ("x-request-cost", format!("{cost}ms"))] {
+    for (name, value) in [
+        ("x-trace-id", trace),
+        ("x-request-time", time(asked)),
+        ("x-response-time", time(answered)),
+        ("x-request-cost", format!("{cost}ms")),
+    ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }

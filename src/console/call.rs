@@ -4,14 +4,17 @@
 
 use super::Console;
 use super::answer::{Answer, Refused};
+use super::asked::{Path, Query};
 use super::view;
+use crate::schedule::RESULT;
 use crate::script::ApiFunction;
 use crate::state::Time;
 use crate::state::runs::{Detail, NewRun, Origin, Record, Status};
 use axum::body::Bytes;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
+use chrono::DateTime;
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::mistake::nearest;
 use serde::Deserialize;
@@ -67,6 +70,47 @@ struct FuncOptions {
     timeout: Option<u64>,
     /// Seconds until it starts.
     delay: Option<u64>,
+    /// The time at which it starts, in place of `delay`.
+    eta: Option<String>,
+    #[serde(rename = "returnType")]
+    return_type: ReturnType,
+}
+
+/// How the value of a function is given.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+enum ReturnType {
+    /// As it is.
+    #[default]
+    #[serde(rename = "raw")]
+    Raw,
+    /// As a text that is JSON.
+    #[serde(rename = "jsonDumps")]
+    Dumped,
+}
+
+impl FuncOptions {
+    /// Seconds until it starts.
+    fn delay(&self, now: Time) -> Result<u64, Refused> {
+        let delay = match (self.delay, &self.eta) {
+            (Some(_), Some(_)) => {
+                return Err(Refused::bad("`options.delay` and `options.eta` say the same: give one of them"));
+            }
+            (delay, None) => delay.unwrap_or(0),
+            (None, Some(text)) => {
+                let eta = DateTime::parse_from_rfc3339(text).ok().and_then(|eta| eta.timestamp_nanos_opt());
+                let eta = eta.ok_or_else(|| {
+                    Refused::bad("`options.eta` must be a time such as 2026-11-22T08:00:00+08:00")
+                })?;
+                u64::try_from((eta - now).max(0)).unwrap_or(0).div_ceil(SECOND.unsigned_abs())
+            }
+        };
+        if delay > LONGEST_DELAY {
+            return Err(Refused::bad(format!(
+                "`options.delay` and `options.eta` reach at most {LONGEST_DELAY} seconds ahead, a week"
+            )));
+        }
+        Ok(delay)
+    }
 }
 
 /// What is wrong with some JSON, without the value that is wrong: it may be a secret that was put into the wrong place.
@@ -96,7 +140,7 @@ pub(super) async fn describe(
     Ok(Answer::of(view::function(&function, script, last)))
 }
 
-/// `POST /api/v1/func/{func}`: `{kwargs, options: {async, unbox, timeout, delay}}`.
+/// `POST /api/v1/func/{func}`: `{kwargs, options: {async, unbox, timeout, delay, eta, returnType}}`.
 pub(super) async fn func(
     State(console): State<Arc<Console>>,
     Path(func): Path<String>,
@@ -113,11 +157,8 @@ pub(super) async fn func(
     if body.options.timeout.is_some_and(|seconds| !(1..=3600).contains(&seconds)) {
         return Err(Refused::bad("`options.timeout` must be from 1 to 3600 seconds"));
     }
-    if body.options.delay.is_some_and(|seconds| seconds > LONGEST_DELAY) {
-        return Err(Refused::bad(format!("`options.delay` must be at most {LONGEST_DELAY} seconds, a week")));
-    }
+    let delay = body.options.delay(console.clock.now())?;
     check_arguments(&function, &body.kwargs)?;
-    let delay = body.options.delay.unwrap_or(0);
     let origin = if body.options.r#async || delay > 0 { Origin::Async } else { Origin::Sync };
     let call = Call { kwargs: body.kwargs, timeout: body.options.timeout, delay, origin };
     if origin == Origin::Async {
@@ -125,7 +166,10 @@ pub(super) async fn func(
         return Ok(Answer::of(json!({ "id": run })).into_response());
     }
     let (record, detail) = wait_for(&console, &function, call).await?;
-    let result = outcome(&record, &detail)?;
+    let result = match (outcome(&record, &detail)?, body.options.return_type) {
+        (result, ReturnType::Raw) => result,
+        (result, ReturnType::Dumped) => result.to_string().into(),
+    };
     if body.options.unbox {
         return Ok(bare(result));
     }
@@ -135,7 +179,7 @@ pub(super) async fn func(
 /// `GET|POST /api/v1/sync/{func}`: waits, and answers with the bare value.
 pub(super) async fn sync(
     State(console): State<Arc<Console>>,
-    path: Path<BTreeMap<String, String>>,
+    Path(path): Path<BTreeMap<String, String>>,
     Query(query): Query<BTreeMap<String, String>>,
     method: Method,
     headers: HeaderMap,
@@ -147,10 +191,10 @@ pub(super) async fn sync(
     Ok(bare(outcome(&record, &detail)?))
 }
 
-/// `GET|POST /api/v1/async/{func}`: answers at once with the run's id; its result is at `/api/v1/runs/{id}/result`.
+/// `GET|POST /api/v1/async/{func}[/{format}]`: answers at once with the run's id; its result is at `/api/v1/runs/{id}/result`.
 pub(super) async fn background(
     State(console): State<Arc<Console>>,
-    path: Path<BTreeMap<String, String>>,
+    Path(path): Path<BTreeMap<String, String>>,
     Query(query): Query<BTreeMap<String, String>>,
     method: Method,
     headers: HeaderMap,
@@ -215,21 +259,7 @@ fn called(
 
 /// What would fail is said before anything is asked for.
 fn check_arguments(function: &ApiFunction, kwargs: &Map<String, Value>) -> Result<(), Refused> {
-    let list = function.parameters.join(", ");
-    if let Some(unknown) = kwargs.keys().find(|name| !function.parameters.contains(name)) {
-        return Err(Refused::bad(if function.parameters.is_empty() {
-            format!("`{}` takes no arguments, found `{unknown}`", function.id)
-        } else {
-            format!("`{}` takes no argument `{unknown}`, it takes: {list}", function.id)
-        }));
-    }
-    match function.parameters.iter().find(|name| !kwargs.contains_key(*name)) {
-        Some(missing) => Err(Refused::bad(format!(
-            "the argument `{missing}` of `{}` is missing, it takes: {list}",
-            function.id
-        ))),
-        None => Ok(()),
-    }
+    function.refuses(kwargs).map_or(Ok(()), |why| Err(Refused::bad(why)))
 }
 
 struct Call {
@@ -308,6 +338,8 @@ pub(super) fn outcome(record: &Record, detail: &Detail) -> Result<Value, Refused
     let reason = record.reason.clone().unwrap_or_else(|| record.status.as_str().to_owned());
     let errors = view::parsed(detail.error.as_deref());
     let refused = match record.status {
+        // It did what it does, and its value cannot be given.
+        Status::Success if errors[0]["kind"] == RESULT => Refused::no_result(reason),
         Status::Success => return Ok(view::parsed(detail.result.as_deref())),
         Status::Timeout => Refused::timeout(reason),
         Status::Queued | Status::Running => {

@@ -2,14 +2,16 @@
 
 use super::Console;
 use super::answer::{Answer, Refused};
+use super::asked::{Path, Query};
 use super::call::outcome;
 use super::standing::Standings;
+use super::told::told;
 use super::view;
 use crate::schedule::{Idle, Trigger};
 use crate::state::Time;
 use crate::state::runs::{Filter, LogLine, Node, Origin, Record, Status};
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -215,6 +217,7 @@ pub(super) async fn triggers(
                 "nextRun": null,
                 "lastRun": standings.last(&idle.id).map(view::record),
                 "problem": idle.why,
+                "problemTold": told(Some(&idle.why)),
             }),
         })
         .collect();
@@ -242,7 +245,8 @@ pub(super) async fn runs(
     let origin = query.get("origin").map(|word| {
         Origin::read(word).ok_or_else(|| {
             Refused::bad(format!(
-                "there is no origin `{word}`, there are: cron, manual, sync, async, command"
+                "there is no origin `{word}`, there are: {}",
+                words(Origin::ALL.map(Origin::as_str).to_vec())
             ))
         })
     });

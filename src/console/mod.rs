@@ -3,14 +3,15 @@
 //! Owns URLs, the envelope, who may call, and what is shown of runs, triggers, functions and the state. Runs nothing itself: it asks
 //! for runs and looks at their records. Knows no SQL and no Rhai. Shows no secret: what was recorded was masked before.
 //!
-//! - `answer` is the envelope and its errors; `guard` lets in or not; `view` makes data of records; `standing` says how triggers stand, and
-//!   `forecast` when they run next.
+//! - `answer` is the envelope and its errors, `asked` what stands in a URL; `guard` lets in or not; `view` makes data of records, `told` of
+//!   what the service says of them; `standing` says how triggers stand, and `forecast` when they run next.
 //! - `listen` is the door, and what a slow client can cost.
 //! - `call` starts functions; `look` shows, `overview` what matters most and `usage` what it costs; `metrics` counts for Prometheus; `openapi`
 //!   describes all of it.
 //! - `page` is the console itself: files of the binary that know the API alone.
 
 mod answer;
+mod asked;
 mod call;
 mod forecast;
 mod guard;
@@ -21,6 +22,7 @@ mod openapi;
 mod overview;
 mod page;
 mod standing;
+mod told;
 mod usage;
 mod view;
 
@@ -111,6 +113,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/api/v1/sync/{func}", get(call::sync).post(call::sync))
         .route("/api/v1/sync/{func}/{format}", get(call::sync).post(call::sync))
         .route("/api/v1/async/{func}", get(call::background).post(call::background))
+        .route("/api/v1/async/{func}/{format}", get(call::background).post(call::background))
         .route("/api/v1/cron/{trigger}", post(call::cron))
         .route("/api/v1/runs/{run}/stop", post(call::stop))
         .route("/api/v1/triggers/{trigger}/pause", post(call::pause))

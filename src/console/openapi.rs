@@ -7,6 +7,15 @@ use serde_json::{Map, Value, json};
 type Operation = (&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
 
 const PAGES: [(&str, &str); 2] = [("pageNumber", "From 1."), ("pageSize", "1 to 100, default 20.")];
+/// What both names of the list of functions take.
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("category", "Of this category."),
+    ("tags", "With all of these tags, separated by commas."),
+    ("scriptId", "Of this script."),
+    ("_fuzzySearch", "Whose id or title contains this."),
+    PAGES[0],
+    PAGES[1],
+];
 const KWARGS: &[(&str, &str)] = &[("kwargs", "The arguments, a JSON object.")];
 
 /// Every operation.
@@ -15,7 +24,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     (
         "post",
         "/api/v1/func/{func}",
-        "Runs a function: body {kwargs, options: {async, unbox, timeout, delay}}. Waits for the result unless `async`.",
+        "Runs a function: body {kwargs, options: {async, unbox, timeout, delay, eta, returnType}}. Waits for the result unless `async`.",
         &[],
     ),
     ("get", "/api/v1/sync/{func}", "Runs a function and answers with its bare value.", KWARGS),
@@ -29,21 +38,21 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ("post", "/api/v1/sync/{func}/{format}", "The same; `simplified`: the body is the arguments.", &[]),
     ("get", "/api/v1/async/{func}", "Asks for a run and answers with its id.", KWARGS),
     ("post", "/api/v1/async/{func}", "Asks for a run and answers with its id: body {kwargs}.", &[]),
+    (
+        "get",
+        "/api/v1/async/{func}/{format}",
+        "The same; `simplified`: every parameter of the query is an argument.",
+        KWARGS,
+    ),
+    ("post", "/api/v1/async/{func}/{format}", "The same; `simplified`: the body is the arguments.", &[]),
     ("post", "/api/v1/cron/{trigger}", "Runs a trigger once, now.", &[]),
     (
         "get",
         "/api/v1/func-list",
         "The functions that are published, with their triggers and their last run.",
-        &[
-            ("category", "Of this category."),
-            ("tags", "With all of these tags, separated by commas."),
-            ("scriptId", "Of this script."),
-            ("_fuzzySearch", "Whose id or title contains this."),
-            PAGES[0],
-            PAGES[1],
-        ],
+        FUNCTIONS,
     ),
-    ("get", "/api/v1/functions", "The same.", &[]),
+    ("get", "/api/v1/functions", "The same.", FUNCTIONS),
     ("get", "/api/v1/scripts", "The scripts, and what is wrong with those that do not load.", &[]),
     (
         "get",
@@ -188,22 +197,26 @@ pub(super) fn build() -> Value {
         "openapi": "3.1.0",
         "info": { "title": "funchost", "version": env!("CARGO_PKG_VERSION"), "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" } },
         "paths": paths,
-        "security": [{ "token": [] }],
+        "security": [{ "token": [] }, { "X-Dff-Auth-Token": [] }],
         "components": {
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": "`token` of `[service]`, where one is set." } },
+            "securitySchemes": {
+                "token": { "type": "http", "scheme": "bearer", "description": "`token` of `[service]`, where one is set." },
+                "X-Dff-Auth-Token": { "type": "apiKey", "in": "header", "name": "X-Dff-Auth-Token", "description": "The same in the header of the original." },
+            },
             "schemas": {
                 "Envelope": {
                     "type": "object",
                     "required": ["ok", "error", "message", "traceId"],
                     "properties": {
                         "ok": { "type": "boolean" },
-                        "error": { "type": "number", "description": "The HTTP status with two places: 200, 404.41, 599.10 (the function failed), 599.20 (timeout), 599.99 (no worker answered)." },
+                        "error": { "type": "number", "description": "The HTTP status with two places: 200, 404.41, 599.10 (the function failed), 599.20 (timeout), 599.98 (its result cannot be given), 599.99 (no worker answered)." },
                         "message": { "type": "string" },
                         "reason": { "type": "string" },
                         "detail": { "type": "object" },
                         "data": {},
                         "pageInfo": { "type": "object" },
                         "traceId": { "type": "string" },
+                        "reqDump": { "type": "object", "description": "Of an error: method and path of the request." },
                         "reqTime": { "type": "string" },
                         "respTime": { "type": "string" },
                         "reqCost": { "type": "integer", "description": "Milliseconds." },

@@ -6,6 +6,7 @@ use super::Console;
 use super::answer::{Answer, Refused};
 use super::look::{HEARD, nodes};
 use super::standing::{Standings, is_bad, is_by_hand};
+use super::told::told;
 use super::{usage, view};
 use crate::state::Time;
 use crate::state::runs::{Filter, Origin, Record, Status};
@@ -121,7 +122,7 @@ pub(super) async fn overview(State(console): State<Arc<Console>>) -> Result<Answ
         attention.push(Attention::new(
             Urgency::Bad,
             "idle",
-            json!({ "triggerId": idle.id, "funcId": idle.func, "title": title(&idle.func), "message": idle.why }),
+            json!({ "triggerId": idle.id, "funcId": idle.func, "title": title(&idle.func), "message": idle.why, "told": told(Some(&idle.why)) }),
         ));
     }
     attention.extend(calls(&console, now, &title).await?);

@@ -3,7 +3,8 @@
 //! Owns what may be loaded and run in it. The files know nothing but the JSON API; there is no build step and nothing from elsewhere.
 
 use super::answer::{Refused, no_such_path};
-use axum::extract::{Path, Request};
+use super::asked::Path;
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 

@@ -17,7 +17,7 @@ use crate::sink::datakit::DataKit;
 use crate::state::runs::{Detail, End, Origin, Ours, Status, Store, Taken};
 use crate::state::{StateError, Time};
 use funchost_collectors::account::Cloud;
-use funchost_collectors::call::{CallPath, TRACED};
+use funchost_collectors::call::{CallPath, TRACED, number};
 use funchost_collectors::clock::Clock;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -27,6 +27,12 @@ use tokio_util::sync::CancellationToken;
 
 /// A run whose workers died this often is not tried again.
 pub const ATTEMPTS: i64 = 5;
+
+/// Bytes of a function's result, as JSON, that a record keeps: it is no place for what was collected.
+pub const LARGEST_RESULT: usize = 256 << 10;
+
+/// The kind of an entry among a record's errors that tells why the function's result is not there.
+pub const RESULT: &str = "result";
 
 /// Runs that are looked at at once.
 const LOOK: i64 = 256;
@@ -277,7 +283,8 @@ impl Engine {
     ) {
         let Ours { record, kwargs, from, last_line } = ours;
         let (run, fence, func) = (record.id, record.fence, record.func.as_str());
-        let began = record.started.unwrap_or_else(|| self.clock.now());
+        // Of this attempt: the record keeps when the first one began.
+        let began = self.clock.now();
         let log = Arc::new(RunLog::new(self.clock.clone(), began, last_line));
         let span = tracing::info_span!(
             target: TRACED,
@@ -498,6 +505,10 @@ fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
+fn bytes(count: usize) -> String {
+    number(count as u64, "byte", "bytes")
+}
+
 /// What a run leaves; `stopped` says why it was stopped, where it was.
 #[must_use]
 pub fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, stopped: &str, masker: &Masker) -> End {
@@ -521,17 +532,44 @@ pub fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, stopped: &str, 
             RunStatus::Partial | RunStatus::Failed => (Status::Failure, report.reason.clone()),
         },
     };
-    let error = outcome.result.as_ref().err().map(|error| {
+    let entries = |error: &Report, more: Option<(&str, &str)>| {
         let mut entries = error.entries();
         // The whole text once, as `funchost run` would show it: the places with their lines.
         if let Some(first) = entries.first_mut().and_then(serde_json::Value::as_object_mut) {
             first.insert("rendered".into(), error.render(false).into());
+            first.extend(more.map(|(key, value)| (key.to_owned(), value.into())));
         }
         serde_json::Value::Array(entries).to_string()
-    });
+    };
+    let mut error = outcome.result.as_ref().err().map(|error| entries(error, None));
+    let mut reason = reason;
+    let mut result = outcome.result.as_ref().ok().map(|value| mask(value.to_string()));
+    // The run has done what it does: a result that cannot be kept is said, and is no failure of it.
+    let mut leave_out = |why: String, told: String| {
+        reason.get_or_insert(why);
+        error = Some(told);
+    };
+    if let Some(diagnostic) = &outcome.no_data {
+        let report = Report::from(diagnostic.clone());
+        leave_out(report.headline(), entries(&report, Some(("kind", RESULT))));
+    } else if let Some(large) = result.take_if(|result| result.len() > LARGEST_RESULT) {
+        let why = format!(
+            "the function's result is {} as JSON, and a run keeps {} at most: it is left out",
+            bytes(large.len()),
+            bytes(LARGEST_RESULT)
+        );
+        let told = serde_json::json!([{
+            "message": why,
+            "file": null,
+            "line": null,
+            "column": null,
+            "hint": "let the function end with what is needed of it, or with `()`",
+            "kind": RESULT,
+        }]);
+        leave_out(why, told.to_string());
+    }
     let delivered: u64 = report.collectors.iter().map(|collector| collector.delivered).sum();
     let calls: u64 = report.collectors.iter().flat_map(|collector| collector.calls.values()).sum();
-    let result = outcome.result.as_ref().ok().map(ToString::to_string);
     let samples = runner.samples();
     End {
         status,
@@ -540,7 +578,7 @@ pub fn end_of(runner: &Runner, outcome: &RunOutcome, func: &str, stopped: &str, 
         calls: i64::try_from(calls).ok(),
         detail: Detail {
             kwargs: String::new(),
-            result: result.map(mask),
+            result,
             report: serde_json::to_string(&report).ok().map(mask),
             error: error.map(mask),
             samples: (!samples.is_empty()).then(|| mask(serde_json::Value::Array(samples).to_string())),

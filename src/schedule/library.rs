@@ -21,6 +21,8 @@ pub struct PublishedScript {
     pub since: Time,
     /// What is wrong with the file as it is now, as it is shown to a person.
     pub problem: Option<String>,
+    /// Of the sources that run: its own, and what it imports.
+    version: u64,
 }
 
 /// All of them at one moment.
@@ -118,28 +120,47 @@ impl Library {
             let known = before.scripts.get(id);
             let one = match script::list(&script) {
                 Ok(functions) => {
+                    let version = snapshot.version(id);
+                    // One that is as it was runs since then, whatever changed beside it.
+                    let same = known.filter(|known| known.script.is_some() && known.version == version);
                     let was_wrong = known.is_some_and(|known| known.problem.is_some());
-                    if known.is_none() || was_wrong {
-                        tracing::info!(script = id, functions = functions.len(), "published");
+                    if same.is_none() || was_wrong {
+                        let how = if known.is_none_or(|known| known.script.is_none()) {
+                            "published"
+                        } else if same.is_none() {
+                            "published anew"
+                        } else {
+                            "published again as it was"
+                        };
+                        tracing::info!(script = id, functions = functions.len(), "{how}");
                     }
-                    PublishedScript { script: Some(script), functions, since: now, problem: None }
+                    let since = same.map_or(now, |same| same.since);
+                    PublishedScript { script: Some(script), functions, since, problem: None, version }
                 }
                 Err(report) => {
                     let problem = report.render(false);
                     if known.and_then(|known| known.problem.as_deref()) != Some(problem.as_str()) {
-                        let kept = known.is_some_and(|known| known.script.is_some());
-                        tracing::error!(
-                            script = id,
-                            kept,
-                            problem,
-                            "does not load; its last good version stays"
-                        );
+                        if known.is_some_and(|known| known.script.is_some()) {
+                            tracing::error!(
+                                script = id,
+                                problem,
+                                "does not load; its last good version stays"
+                            );
+                        } else {
+                            // A good version is kept as long as this process runs, and not beyond.
+                            tracing::error!(
+                                script = id,
+                                problem,
+                                "does not load, and no good version of it is known here: none of its functions can run"
+                            );
+                        }
                     }
                     PublishedScript {
                         script: known.and_then(|known| known.script.clone()),
                         functions: known.map(|known| known.functions.clone()).unwrap_or_default(),
                         since: known.map_or(now, |known| known.since),
                         problem: Some(problem),
+                        version: known.map_or(0, |known| known.version),
                     }
                 }
             };

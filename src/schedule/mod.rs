@@ -19,7 +19,7 @@ mod log;
 mod scheduler;
 mod trigger;
 
-pub use engine::{ATTEMPTS, Engine, EngineSettings, Tools, end_of};
+pub use engine::{ATTEMPTS, Engine, EngineSettings, LARGEST_RESULT, RESULT, Tools, end_of};
 pub use library::{Library, Published, PublishedScript};
 pub use log::prefix;
 pub use scheduler::{LATE, Scheduler, Step};

@@ -3,7 +3,7 @@
 //! Owns the step from one moment to the next. How far a trigger has come is remembered in the state and moves in the transaction that
 //! asks for its runs: of any number of schedulers one does it, and one that dies in between leaves the tick to the next.
 
-use super::trigger::Trigger;
+use super::trigger::{Idle, Trigger};
 use crate::config::CatchUp;
 use crate::runner::rfc3339;
 use crate::script::Masker;
@@ -14,7 +14,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// A tick that is seen later than this was missed: nothing was there to fire it.
+/// A tick that is seen later than this was missed: nothing was there to fire it. A lease has no say in it: how long a worker may be
+/// silent tells nothing of how late a tick may come.
 pub const LATE: Duration = Duration::from_secs(60);
 
 /// Ticks further back are not looked for one by one.
@@ -97,6 +98,60 @@ impl Scheduler {
         Ok(step)
     }
 
+    /// Records the ticks that triggers which cannot fire let pass; says how many.
+    ///
+    /// Only once they are late: another machine may have the function. The newest waits where it is made up for: it is run when the
+    /// trigger can fire again.
+    ///
+    /// # Errors
+    /// The state cannot be used; what was not done is done by the next step.
+    pub async fn pass_by(&self, idle: &[Idle]) -> Result<u64, StateError> {
+        let now = self.clock.now();
+        let known: Vec<(&Idle, &Trigger)> = idle
+            .iter()
+            .filter_map(|idle| Some((idle, idle.would.as_deref().filter(|would| would.enabled)?)))
+            .collect();
+        if known.is_empty() {
+            return Ok(0);
+        }
+        let rows: HashMap<String, TriggerRow> =
+            self.store.triggers().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+        let mut missed = 0;
+        for (idle, trigger) in known {
+            let Some(row) = rows.get(&trigger.id).filter(|row| !row.paused) else { continue };
+            let late = now - self.late - 1;
+            if self.next(trigger, row.upto).is_none_or(|next| next > late) {
+                continue;
+            }
+            let mut ticks = trigger.crontab.between(row.upto.max(now - MEMORY), late);
+            if trigger.catch_up == CatchUp::Last {
+                ticks.pop();
+            }
+            let Some(last) = ticks.last().copied() else { continue };
+            let count = i64::try_from(ticks.len()).unwrap_or(i64::MAX);
+            let run = NewRun {
+                func: trigger.func.clone(),
+                origin: Origin::Cron,
+                trigger: Some(trigger.id.clone()),
+                tick: Some(last),
+                delay: 0,
+                ticks: count,
+                kwargs: crate::hiding::arguments(&trigger.kwargs, &self.masker),
+                status: Status::Missed,
+                reason: Some(format!("the trigger could not fire: {}", idle.why)),
+                created: now,
+                due: last,
+                expires: now,
+                timeout: None,
+            };
+            if self.store.advance(&trigger.id, row.upto, last, &[run]).await? {
+                missed += u64::try_from(count).unwrap_or(0);
+                tracing::warn!(trigger = trigger.id, func = trigger.func, why = idle.why, count, "missed");
+            }
+        }
+        Ok(missed)
+    }
+
     /// One trigger; answers with its next tick.
     async fn fire(
         &self,
@@ -153,16 +208,23 @@ impl Scheduler {
         tick
     }
 
-    /// What ticks become: runs for those that are seen in time, and of the others what the trigger says.
+    /// What ticks become: the newest is run where it is seen in time, or where the trigger makes up for it; those before it were missed.
     fn runs(&self, trigger: &Trigger, ticks: &[Time], now: Time) -> Vec<NewRun> {
-        let (mut late, mut due): (Vec<Time>, Vec<Time>) =
-            ticks.iter().partition(|tick| now - **tick > self.late);
-        let caught_up = match trigger.catch_up {
-            CatchUp::Last if due.is_empty() => late.pop(),
-            _ => None,
+        let Some((newest, before)) = ticks.split_last() else { return Vec::new() };
+        // Never more than one: they would be asked for at once, and the first would have the others skipped.
+        let in_time = now - newest <= self.late;
+        let (late, due) = match (in_time, trigger.catch_up) {
+            (true, _) | (false, CatchUp::Last) => (before, Some(*newest)),
+            (false, CatchUp::None) => (ticks, None),
         };
         let mut runs = Vec::new();
         let kwargs = crate::hiding::arguments(&trigger.kwargs, &self.masker);
+        let seconds = |delay: u64| i64::try_from(delay).unwrap_or(0) * SECOND;
+        let first = seconds(trigger.delays.iter().min().copied().unwrap_or(0));
+        // Of a tick that is made up for, the first run is meant for the tick still (intervals count from it), the delays of the others count
+        // from now: all of them would be due at once, and skip each other.
+        let due_at =
+            |tick: Time, delay: i64| if in_time || delay <= first { tick + delay } else { now + delay };
         let run = |tick: Time, delay: i64| NewRun {
             func: trigger.func.clone(),
             origin: Origin::Cron,
@@ -174,8 +236,8 @@ impl Scheduler {
             status: Status::Queued,
             reason: None,
             created: now,
-            due: tick + delay,
-            expires: (tick + delay).max(now)
+            due: due_at(tick, delay),
+            expires: due_at(tick, delay).max(now)
                 + i64::try_from(trigger.expires).unwrap_or(i64::MAX / SECOND) * SECOND,
             timeout: None,
         };
@@ -197,11 +259,9 @@ impl Scheduler {
                 ..run(*last, 0)
             });
         }
-        due.extend(caught_up);
-        due.sort_unstable();
-        for tick in due {
+        if let Some(tick) = due {
             for delay in &trigger.delays {
-                runs.push(run(tick, i64::try_from(*delay).unwrap_or(0) * SECOND));
+                runs.push(run(tick, seconds(*delay)));
             }
         }
         runs

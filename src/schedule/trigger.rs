@@ -4,7 +4,7 @@
 
 use super::cron::Crontab;
 use crate::config::{CatchUp, TriggerConfig};
-use crate::script::{ApiFunction, Masker};
+use crate::script::{ApiFunction, Masker, Options};
 use crate::state::Time;
 use crate::state::runs::TriggerRow;
 use chrono_tz::Tz;
@@ -43,7 +43,7 @@ pub struct Trigger {
 }
 
 /// One that cannot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Idle {
     /// Its name.
     pub id: String,
@@ -51,6 +51,16 @@ pub struct Idle {
     pub func: String,
     /// Why it cannot.
     pub why: String,
+    /// What it would be, where its ticks are known: they are recorded as missed.
+    pub would: Option<Box<Trigger>>,
+}
+
+impl Idle {
+    /// Is the same said of the same?
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        (&self.id, &self.func, &self.why) == (&other.id, &other.func, &other.why)
+    }
 }
 
 impl Trigger {
@@ -87,71 +97,190 @@ pub fn gather(
     functions: &[ApiFunction],
     zone: Tz,
 ) -> (Vec<Trigger>, Vec<Idle>) {
-    let mut triggers = Vec::new();
+    let mut triggers: Vec<Trigger> = Vec::new();
     let mut idle = Vec::new();
     for one in configured {
-        let mut cannot = |why: String| idle.push(Idle { id: one.id.clone(), func: one.func.clone(), why });
-        let Some(function) = functions.iter().find(|function| function.id == one.func) else {
-            let near = nearest(&one.func, functions.iter().map(|function| function.id.as_str()));
-            cannot(match near {
-                Some(near) => format!("no function `{}` is published: did you mean `{near}`?", one.func),
-                None => format!(
-                    "no function `{}` is published: put `@DFF.API(\"title\")` above it, and its script into the library",
-                    one.func
-                ),
-            });
-            continue;
-        };
-        let fixed = function.options.fixed_crontab.as_ref();
-        let Some(cron) = fixed.or(one.cron.as_ref()) else {
-            cannot("has no crontab: write `cron = \"*/5 * * * *\"`".into());
-            continue;
-        };
-        let delays =
-            [&function.options.delayed_crontab, &one.delays].into_iter().find(|delays| !delays.is_empty());
-        match Crontab::new(cron, one.timezone.unwrap_or(zone)) {
-            Err(wrong) => cannot(format!("the crontab `{cron}` {}: {}", wrong.message, wrong.hint)),
-            Ok(crontab) => triggers.push(Trigger {
-                id: one.id.clone(),
-                func: one.func.clone(),
-                crontab,
-                fixed: fixed.is_some(),
-                kwargs: one.kwargs.clone(),
-                enabled: one.enabled,
-                delays: delays.cloned().unwrap_or_else(|| vec![0]),
-                catch_up: one.catch_up,
-                expires: function.options.expires.unwrap_or(EXPIRES),
-                timeout: function.options.timeout.unwrap_or(TIMEOUT),
-            }),
-        }
+        let found = functions.iter().find(|function| function.id == one.func);
+        add(one, found, functions, zone, &mut triggers, &mut idle);
     }
     for function in functions {
         let Some(cron) = &function.options.fixed_crontab else { continue };
         if configured.iter().any(|one| one.func == function.id) {
             continue;
         }
-        let (id, func) = (function.id.clone(), function.id.clone());
-        match Crontab::new(cron, zone) {
-            Err(wrong) => {
-                let why = format!("the crontab `{cron}` {}: {}", wrong.message, wrong.hint);
-                idle.push(Idle { id, func, why });
-            }
-            Ok(crontab) => triggers.push(Trigger {
-                id,
-                func,
-                crontab,
-                fixed: true,
-                kwargs: Map::new(),
-                enabled: true,
-                delays: match function.options.delayed_crontab.as_slice() {
-                    [] => vec![0],
-                    delays => delays.to_vec(),
-                },
-                catch_up: CatchUp::default(),
-                expires: function.options.expires.unwrap_or(EXPIRES),
-                timeout: function.options.timeout.unwrap_or(TIMEOUT),
-            }),
-        }
+        let one = TriggerConfig {
+            id: function.id.clone(),
+            func: function.id.clone(),
+            cron: Some(cron.clone()),
+            timezone: None,
+            kwargs: Map::new(),
+            enabled: true,
+            delays: Vec::new(),
+            catch_up: CatchUp::default(),
+        };
+        add(&one, Some(function), functions, zone, &mut triggers, &mut idle);
     }
     (triggers, idle)
+}
+
+fn unpublished(func: &str, functions: &[ApiFunction]) -> String {
+    match nearest(func, functions.iter().map(|function| function.id.as_str())) {
+        Some(near) => format!("no function `{func}` is published: did you mean `{near}`?"),
+        None => format!(
+            "no function `{func}` is published: put `@DFF.API(\"title\")` above it, and its script into the library"
+        ),
+    }
+}
+
+/// Takes a trigger up, or says why it cannot fire. An id is that of the first: what a trigger has done is remembered by it.
+fn add(
+    one: &TriggerConfig,
+    function: Option<&ApiFunction>,
+    functions: &[ApiFunction],
+    zone: Tz,
+    triggers: &mut Vec<Trigger>,
+    idle: &mut Vec<Idle>,
+) {
+    let mut cannot = |why: String, would: Option<Trigger>| {
+        idle.push(Idle { id: one.id.clone(), func: one.func.clone(), why, would: would.map(Box::new) });
+    };
+    if let Some(first) = triggers.iter().find(|trigger| trigger.id == one.id) {
+        let why = format!(
+            "another trigger, of `{}`, has the id `{}`: give it another `id` under [[triggers]]",
+            first.func, one.id
+        );
+        return cannot(why, None);
+    }
+    match (made(one, function, zone), function) {
+        (Err(why), Some(_)) => cannot(why, None),
+        (made, None) => cannot(unpublished(&one.func, functions), made.ok()),
+        (Ok(trigger), Some(function)) => match function.refuses(&one.kwargs) {
+            Some(why) => {
+                cannot(format!("{why}; its arguments are `kwargs` of [[triggers]]"), Some(trigger));
+            }
+            None => triggers.push(trigger),
+        },
+    }
+}
+
+/// A trigger, whatever it is for; without its function it is what the configuration says.
+fn made(one: &TriggerConfig, function: Option<&ApiFunction>, zone: Tz) -> Result<Trigger, String> {
+    let plain = Options::default();
+    let options = function.map_or(&plain, |function| &function.options);
+    let Some(cron) = options.fixed_crontab.as_ref().or(one.cron.as_ref()) else {
+        return Err("has no crontab: write `cron = \"*/5 * * * *\"`".into());
+    };
+    let crontab = Crontab::new(cron, one.timezone.unwrap_or(zone))
+        .map_err(|wrong| format!("the crontab `{cron}` {}: {}", wrong.message, wrong.hint))?;
+    let delays = [&options.delayed_crontab, &one.delays].into_iter().find(|delays| !delays.is_empty());
+    Ok(Trigger {
+        id: one.id.clone(),
+        func: one.func.clone(),
+        crontab,
+        fixed: options.fixed_crontab.is_some(),
+        kwargs: one.kwargs.clone(),
+        enabled: one.enabled,
+        delays: delays.cloned().unwrap_or_else(|| vec![0]),
+        catch_up: one.catch_up,
+        expires: options.expires.unwrap_or(EXPIRES),
+        timeout: options.timeout.unwrap_or(TIMEOUT),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn function(id: &str, options: Options, parameters: &[&str]) -> ApiFunction {
+        ApiFunction {
+            id: id.into(),
+            name: id.rsplit('.').next().unwrap().into(),
+            title: "a function".into(),
+            options,
+            place: None,
+            parameters: parameters.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn configured(id: &str, func: &str) -> TriggerConfig {
+        TriggerConfig {
+            id: id.into(),
+            func: func.into(),
+            cron: Some("*/5 * * * *".into()),
+            timezone: None,
+            kwargs: Map::new(),
+            enabled: true,
+            delays: vec![5],
+            catch_up: CatchUp::default(),
+        }
+    }
+
+    #[test]
+    fn what_the_function_says_wins_over_the_trigger() {
+        let own = Options {
+            fixed_crontab: Some("*/7 * * * *".into()),
+            delayed_crontab: vec![0, 10],
+            ..Options::default()
+        };
+        let functions = [function("a__b.own", own, &[]), function("a__b.plain", Options::default(), &[])];
+        let (triggers, idle) =
+            gather(&[configured("one", "a__b.own"), configured("two", "a__b.plain")], &functions, Tz::UTC);
+        assert!(idle.is_empty(), "{idle:?}");
+        let shown: Vec<_> = triggers
+            .iter()
+            .map(|one| (one.id.as_str(), one.crontab.text(), one.fixed, one.delays.as_slice()))
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("one", "*/7 * * * *", true, [0_u64, 10].as_slice()),
+                ("two", "*/5 * * * *", false, [5].as_slice())
+            ]
+        );
+    }
+
+    #[test]
+    fn an_id_is_that_of_the_first() {
+        let own = Options { fixed_crontab: Some("*/7 * * * *".into()), ..Options::default() };
+        let functions = [function("a__b.own", own, &[]), function("a__b.plain", Options::default(), &[])];
+        // The function's own trigger would have the function's id, which another has taken.
+        let (triggers, idle) = gather(&[configured("a__b.own", "a__b.plain")], &functions, Tz::UTC);
+        assert_eq!(triggers.len(), 1);
+        assert_eq!(triggers[0].func, "a__b.plain");
+        let why = "another trigger, of `a__b.plain`, has the id `a__b.own`: give it another `id` under [[triggers]]";
+        assert_eq!(idle.len(), 1);
+        assert!(idle[0].would.is_none(), "its ticks would be the other's");
+        assert_eq!((idle[0].id.as_str(), idle[0].why.as_str()), ("a__b.own", why));
+    }
+
+    #[test]
+    fn arguments_that_do_not_fit_are_said_before_a_run_fails_with_them() {
+        let own = Options { fixed_crontab: Some("*/7 * * * *".into()), ..Options::default() };
+        let functions =
+            [function("a__b.two", Options::default(), &["x", "y"]), function("a__b.own", own, &["x"])];
+        let with = |kwargs: Value| TriggerConfig {
+            kwargs: kwargs.as_object().unwrap().clone(),
+            ..configured("t", "a__b.two")
+        };
+        let why = |kwargs: Value| -> Vec<String> {
+            gather(&[with(kwargs)], &functions, Tz::UTC).1.into_iter().map(|idle| idle.why).collect()
+        };
+        // A function with a crontab of its own is given no arguments.
+        let own = "the argument `x` of `a__b.own` is missing, it takes: x; its arguments are `kwargs` of [[triggers]]";
+        assert_eq!(why(json!({ "x": 1, "y": null })), [own]);
+        assert_eq!(
+            why(json!({ "x": 1 })),
+            [
+                "the argument `y` of `a__b.two` is missing, it takes: x, y; its arguments are `kwargs` of [[triggers]]",
+                own
+            ]
+        );
+        assert_eq!(
+            why(json!({ "x": 1, "y": 2, "z": 3 })),
+            [
+                "`a__b.two` takes no argument `z`, it takes: x, y; its arguments are `kwargs` of [[triggers]]",
+                own
+            ]
+        );
+    }
 }

@@ -3,6 +3,7 @@
 //! Owns the names of scripts and the reading of their files. Knows no engine.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,12 +98,44 @@ impl Snapshot {
         self.scripts.get(id).cloned()
     }
 
+    /// Changes where a script's source, or one that it imports, changes; within this process only.
+    #[must_use]
+    pub fn version(&self, id: &str) -> u64 {
+        let mut ids = vec![id.to_owned()];
+        let mut hasher = DefaultHasher::new();
+        let mut next = 0;
+        while let Some(id) = ids.get(next).cloned() {
+            next += 1;
+            let source = self.scripts.get(&id);
+            (&id, source).hash(&mut hasher);
+            for import in source.iter().flat_map(|source| imports(source)) {
+                let import = match (import.strip_prefix("__"), id.split_once("__")) {
+                    (Some(script), Some((set, _))) => format!("{set}__{script}"),
+                    _ => import.to_owned(),
+                };
+                if !ids.contains(&import) {
+                    ids.push(import);
+                }
+            }
+        }
+        hasher.finish()
+    }
+
     /// A script's file.
     #[must_use]
     pub fn file(&self, id: &str) -> Option<PathBuf> {
         let (set, script) = id.split_once("__")?;
         self.scripts.contains_key(id).then(|| self.root.join(set).join(script).with_extension(SUFFIX))
     }
+}
+
+/// The ids that a source imports, as they are written. One in a comment is one too many, and harms nobody.
+fn imports(source: &str) -> impl Iterator<Item = &str> {
+    source.split("import").skip(1).filter_map(|rest| {
+        let rest = rest.trim_start();
+        let quote = rest.chars().next().filter(|first| matches!(first, '"' | '`'))?;
+        rest[1..].split_once(quote).map(|(id, _)| id)
+    })
 }
 
 impl Library {

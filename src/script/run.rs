@@ -88,6 +88,23 @@ pub struct ApiFunction {
     pub parameters: Vec<String>,
 }
 
+impl ApiFunction {
+    /// Why it cannot be called with these arguments; none where it can.
+    #[must_use]
+    pub fn refuses(&self, kwargs: &serde_json::Map<String, Value>) -> Option<String> {
+        let list = self.parameters.join(", ");
+        if let Some(unknown) = kwargs.keys().find(|name| !self.parameters.contains(name)) {
+            return Some(if self.parameters.is_empty() {
+                format!("`{}` takes no arguments, found `{unknown}`", self.id)
+            } else {
+                format!("`{}` takes no argument `{unknown}`, it takes: {list}", self.id)
+            });
+        }
+        let missing = self.parameters.iter().find(|name| !kwargs.contains_key(*name))?;
+        Some(format!("the argument `{missing}` of `{}` is missing, it takes: {list}", self.id))
+    }
+}
+
 /// What `check` found.
 #[derive(Clone, Debug)]
 pub struct CheckResult {
@@ -147,6 +164,8 @@ pub struct RunOutcome {
     pub ended: Ended,
     /// What was warned of, beside what was said while it ran.
     pub warnings: Vec<Diagnostic>,
+    /// The function's result is no data: what of it, and where; among the warnings, too.
+    pub no_data: Option<Diagnostic>,
     /// The reports of every `.run()`, in order.
     pub reports: Vec<Value>,
     /// Did any Runner collect in debug mode.
@@ -378,6 +397,7 @@ pub async fn run(
         result: done.result.map_err(Report::from),
         ended,
         warnings: done.warnings,
+        no_data: done.no_data,
         reports,
         debug: host.debugged.load(Ordering::Relaxed),
         backend_calls: host.backend_calls.load(Ordering::Relaxed),
@@ -387,6 +407,7 @@ pub async fn run(
 /// What a thread of a script leaves behind. Holds nothing of the engine.
 struct Done {
     result: Result<Value, Diagnostic>,
+    no_data: Option<Diagnostic>,
     functions: Vec<ApiFunction>,
     tests: Vec<String>,
     warnings: Vec<Diagnostic>,
@@ -398,6 +419,7 @@ impl Done {
     fn failed(diagnostic: Diagnostic) -> Self {
         Self {
             result: Err(diagnostic),
+            no_data: None,
             functions: Vec::new(),
             tests: Vec::new(),
             warnings: Vec::new(),
@@ -482,8 +504,13 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
             options: function.options,
         })
         .collect();
+    let (result, no_data) = match result {
+        Ok((value, no_data)) => (Ok(value), no_data),
+        Err(diagnostic) => (Err(diagnostic), None),
+    };
     Done {
         result,
+        no_data,
         tests: host.tests(),
         functions,
         warnings: host.warnings(),
@@ -508,18 +535,23 @@ fn idle(host: &Host) -> Result<(), Diagnostic> {
 }
 
 /// A function's result as data; what is no data is left out and said.
-fn outcome(host: &Host, value: &Dynamic) -> Value {
+fn outcome(host: &Host, value: &Dynamic) -> (Value, Option<Diagnostic>) {
     match convert::to_json(value) {
         Ok(mut data) => {
             mask(host, &mut data);
-            data
+            (data, None)
         }
         Err(error) => {
             let place = if error.path.is_empty() { String::new() } else { format!(" at `{}`", error.path) };
-            let problem =
-                Problem::run_time(format!("the function's result{place} {}: it is left out", error.message));
-            host.warn(explain::problem(host, &problem));
-            Value::Null
+            let mut problem =
+                Problem::run_time(format!("the function's result{place} {}: it is left out", error.message))
+                    .hint("end it with data (a text, a number, a list, a map), or with `()` where nobody needs its result");
+            if let Some(chosen) = host.chosen() {
+                problem = problem.at(&host.library.entry, chosen.at).label("this function");
+            }
+            let diagnostic = Diagnostic { severity: Severity::Warning, ..explain::problem(host, &problem) };
+            host.warn(diagnostic.clone());
+            (Value::Null, Some(diagnostic))
         }
     }
 }

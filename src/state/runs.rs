@@ -108,11 +108,13 @@ impl Origin {
         }
     }
 
+    /// Every one.
+    pub const ALL: [Self; 5] = [Self::Cron, Self::Manual, Self::Sync, Self::Async, Self::Command];
+
     /// From its word.
     #[must_use]
     pub fn read(word: &str) -> Option<Self> {
-        let all = [Self::Cron, Self::Manual, Self::Sync, Self::Async, Self::Command];
-        all.into_iter().find(|origin| origin.as_str() == word)
+        Self::ALL.into_iter().find(|origin| origin.as_str() == word)
     }
 }
 
@@ -218,7 +220,7 @@ pub struct Record {
     pub expires: Time,
     /// See [`NewRun`].
     pub timeout: Option<i64>,
-    /// When the worker that has (or had) it began.
+    /// When it was begun first: a worker that takes it over, or takes it again, changes nothing of that.
     pub started: Option<Time>,
     /// When it ended.
     pub ended: Option<Time>,

@@ -243,6 +243,11 @@ await page.locator(`main tbody a[href="${failed}"]`).first().waitFor();
 await page.locator("select[name=func]").selectOption("my_aws__main.greet");
 await page.getByText("No run fits").waitFor();
 await page.getByText("Clear the filters").click();
+// A run from the command line is one like any other.
+await page.locator("select[name=origin]").selectOption("command");
+await page.waitForFunction(() => document.querySelectorAll("main tbody tr").length === 1);
+await page.locator("main tbody tr", { hasText: "command line" }).waitFor();
+await page.getByText("Clear the filters").click();
 await page.locator("select[name=span]").selectOption("1h");
 await page.waitForFunction(() => document.querySelectorAll("main tbody tr").length < 15 && location.hash.includes("span=1h"));
 await go(page, "#/runs");
@@ -261,6 +266,10 @@ await page.getByText("CN¥").first().waitFor();
 await page.getByText("Of the budget").first().waitFor();
 await page.getByText("Of the free quota").waitFor();
 await page.locator(".account path.line").first().waitFor({ state: "attached" });
+// Of each account what is metered and what it costs, and every limit in both, however far it is.
+const usage = await page.evaluate(() => [...document.querySelectorAll(".account")].map((account) => [...account.querySelectorAll(".chart.month")].map((chart) => chart.querySelectorAll("line.mark").length)));
+assert.ok(usage.flat().length >= 3, JSON.stringify(usage));
+for (const counts of usage) assert.ok(counts.every((count) => count >= 1), JSON.stringify(usage));
 
 // A run that is not there: what the API says.
 await go(page, "#/run/99999999");

@@ -254,6 +254,40 @@ async fn of_a_trigger_one_run_goes_on_at_a_time() {
 }
 
 #[tokio::test]
+async fn a_tick_is_one_however_many_runs_its_delays_make_of_it() {
+    let state = state().await;
+    state.announce(&[trigger("t")], START).await.unwrap();
+    let ticks = [START + MINUTE, START + 2 * MINUTE, START + 3 * MINUTE];
+    let delayed = |tick: Time, delay: i64| NewRun { delay, due: tick + delay, ..ticked("t", tick) };
+    let runs: Vec<NewRun> =
+        ticks.iter().flat_map(|tick| [0, 20 * SECOND].map(|delay| delayed(*tick, delay))).collect();
+    assert!(state.advance("t", START, ticks[2], &runs).await.unwrap());
+    let (all, count) = state.runs(&Filter::default(), 0, 10).await.unwrap();
+    assert_eq!(count, 6);
+    for record in all.iter().rev() {
+        ours(&state, record.id, record.due).await;
+        assert!(state.finish(record.id, 1, &end(Status::Success), record.due + SECOND).await.unwrap());
+    }
+    assert_eq!(state.cadence(START).await.unwrap(), [("t".to_owned(), ticks[0], ticks[2], 3)]);
+}
+
+#[tokio::test]
+async fn how_long_a_run_waited_is_counted_to_its_first_start() {
+    let state = state().await;
+    let id = state.enqueue(&run("a__b.c")).await.unwrap();
+    assert_eq!(ours(&state, id, START + 5).await.record.started, Some(START + 5));
+    // Whoever had it goes silent; the next one is stopped, and gives it back.
+    let taken = ours(&state, id, START + 5 + LEASE + 1).await.record;
+    assert_eq!((taken.started, taken.fence), (Some(START + 5), 2));
+    assert!(state.hand_over(id, 2, "given back", START + MINUTE).await.unwrap());
+    let taken = ours(&state, id, START + 2 * MINUTE).await.record;
+    assert_eq!((taken.started, taken.fence), (Some(START + 5), 3));
+    assert!(state.finish(id, 3, &end(Status::Success), START + 3 * MINUTE).await.unwrap());
+    let record = state.run(id).await.unwrap().unwrap().0;
+    assert_eq!((record.started, record.ended), (Some(START + 5), Some(START + 3 * MINUTE)));
+}
+
+#[tokio::test]
 async fn overlapping_ticks_are_skipped_although_nobody_has_room_for_them() {
     let state = state().await;
     state.announce(&[trigger("t"), trigger("u")], START).await.unwrap();

@@ -69,34 +69,37 @@ export function hours(list) {
   );
 }
 
-/** Units of a month, day after day, against what is free and what is allowed. */
-export function month({ days, today, free, budget, unit, label }) {
+/**
+ * Units of a month, or what they cost, day after day, against what is free and what is allowed. `worth` makes of a sum of units what is
+ * drawn, `shown` its text.
+ */
+export function month({ days, today, marks, label, ahead, worth = (units) => units, shown = number }) {
   const width = 720;
   const height = 220;
-  let sum = 0;
-  const sums = days.slice(0, today).map((day) => (sum += day.units));
+  let units = 0;
+  const sums = days.slice(0, today).map((day) => worth((units += day.units)));
   // The day that goes on counts as half of one.
-  const pace = sum / Math.max(0.5, today - 0.5);
-  const projected = Math.round(pace * days.length);
-  const lines = [
-    ["free", free],
-    ["budget", budget],
-  ].filter(([, value]) => value > 0 && value < 4 * Math.max(projected, sum, 1));
-  const top = roof(Math.max(projected, sum, ...lines.map(([, value]) => value), 1) * 1.02);
-  const x = (day) => (day / days.length) * width;
-  const y = (value) => height - (value / top) * height;
-  const path = sums.map((value, index) => `L${x(index + 1).toFixed(1)} ${y(value).toFixed(1)}`).join(" ");
+  const projected = worth(Math.round((units / Math.max(0.5, today - 0.5)) * days.length));
   const last = sums.at(-1) ?? 0;
+  const lines = marks.filter(([, value]) => value > 0);
+  // What is much further away would press the curve flat: its line stands at the upper edge, and the legend says so.
+  const most = Math.max(projected, last);
+  const near = lines.filter(([, value]) => value < 4 * most).map(([, value]) => value);
+  const top = roof(Math.max(most, ...(most > 0 ? near : lines.map(([, value]) => value)), shown === number ? 1 : 0.01) * 1.02);
+  const x = (day) => (day / days.length) * width;
+  const y = (value) => Math.max(1.5, height - (value / top) * height);
+  const path = sums.map((value, index) => `L${x(index + 1).toFixed(1)} ${y(value).toFixed(1)}`).join(" ");
+  const mark = ([kind, value]) => (value > top ? t("mark.above", { mark: t(`mark.${kind}`) }) : t(`mark.${kind}`));
   return h(
     "figure",
     { class: "chart month" },
-    h("figcaption", {}, h("span", {}, label), h("span", { class: "dim" }, t("projected", { n: number(projected), unit: t(`unit.${unit}`) }))),
+    h("figcaption", {}, h("span", {}, label), h("span", { class: "dim" }, ahead(projected))),
     h(
       "div",
       { class: "plot" },
       s(
         "svg",
-        { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": `${label}: ${number(last)}; ${t("projected", { n: number(projected), unit: t(`unit.${unit}`) })}` },
+        { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": [`${label}: ${shown(last)}`, ahead(projected), ...lines.map((line) => `${mark(line)} ${shown(line[1])}`)].join("; ") },
         [0.25, 0.5, 0.75].map((part) => s("line", { class: "grid", x1: 0, x2: width, y1: height * part, y2: height * part })),
         s("path", { class: "area", d: `M0 ${height} ${path} L${x(sums.length).toFixed(1)} ${height} Z` }),
         s("path", { class: "line", d: `M0 ${height} ${path}` }),
@@ -104,14 +107,14 @@ export function month({ days, today, free, budget, unit, label }) {
         lines.map(([kind, value]) => s("line", { class: `mark ${kind}`, x1: 0, x2: width, y1: y(value).toFixed(1), y2: y(value).toFixed(1) })),
         s("line", { class: "axis", x1: 0, x2: width, y1: height - 0.5, y2: height - 0.5 }),
       ),
-      h("span", { class: "top dim", "aria-hidden": "true" }, number(top)),
+      h("span", { class: "top dim", "aria-hidden": "true" }, shown(top)),
     ),
     h(
       "div",
       { class: "scale dim", "aria-hidden": "true" },
       [1, Math.round(days.length / 2), days.length].map((day) => h("span", {}, t("dayOf", { day: number(day) }))),
     ),
-    h("p", { class: "legend" }, lines.map(([kind, value]) => h("span", { class: "key" }, h("span", { class: `dash ${kind}`, "aria-hidden": "true" }), t(`mark.${kind}`), " ", h("b", {}, number(value))))),
+    h("p", { class: "legend" }, lines.map((line) => h("span", { class: "key" }, h("span", { class: `dash ${line[0]}`, "aria-hidden": "true" }), mark(line), " ", h("b", {}, shown(line[1]))))),
   );
 }
 

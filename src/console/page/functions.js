@@ -2,7 +2,7 @@
 
 import { ask, query } from "./api.js";
 import { acts, h } from "./dom.js";
-import { badge, duration, empty, every, pager, runLink, said, tag, time } from "./parts.js";
+import { badge, duration, empty, every, inWords, pager, runLink, said, tag, time } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 5000;
@@ -139,7 +139,7 @@ export function view(data) {
           "section",
           { "aria-labelledby": "idle" },
           h("h2", { id: "idle" }, t("idleTriggers")),
-          data.idle.map((trigger) => h("div", { class: "card bad", "data-key": trigger.id }, h("h3", {}, h("code", {}, trigger.id)), said(trigger.problem))),
+          data.idle.map((trigger) => h("div", { class: "card bad", "data-key": trigger.id }, h("h3", {}, h("code", {}, trigger.id)), said(inWords(trigger.problem, trigger.problemTold)))),
         )
       : null,
     none && data.words ? empty(t("noMatch", { words: data.words })) : null,

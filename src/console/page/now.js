@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { hours } from "./chart.js";
 import { h } from "./dom.js";
-import { badge, bytes, duration, empty, every, moment, named, number, runLink, said, table, tag, time, typed } from "./parts.js";
+import { badge, bytes, duration, empty, every, inWords, moment, named, number, reason, runLink, said, table, tag, time, typed } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 5000;
@@ -34,23 +34,23 @@ const KINDS = {
   failed: (one) => [
     one.title ?? one.funcId,
     [badge(one.run.status), " ", time(one.run.endTime ?? one.run.createTime), one.isLate ? [" · ", t("kind.late.also")] : null],
-    one.run.reason,
+    reason(one.run),
     [runLink(one.run, t("seeRun", { id: one.run.id })), filtered(one)],
   ],
   late: (one) => [
     one.title ?? one.funcId,
     [t("kind.late"), " · ", every(one.configuredSeconds), one.run ? [" · ", t("lastRun"), " ", time(one.run.endTime ?? one.run.createTime)] : null],
-    one.run?.reason,
+    reason(one.run),
     [one.run ? runLink(one.run, t("seeRun", { id: one.run.id })) : null, filtered(one)],
   ],
   slow: (one) => [
     one.title ?? one.funcId,
     t("kind.slow", { configured: duration(one.configuredSeconds * 1000), effective: duration(one.effectiveSeconds * 1000) }),
-    one.run?.status === "skip" ? one.run.reason : null,
+    one.run?.status === "skip" ? reason(one.run) : null,
     [filtered(one)],
   ],
   script: (one) => [one.scriptId ?? one.file, t(one.isPublished ? "kind.script.old" : "kind.script"), one.message, []],
-  idle: (one) => [one.title ?? one.triggerId, t("kind.idle"), one.message, []],
+  idle: (one) => [one.title ?? one.triggerId, t("kind.idle"), inWords(one.message, one.told), []],
   waiting: (one) => [t("kind.waiting", { n: number(one.count) }), t("kind.waiting.more"), null, [runLink({ id: one.runId }, t("seeRun", { id: one.runId }))]],
   outbox: (one) => [
     one.datakit,
@@ -63,7 +63,7 @@ const KINDS = {
   stopped: (one) => [
     one.title ?? one.funcId,
     [badge(one.run.status, true), " ", time(one.run.endTime)],
-    one.run.reason,
+    reason(one.run),
     [runLink(one.run, t("seeRun", { id: one.run.id })), filtered(one)],
   ],
   paused: (one) => [one.title ?? one.funcId, t("kind.paused"), null, [filtered(one)]],

@@ -210,6 +210,20 @@ export function failure(error) {
   );
 }
 
+/** What the service says of a run or a trigger, in the reader's language where it is one of the sentences of which it tells more. */
+export function inWords(text, told) {
+  if (!told) return text;
+  const values = { ...told.values };
+  for (const name of ["at", "first", "last"]) if (values[name]) values[name] = moment(values[name]);
+  if (values.whyTold) values.why = inWords(values.why, values.whyTold);
+  return t(`told.${told.code}`, values);
+}
+
+/** Why a run stands as it does. */
+export function reason(run) {
+  return run?.reason ? inWords(run.reason, run.told) : null;
+}
+
 /** Text of several lines, as it was said. */
 export function said(text) {
   return h("pre", { class: "said" }, text);

@@ -2,7 +2,7 @@
 
 import { ask, get, query } from "./api.js";
 import { h } from "./dom.js";
-import { badge, duration, failure, moment, named, now, number, said, table, tag, time, wide } from "./parts.js";
+import { badge, duration, failure, moment, named, now, number, reason, said, table, tag, time, wide } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 2000;
@@ -54,7 +54,7 @@ function errors(run) {
   const list = run.errors ?? [];
   if (list.length === 0) {
     // What fails in a collector stands with the collector.
-    return run.reason && run.status !== "success" ? h("div", { class: "alert bad" }, h("p", { class: "said" }, run.reason)) : null;
+    return run.reason && run.status !== "success" ? h("div", { class: "alert bad" }, h("p", { class: "said" }, reason(run))) : null;
   }
   return h(
     "section",

@@ -2,7 +2,7 @@
 
 import { ask, get, query } from "./api.js";
 import { acts, h } from "./dom.js";
-import { badge, duration, empty, moment, now, number, pager, runLink, table } from "./parts.js";
+import { badge, duration, empty, moment, now, number, pager, reason, runLink, table } from "./parts.js";
 import { t } from "./words.js";
 
 export const every_ms = 5000;
@@ -12,7 +12,7 @@ export function title() {
 }
 
 export const STATUSES = ["queued", "running", "success", "failure", "timeout", "skip", "missed", "expired", "interrupted"];
-export const ORIGINS = ["cron", "manual", "sync", "async"];
+export const ORIGINS = ["cron", "manual", "sync", "async", "command"];
 const SPANS = { "1h": 3600, "24h": 86400, "7d": 604800 };
 const SIZE = 25;
 
@@ -86,7 +86,7 @@ export function view({ filter, runs, info, functions }) {
               kind: "main",
               cell: (run) => h("a", { class: "named", href: `#/run/${run.id}` }, titles.get(run.funcId) ? h("span", { class: "title" }, titles.get(run.funcId)) : null, h("code", { class: "dim id" }, run.funcId)),
             },
-            { name: t("status"), cell: (run) => [badge(run.status, run.isStoppedByHand), run.reason ? h("div", { class: "reason" }, run.reason) : null] },
+            { name: t("status"), cell: (run) => [badge(run.status, run.isStoppedByHand), run.reason ? h("div", { class: "reason" }, reason(run)) : null] },
             { name: t("origin"), cell: (run) => t(`origin.${run.origin}`) },
             { name: t("time"), cell: (run) => moment(run.startTime ?? run.createTime) },
             { name: t("took"), kind: "number", cell: (run) => duration(run.runMs) },

@@ -22,6 +22,33 @@ function cost(priced) {
   return h("b", {}, money(priced.cost, priced.currency));
 }
 
+/** What is metered, and where its price is known what it costs: each against what is free and what is allowed. */
+function charts({ days, budget }, { action, unit, free, price }, today) {
+  const units = month({
+    days,
+    today,
+    marks: [
+      ["free", free],
+      ["budget", budget?.limit ?? 0],
+    ],
+    label: `${action} · ${t(`counted.${unit}`)}`,
+    ahead: (n) => t("projected", { n: number(n), unit: t(`unit.${unit}`) }),
+  });
+  if (!price) return units;
+  const shown = (amount) => money(amount, price.currency);
+  const worth = (count) => (Math.max(0, count - free) / Math.max(1, price.per)) * price.amount;
+  const costs = month({
+    days,
+    today,
+    marks: [["budget", budget ? worth(budget.limit) : 0]],
+    label: `${action} · ${t("money")}`,
+    ahead: (amount) => t("projected.money", { money: shown(amount) }),
+    worth,
+    shown,
+  });
+  return [units, costs];
+}
+
 function account(one, data) {
   const metered = one.priced.find((priced) => priced.metered);
   const budget = one.budget;
@@ -41,7 +68,7 @@ function account(one, data) {
     one.budgetProblem ? h("div", { class: "alert bad" }, h("p", { class: "said" }, one.budgetProblem)) : null,
     metered && metered.free > 0 ? meter(metered.used, metered.free, t("ofFree")) : null,
     budget ? meter(budget.used, budget.limit, budget.money ? t("ofBudget.money", { money: budget.money }) : t("ofBudget")) : h("p", { class: "dim" }, t("noBudget")),
-    metered ? month({ days: one.days, today: data.today, free: metered.free, budget: budget?.limit ?? 0, unit: metered.unit, label: `${metered.action} · ${t(`counted.${metered.unit}`)}` }) : null,
+    metered ? charts(one, metered, data.today) : null,
     one.priceList ? null : h("p", { class: "dim" }, t("noPriceList")),
     one.priced.length > 0
       ? table(

@@ -278,7 +278,7 @@ pub(super) async fn take(
         });
     }
     let taken = sqlx::query(
-        "UPDATE run SET status = 'running', worker = $4, started = $5, lease = $6, fence = fence + 1, reason = NULL
+        "UPDATE run SET status = 'running', worker = $4, started = coalesce(started, $5), lease = $6, fence = fence + 1, reason = NULL
          WHERE id = $1 AND status = $2 AND fence = $3",
     )
     .bind(run)
@@ -305,7 +305,8 @@ pub(super) async fn take(
         record: Record {
             status: Status::Running,
             worker: Some(worker.to_owned()),
-            started: Some(now),
+            // How long it waited, and took, is counted from its first start, however often it was begun again.
+            started: before.started.or(Some(now)),
             lease: Some(lease),
             fence: before.fence + 1,
             reason: None,
@@ -696,7 +697,8 @@ pub(super) async fn cadence(
     since: Time,
 ) -> sqlx::Result<Vec<(String, Time, Time, i64)>> {
     sqlx::query_as(
-        "SELECT trigger_id, min(tick), max(tick), count(*) FROM run
+        // A tick has a run for each of its delays.
+        "SELECT trigger_id, min(tick), max(tick), count(DISTINCT tick) FROM run
          WHERE created >= $1 AND status = 'success' AND trigger_id IS NOT NULL AND tick IS NOT NULL GROUP BY trigger_id",
     )
     .bind(since)
