@@ -9,8 +9,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    clippy::disallowed_methods,
-    reason = "a bench may panic, print, and wait for another process"
+    reason = "a bench may panic, and prints"
 )]
 
 #[path = "../tests/support/console.rs"]
