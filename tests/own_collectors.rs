@@ -201,7 +201,8 @@ async fn a_loop_in_an_own_collector_ends_at_the_deadline() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
-    let world = world(3, "").await;
+    let aws = AwsEstate { databases: 3, instances: 8, nasty: false, ..AwsEstate::default() };
+    let world = World::new(Options { aws, ..Options::default() }).await;
     let options = r##"#{ regions: ["cn-north-1"] }"##;
     let point = |point: &str| {
         format!(
@@ -229,7 +230,9 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
         ("own_items_missing", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{})")),
         ("own_items_misspelt", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances.DBInstanc\" })")),
         ("own_items_short", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances\" })")),
-        ("own_list_by_another_way", 1, call("all(\"ec2\", \"DescribeInstances\", #{ MaxResults: 5 }, #{ items: \"reservationSet\", paging: #{ next: \"NextToken\" } })")),
+        ("own_list_by_another_way", 1, call("all(\"ec2\", \"DescribeInstances\", #{}, #{ items: \"reservationSet\", paging: #{ token: \"NextToken\", next: \"NextToken\", size: \"MaxResults\", most: 5 } })")),
+        ("own_items_in_a_list", 1, call("all(\"ec2\", \"DescribeInstances\", #{}, #{ items: \"reservationSet.item\" })")),
+        ("own_id_misspelt", 1, call("all(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances.DBInstance\", id: \"DBInstanceIdentifer\" })")),
         ("own_name_twice", 2, format!("Runner([\n        Collector(\"mine\", account, {options}, |ctx| []),\n        Collector(\"mine\", account, {options}, |ctx| [#{{ tags: #{{ name: \"x\" }}, fields: #{{ a: 1 }} }}]),\n    ]).run()")),
         ("own_call_outside", 2, "aws::client(account).request(\"rds\", \"DescribeDBInstances\")".into()),
         ("own_client_of_another_account", 1, format!("let other = #{{ ak_id: \"AKIAOTHER\", ak_secret: \"b\" }};\n    Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(other).request(\"rds\", \"DescribeDBInstances\");\n    }}) ]).run()")),

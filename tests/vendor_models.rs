@@ -102,6 +102,7 @@ const LEFT_TO_DEFAULTS: &[&str] = &[
     "aws_ec2 DescribeInstances: Filters",
     "aws_ec2 DescribeInstances: InstanceIds",
     "aws_elasticache_serverless DescribeServerlessCaches: ServerlessCacheName",
+    "aws_eventbridge ListRules: EventBusName",
     "aws_redshift DescribeClusters: ClusterIdentifier",
     "tencentcloud_cdb DescribeDBInstances: QueryClusterInfo",
     "tencentcloud_cdb DescribeDBInstances: WithDr",
@@ -119,6 +120,8 @@ const LEFT_TO_DEFAULTS: &[&str] = &[
 /// Names that sound like secrets and are none: where a secret lies, whether one is needed, and passwords that the cloud writes as `****`.
 const NO_SECRETS: &[&str] = &[
     "AuthSecretArn",
+    "KeyCacheSecretIamArn",
+    "KeyCacheSecretId",
     "MasterPasswordSecretArn",
     "MasterPasswordSecretKmsKeyId",
     "MasterUserPassword",

@@ -26,6 +26,10 @@ pub enum Why {
     MetricsOnly,
     /// It reports logs.
     Logs,
+    /// It is about tracing.
+    Traces,
+    /// It reports what probes of sites measured.
+    Probes,
     /// Nothing of this cloud is collected.
     OtherCloud,
 }
@@ -41,6 +45,12 @@ impl Why {
             Self::NoSample => "what tags and fields it reports is published nowhere that could be read",
             Self::MetricsOnly => "it has metrics alone and no objects",
             Self::Logs => "it reports logs, neither metrics nor objects",
+            Self::Traces => {
+                "its manual is about traces, which DataKit takes from the applications themselves"
+            }
+            Self::Probes => {
+                "it reports what probes of sites measured, from a log of CloudMonitor that is not read yet"
+            }
             Self::OtherCloud => "Huawei Cloud is not collected yet, neither its objects nor its metrics",
         }
     }
@@ -53,6 +63,8 @@ impl Why {
             Self::NoSample => "其上报的标签和字段没有可查的公开资料",
             Self::MetricsOnly => "只有指标，没有资源对象",
             Self::Logs => "上报的是日志，既非指标也非资源对象",
+            Self::Traces => "其文档介绍的是链路追踪，由 DataKit 直接从应用采集",
+            Self::Probes => "上报的是站点拨测结果，来自云监控的另一种日志，暂不采集",
             Self::OtherCloud => "暂不采集华为云的资源对象和指标",
         }
     }
@@ -92,7 +104,7 @@ const fn huawei(package: &'static str) -> LeftOut {
     row(package, Why::OtherCloud, None)
 }
 
-use Why::{ForeignSample, Logs, MetricsOnly, NoSample};
+use Why::{ForeignSample, Logs, MetricsOnly, NoSample, Probes, Traces};
 
 const ALIYUN: &str = "aliyun_monitor";
 const AWS: &str = "aws_cloudwatch";
@@ -101,19 +113,16 @@ const AWS: &str = "aws_cloudwatch";
 pub static LEFT_OUT: &[LeftOut] = &[
     row("guance_aliyun_clickhouse_community", MetricsOnly, Some((ALIYUN, ""))),
     row("guance_aliyun_cloudfw", Logs, None),
-    row("guance_aliyun_edas", NoSample, None),
-    row("guance_aliyun_newbgp_ddos", NoSample, Some((ALIYUN, "acs_newbgpddos"))),
+    row("guance_aliyun_edas", Traces, None),
     row("guance_aliyun_sae_app", MetricsOnly, Some((ALIYUN, ""))),
-    row("guance_aliyun_site", NoSample, None),
-    row("guance_aws_autoscaling", NoSample, Some((AWS, "AWS/AutoScaling"))),
-    row("guance_aws_cloudfront", NoSample, Some((AWS, "AWS/CloudFront"))),
-    row("guance_aws_dms", NoSample, Some((AWS, "AWS/DMS"))),
+    row("guance_aliyun_site_monitor_task", Probes, None),
+    row("guance_aws_auto_scaling", MetricsOnly, Some((AWS, "AWS/AutoScaling"))),
+    row("guance_aws_cloudfront", ForeignSample, Some((AWS, "AWS/CloudFront"))),
     row("guance_aws_dynamodb_dax", ForeignSample, Some((AWS, "AWS/DAX"))),
     row("guance_aws_ec2_spot", MetricsOnly, Some((AWS, "AWS/EC2Spot"))),
-    row("guance_aws_eventbridge", NoSample, Some((AWS, "AWS/Events"))),
     row("guance_aws_lambda", ForeignSample, Some((AWS, "AWS/Lambda"))),
     row("guance_aws_mq_rabbitmq", MetricsOnly, Some((AWS, "AWS/AmazonMQ"))),
-    row("guance_aws_msk", NoSample, Some((AWS, "AWS/Kafka"))),
+    row("guance_aws_msk", MetricsOnly, Some((AWS, "AWS/Kafka"))),
     row("guance_aws_neptune_cluster", ForeignSample, Some((AWS, "AWS/Neptune"))),
     row("guance_aws_sqs", MetricsOnly, Some((AWS, "AWS/SQS"))),
     row("guance_aws_timestream", MetricsOnly, Some((AWS, "AWS/Timestream"))),

@@ -78,6 +78,8 @@ pub static COLLECTORS: &[&dyn Collector] = &[
     &aws::market::kinesis::KINESIS,
     &aws::market::api_gateway::API_GATEWAY,
     &aws::market::emr::EMR,
+    &aws::market::dms::DMS,
+    &aws::market::eventbridge::EVENTBRIDGE,
     &tencentcloud::cvm::CVM,
     &tencentcloud::monitor::MONITOR,
     &tencentcloud::market::cdb::CDB,

@@ -7,7 +7,7 @@ mod how;
 mod paging;
 
 pub use how::{How, Style, known};
-pub use paging::{Pages, WrittenPaging};
+pub use paging::{Pages, TOKENS, WrittenPaging};
 
 use crate::account::Cloud;
 use crate::call::CallError;

@@ -236,7 +236,11 @@ fn secret_literals_of_code(source: &str) -> Vec<(String, Range<usize>)> {
         let as_argument = is_text && symbol(next) == "," && index > 0 && symbol(index - 1) == "(";
         if as_argument || matches!(symbol(next), ":" | "=" | "==" | "!=" | "+=") {
             let literals = value_literals(source, &tokens, next + 1).into_iter();
-            let secret = literals.filter(|range| !is_name_of_variable(&source[range.clone()]));
+            // `paging: #{ token: "NextToken" }` names a parameter.
+            let is_name = |literal: &str| {
+                is_name_of_variable(literal) || funchost_collectors::request::TOKENS.contains(&literal)
+            };
+            let secret = literals.filter(|range| !is_name(&source[range.clone()]));
             found.extend(secret.map(|range| (name.to_owned(), range)));
         }
     }

@@ -59,6 +59,8 @@ pub(super) const AWS: &[Way] = &[
     way("AWS/MemoryDB", "ClusterName", "aws_memorydb"),
     way("AWS/ApiGateway", "ApiId", "aws_gateway"),
     way("AWS/ElasticMapReduce", "JobFlowId", "aws_emr"),
+    way("AWS/DMS", "ReplicationInstanceIdentifier", "aws_dms"),
+    Way { tag: "RuleName", ..way("AWS/Events", "RuleName", "aws_eventbridge") },
 ];
 
 /// Classes that the documents know no metrics of, and those whose links are proven elsewhere.

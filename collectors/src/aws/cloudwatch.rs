@@ -175,6 +175,8 @@ pub(crate) static LINKS: &[Row] = &[
     row("AWS/MemoryDB", "ClusterName", "aws_memorydb"),
     row("AWS/ApiGateway", "ApiId", "aws_gateway"),
     row("AWS/ElasticMapReduce", "JobFlowId", "aws_emr"),
+    row("AWS/DMS", "ReplicationInstanceIdentifier", "aws_dms"),
+    Row { tag: "RuleName", ..row("AWS/Events", "RuleName", "aws_eventbridge") },
 ];
 
 /// The collector's type.

@@ -30,6 +30,7 @@
 //! - `vpc` DescribeVpcs `IsDefault`, `alidns` DescribeDomains `Starmark`, `redis` (Tencent) `UniqVpcIds`: their references name a default that narrows,
 //!   and the vendors' own Terraform data sources leave it out and list everything.
 //! - `ddoscoo`, `waf-openapi` `ResourceGroupId`: without it the default group is meant, the references say; a note of the collectors tells it.
+//! - `events` ListRules `EventBusName`: the default bus alone, which a note of the collector tells.
 //! - `elasticmapreduce` ListClusters `ClusterStates`: all, for about two months after the end; `elasticache` `ShowCacheNodeInfo` and `memorydb`
 //!   `ShowShardDetails` say more of an item and hide none.
 //! - ECS, RDS, SLB, CVM, EC2 and what is not named here: the references say that all are listed.

@@ -12,6 +12,7 @@ use crate::point::Text;
 use crate::run::Run;
 use serde::Deserialize;
 use serde_json::Value as Json;
+use std::sync::{Mutex, PoisonError};
 
 /// Items of a page, where nothing else is said: every list of Alibaba Cloud and Tencent Cloud takes as many.
 const MOST: usize = 50;
@@ -113,7 +114,7 @@ fn paging(call: &Named, options: &Options) -> Result<Paging, Mistake> {
 }
 
 /// Members by which answers say how to go on, of all clouds.
-const TOKENS: &[&str] = &[
+pub const TOKENS: &[&str] = &[
     "NextToken",
     "nextToken",
     "NextPageToken",
@@ -127,44 +128,107 @@ const TOKENS: &[&str] = &[
     "NextCursor",
 ];
 
-/// That an answer goes on by a token where the list is read in another way: nobody said which, and half of it would be taken for the whole.
-fn other_way(answer: &Json, list: &List) -> Result<(), String> {
+/// Members by which answers say how many items a list has, where a script does not say it.
+const TOTALS: &[&str] = &["TotalCount", "TotalRecordCount"];
+
+/// A member by which an answer goes on, other than the one that is read.
+fn unread(answer: &Json, list: &List) -> Option<&'static str> {
     let said = |token: &&&str| at(answer, token).and_then(text).is_some();
-    let (read_by, known) = match list.paging {
-        Paging::Tokens { next, .. } => {
-            ("`".to_owned() + next + "`", at(answer, next).and_then(text).is_some())
+    match list.paging {
+        Paging::Tokens { next, .. } if at(answer, next).and_then(text).is_some() => None,
+        Paging::Tokens { .. } | Paging::Numbers { .. } | Paging::Offsets { .. } => {
+            TOKENS.iter().find(said).copied()
         }
-        // All of it came: the token means nothing.
-        Paging::Numbers { total, .. } => ("page numbers".to_owned(), complete(answer, list, total)),
-        Paging::Offsets { total, .. } => ("offsets".to_owned(), complete(answer, list, Some(total))),
-        Paging::Whole | Paging::FromZero { .. } => return Ok(()),
+        Paging::Whole | Paging::FromZero { .. } => None,
+    }
+}
+
+/// What is wrong with an answer that goes on by a token that is not read.
+fn other_way(token: &str, list: &List) -> String {
+    let read_by = match list.paging {
+        Paging::Tokens { next, .. } => format!("`{next}`"),
+        Paging::Offsets { .. } => "offsets".to_owned(),
+        _ => "page numbers".to_owned(),
     };
-    match TOKENS.iter().find(said).filter(|_| !known) {
-        None => Ok(()),
-        Some(token) => {
-            // In a form parameters begin with a capital, whatever the answer's members do.
-            let capital = matches!(list.request.api.wire(), Wire::Query { .. });
-            let parameter = match *token {
-                "NextMarker" => "Marker",
-                "nextMarker" if !capital => "marker",
-                "nextMarker" | "marker" if capital => "Marker",
-                "nextToken" if capital => "NextToken",
-                other => other,
-            };
-            let next = if parameter == *token { String::new() } else { format!(", next: \"{token}\"") };
-            Err(format!(
-                "the answer goes on by `{token}`, and is read by {read_by}\nhint: write `paging: #{{ token: \"{parameter}\"{next} }}` into the options"
-            ))
+    // In a form parameters begin with a capital, whatever the answer's members do.
+    let wire = list.request.api.wire();
+    let capital = matches!(wire, Wire::Query { .. });
+    let parameter = match token {
+        "NextMarker" => "Marker",
+        "nextMarker" if !capital => "marker",
+        "nextMarker" | "marker" if capital => "Marker",
+        "nextToken" if capital => "NextToken",
+        other => other,
+    };
+    let next = if parameter == token { String::new() } else { format!(", next: \"{token}\"") };
+    // Without a size these lists go by numbers.
+    let size = if matches!(wire, Wire::Rpc { .. }) { ", size: \"MaxResults\", most: 50" } else { "" };
+    format!(
+        "the answer goes on by `{token}`, and is read by {read_by}\nhint: write `paging: #{{ token: \"{parameter}\"{next}{size} }}` into the options"
+    )
+}
+
+/// What the answers to a list said, and how much of it came.
+#[derive(Debug, Default)]
+struct Heard {
+    came: u64,
+    total: Option<u64>,
+    unread: Option<&'static str>,
+}
+
+impl Heard {
+    /// Hears an answer.
+    fn hear(&mut self, answer: &Json, list: &List, total: Option<&str>) {
+        self.came += match at(answer, list.items) {
+            Some(Json::Array(items)) => items.len() as u64,
+            Some(Json::Object(_)) => 1,
+            _ => 0,
+        };
+        let count = |path: &str| at(answer, path).and_then(text).and_then(|total| total.parse().ok());
+        self.total = match total {
+            Some(path) => count(path),
+            None => TOTALS.iter().find_map(|path| count(path)),
+        };
+        self.unread = unread(answer, list);
+    }
+
+    /// What is wrong with a list that has ended; `said`: the script says how it goes on.
+    fn judge(&self, list: &List, said: bool) -> Result<(), String> {
+        let by_token = matches!(list.paging, Paging::Tokens { .. });
+        match (self.total, self.unread) {
+            (Some(total), _) if total <= self.came => Ok(()),
+            (_, Some(token)) if by_token || !said => Err(other_way(token, list)),
+            (Some(total), _) => {
+                let way_out = if by_token && matches!(list.request.api.wire(), Wire::Rpc { .. }) {
+                    "lists by tokens may need their size: `paging: #{ token: \"NextToken\", size: \"MaxResults\", most: 50 }`; or these keys may not see the others"
+                } else {
+                    "say how it goes on with `paging` in the options; or these keys may not see the others"
+                };
+                let came = self.came;
+                Err(format!("the list says that it has {total} items and shows {came}\nhint: {way_out}"))
+            }
+            (None, _) => Ok(()),
         }
     }
 }
 
-/// Does an answer hold as many items as it says there are?
-fn complete(answer: &Json, list: &List, total: Option<&str>) -> bool {
-    let total = total.filter(|total| !total.is_empty()).unwrap_or("TotalCount");
-    let total = at(answer, total).and_then(text).and_then(|total| total.parse::<usize>().ok());
-    let came = at(answer, list.items).and_then(Json::as_array).map_or(0, Vec::len);
-    total.is_some_and(|total| total <= came)
+/// That no item has an id where the script says that they have one.
+fn without_ids(answer: &Json, list: &List) -> Result<(), String> {
+    let Some(Json::Array(items)) = at(answer, list.items).filter(|_| !list.id.is_empty()) else {
+        return Ok(());
+    };
+    let Some(first) = items.iter().find_map(Json::as_object) else { return Ok(()) };
+    if items.iter().any(|item| at(item, list.id).and_then(text).is_some()) {
+        return Ok(());
+    }
+    let way_out = match nearest(list.id, first.keys().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let members: Vec<String> = first.keys().map(|name| format!("`{name}`")).collect();
+            format!("an item has {}", members.join(", "))
+        }
+    };
+    Err(format!("`id` says `{}`, and no item has it\nhint: {way_out}", list.id))
 }
 
 /// That the items of an answer do not stand where the script says.
@@ -173,8 +237,14 @@ fn elsewhere(answer: &Json, path: &str) -> Result<(), String> {
     let mut walked = String::new();
     for name in path.split('.') {
         let Some(found) = at(value, name) else {
-            // An empty list is left out by some: nothing here looks like one.
-            if !holds_items(value) {
+            if matches!(value, Json::Array(_)) {
+                return Err(format!(
+                    "`items` says `{path}`, and `{walked}` is the list already\nhint: write `items: \"{walked}\"`"
+                ));
+            }
+            // An empty list is left out by some: nothing here looks like one, or the answer says that there is nothing.
+            let none = |path: &&str| at(answer, path).and_then(text).is_some_and(|total| total == "0");
+            if TOTALS.iter().any(none) || !holds_items(value) {
                 return Ok(());
             }
             let place = if walked.is_empty() { "the answer".to_owned() } else { format!("`{walked}`") };
@@ -226,6 +296,8 @@ pub struct Pages {
     parameters: Vec<(String, Json)>,
     /// Did the script say how the list goes on?
     said: bool,
+    /// Where answers say how many items there are, if the script says it.
+    total: Option<String>,
 }
 
 impl Pages {
@@ -258,7 +330,8 @@ impl Pages {
         let said = options.paging.as_ref().is_some_and(|written| {
             written.number.is_some() || written.offset.is_some() || written.token.is_some()
         });
-        Ok(Self { list, region: region.clone(), parameters, said })
+        let total = options.paging.as_ref().and_then(|written| written.total.clone());
+        Ok(Self { list, region: region.clone(), parameters, said, total })
     }
 
     /// Reads the list to its end, a page's items at a time; ends early where nobody takes them any more.
@@ -267,9 +340,18 @@ impl Pages {
     /// A [`Failure`]: a call failed for good, or the list changed while it was read.
     pub async fn send(&self, run: &Run, pages: &tokio::sync::mpsc::Sender<Vec<Json>>) -> Result<(), Failure> {
         let tally = Tally::of([self.list.request.action]);
+        let heard = Mutex::new(Heard::default());
         let judge = |answer: &Json| {
             elsewhere(answer, self.list.items)?;
-            if self.said { Ok(()) } else { other_way(answer, &self.list) }
+            without_ids(answer, &self.list)?;
+            let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = heard.came == 0;
+            heard.hear(answer, &self.list, self.total.as_deref());
+            // Where nothing says how much there is, a list that takes no numbers would be read for ever.
+            match heard.unread.filter(|_| first && !self.said && heard.total.is_none()) {
+                Some(token) => Err(other_way(token, &self.list)),
+                None => Ok(()),
+            }
         };
         let mut walk = Walk::new(&self.list, &self.region, &self.parameters, &tally).judged(Box::new(judge));
         while walk.goes_on() {
@@ -278,13 +360,14 @@ impl Pages {
                 return Ok(());
             }
         }
-        match walk.lack() {
-            None => Ok(()),
-            Some(lack) => Err(Failure::Answer(format!(
-                "{}:{}: {lack}",
-                self.list.request.action.service, self.list.request.action.action
-            ))),
-        }
+        let wrong = match walk.lack() {
+            Some(lack) => Err(lack.to_owned()),
+            None => heard.lock().unwrap_or_else(PoisonError::into_inner).judge(&self.list, self.said),
+        };
+        wrong.map_err(|wrong| {
+            let action = self.list.request.action;
+            Failure::Answer(format!("{}:{}: {wrong}", action.service, action.action))
+        })
     }
 }
 
@@ -299,30 +382,63 @@ mod tests {
         Pages::new(&call, &Text::from("r"), Vec::new(), &options).unwrap().list
     }
 
+    /// What is said of these answers to a list.
+    fn judged(list: &List, said: bool, answers: &[Json]) -> Result<(), String> {
+        let mut heard = Heard::default();
+        answers.iter().for_each(|answer| heard.hear(answer, list, None));
+        heard.judge(list, said)
+    }
+
     #[test]
     fn an_answer_that_goes_on_in_another_way_is_no_whole_list() {
         let numbers = list(Cloud::Aliyun, "ecs", json!({ "items": "A.B" }));
-        let page = json!({ "A": { "B": [1, 2] }, "NextToken": "t" });
+        let page = |token: &str, total: Json| json!({ "A": { "B": [1, 2] }, "NextToken": token, "TotalCount": total });
+        let wrong = judged(&numbers, false, &[page("t", Json::Null)]).unwrap_err();
         assert!(
-            other_way(&page, &numbers).unwrap_err().contains("write `paging: #{ token: \"NextToken\" }`")
+            wrong.contains("write `paging: #{ token: \"NextToken\", size: \"MaxResults\", most: 50 }`"),
+            "{wrong}"
         );
-        // All of it is there, whatever the token says; and an empty token says nothing.
-        let whole = json!({ "A": { "B": [1, 2] }, "NextToken": "t", "TotalCount": 2 });
-        assert_eq!(other_way(&whole, &numbers), Ok(()));
-        let last = json!({ "A": { "B": [1, 2] }, "NextToken": "", "TotalCount": 5 });
-        assert_eq!(other_way(&last, &numbers), Ok(()));
-        let more = json!({ "A": { "B": [1, 2] }, "NextToken": "t", "TotalCount": 3 });
-        assert!(other_way(&more, &numbers).is_err());
-        let offsets = list(Cloud::Tencent, "cdb", json!({ "items": "Items" }));
-        assert!(other_way(&json!({ "Items": [1], "NextToken": "t" }), &offsets).is_err());
-        // In a form the parameter has a capital.
-        let form = list(Cloud::Aws, "autoscaling", json!({ "items": "A" }));
-        let wrong = other_way(&json!({ "A": [1], "nextToken": "t" }), &form).unwrap_err();
+        // All of it is there, on however many pages, whatever the token says; and an empty token says nothing.
+        assert_eq!(judged(&numbers, false, &[page("t", json!(2))]), Ok(()));
+        assert_eq!(judged(&numbers, false, &[page("t", json!(4)), page("u", json!(4))]), Ok(()));
+        assert_eq!(judged(&numbers, false, &[page("", Json::Null)]), Ok(()));
+        // What the list says to have and does not show is missed however it is read.
+        for said in [true, false] {
+            let wrong = judged(&numbers, said, &[page("", json!("5"))]).unwrap_err();
+            assert!(wrong.contains("says that it has 5 items and shows 2\nhint: "), "{wrong}");
+        }
+        assert!(judged(&numbers, false, &[page("t", json!(3))]).is_err());
+        let tokens =
+            list(Cloud::Aliyun, "ecs", json!({ "items": "A.B", "paging": { "token": "NextToken" } }));
+        let wrong = judged(&tokens, true, &[page("", json!(20))]).unwrap_err();
+        assert!(wrong.contains("size: \"MaxResults\""), "{wrong}");
+        // The next token under another name than the script says.
+        let misspelt = list(
+            Cloud::Aws,
+            "ec2",
+            json!({ "items": "A", "paging": { "token": "NextToken", "next": "NextToken" } }),
+        );
+        let wrong = judged(&misspelt, true, &[json!({ "A": [1], "nextToken": "t" })]).unwrap_err();
         assert!(wrong.contains("#{ token: \"NextToken\", next: \"nextToken\" }"), "{wrong}");
+        let offsets = list(Cloud::Tencent, "cdb", json!({ "items": "Items" }));
+        assert!(judged(&offsets, false, &[json!({ "Items": [1], "NextToken": "t" })]).is_err());
+        // Who says numbers is believed where nothing else is known.
+        assert_eq!(judged(&offsets, true, &[json!({ "Items": [1], "NextToken": "t" })]), Ok(()));
         let plain = list(Cloud::Aws, "ecs", json!({ "items": "A" }));
-        assert_eq!(other_way(&json!({ "A": [1], "nextToken": "t" }), &plain), Ok(()));
-        assert!(
-            other_way(&json!({ "A": [1], "NextMarker": "t" }), &plain).unwrap_err().contains("\"Marker\"")
+        assert_eq!(judged(&plain, false, &[json!({ "A": [1], "nextToken": "t" })]), Ok(()));
+        let wrong = judged(&plain, false, &[json!({ "A": [1], "NextMarker": "t" })]).unwrap_err();
+        assert!(wrong.contains("\"Marker\""), "{wrong}");
+    }
+
+    #[test]
+    fn an_id_that_no_item_has_is_a_slip() {
+        let list = list(Cloud::Aliyun, "ecs", json!({ "items": "A.B", "id": "Diskid" }));
+        let answer = json!({ "A": { "B": [{ "DiskId": "d-1", "Size": 5 }] } });
+        assert!(without_ids(&answer, &list).unwrap_err().ends_with("did you mean `DiskId`?"));
+        assert_eq!(without_ids(&json!({ "A": { "B": [] } }), &list), Ok(()));
+        assert_eq!(
+            without_ids(&json!({ "A": { "B": [{ "Diskid": "d-1" }, { "Size": 5 }] } }), &list),
+            Ok(())
         );
     }
 
@@ -346,9 +462,12 @@ mod tests {
             ("Disks.Volume", "`Disks` has no member `Volume`\nhint: it has `Disk`"),
             ("Disks", "write `items: \"Disks.Disk\"`"),
             ("Text", "single value"),
+            ("Disks.Disk.item", "`Disks.Disk` is the list already\nhint: write `items: \"Disks.Disk\"`"),
         ] {
             assert!(elsewhere(&answer, path).unwrap_err().contains(said), "{path}");
         }
+        // The answer says that there is nothing, whatever else it lists.
+        assert_eq!(elsewhere(&json!({ "TotalCount": 0, "Warnings": ["w"] }), "Disks.Disk"), Ok(()));
         // Nothing that looks like a list: it is empty, and left out.
         for answer in
             [json!({ "RequestId": "r" }), json!({ "Disks": null }), json!({ "Disks": { "Disk": [] } })]

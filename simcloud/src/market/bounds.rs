@@ -102,6 +102,7 @@ pub static BOUNDS: &[(&str, &str, &str, Bound)] = &[
     // AWS.
     // No more is said of it.
     ("apigateway", "GetApis", "maxResults", Unsaid(100)),
+    ("dms", "DescribeReplicationInstances", "MaxRecords", Range(20, 100)),
     ("dynamodb", "ListTables", "Limit", Range(1, 100)),
     ("ecs", "ListClusters", "maxResults", Range(1, 100)),
     ("elasticache", "DescribeCacheClusters", "MaxRecords", Range(20, 100)),
@@ -109,6 +110,7 @@ pub static BOUNDS: &[(&str, &str, &str, Bound)] = &[
     ("elasticache", "DescribeServerlessCaches", "MaxResults", Unsaid(50)),
     ("elasticloadbalancing", "DescribeListeners", "PageSize", Range(1, 400)),
     ("elasticloadbalancing", "DescribeLoadBalancers", "PageSize", Range(1, 400)),
+    ("events", "ListRules", "Limit", Range(1, 100)),
     ("kinesis", "ListStreams", "Limit", Range(1, 10_000)),
     ("memorydb", "DescribeClusters", "MaxResults", Unsaid(50)),
     ("rds", "DescribeDBInstances", "MaxRecords", Range(20, 100)),

@@ -9,6 +9,7 @@ use crate::account::Cloud;
 use crate::objects::declare::*;
 
 pub mod api_gateway;
+pub mod dms;
 pub mod documentdb;
 pub mod dynamodb;
 pub mod ecs;
@@ -16,6 +17,7 @@ pub mod elasticache;
 pub mod elasticache_serverless;
 pub mod elb;
 pub mod emr;
+pub mod eventbridge;
 pub mod kinesis;
 pub mod memorydb;
 pub mod open_search;
