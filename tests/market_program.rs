@@ -448,6 +448,75 @@ async fn a_product_that_is_not_opened_has_no_objects_and_one_note() {
     assert_eq!(collector["warnings"], json!([note]));
 }
 
+/// Products that say in a success that they failed, each in members of its own, and an answer that is no list: none of them is an empty list.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_inside_of_a_success_is_no_empty_list() {
+    let failing = |service: &str, action: &str, body| Fault {
+        service: Some(service.into()),
+        action: Some(action.into()),
+        region: None,
+        skip: 0,
+        times: 10,
+        kind: AliyunFault::Answer(body),
+    };
+    let regions = ", #{ regions: [\"cn-hangzhou\"] }";
+    for (name, arguments, service, action, body, said) in [
+        (
+            "aliyun_dts",
+            regions,
+            "dts",
+            "DescribeDtsJobs",
+            r#"{"Success":false,"ErrCode":"Forbidden.RAM","ErrMessage":"Not by you.","HttpStatusCode":403,"RequestId":"R"}"#,
+            ["Forbidden.RAM", "Not by you.", "dts:DescribeDtsJobs"],
+        ),
+        (
+            "aliyun_rocketmq5",
+            regions,
+            "rocketmq",
+            "ListInstances",
+            r#"{"success":false,"code":"Instance.Unwilling","message":"Not today.","httpStatusCode":400,"requestId":"R"}"#,
+            ["Instance.Unwilling", "Not today.", "rocketmq:ListInstances"],
+        ),
+        (
+            "aliyun_kafka",
+            regions,
+            "alikafka",
+            "GetInstanceList",
+            r#"{"Success":false,"Code":403,"Message":"Not by you.","RequestId":"R"}"#,
+            ["403", "Not by you.", "alikafka:ListInstance"],
+        ),
+        (
+            "aliyun_resource_package",
+            ", #{ products: [\"ossbag\"] }",
+            "bssopenapi",
+            "QueryResourcePackageInstances",
+            r#"{"Success":false,"Code":"NotAuthorized","Message":"Not by you.","RequestId":"R"}"#,
+            ["NotAuthorized", "Not by you.", "bssopenapi:QueryResourcePackageInstances"],
+        ),
+        (
+            "aliyun_eip",
+            regions,
+            "vpc",
+            "DescribeEipAddresses",
+            r#"{"RequestId":"R"}"#,
+            ["neither `TotalCount` nor `EipAddresses.EipAddress`", "vpc:DescribeEipAddresses", "no list"],
+        ),
+    ] {
+        let world = World::new(Options::default()).await;
+        world.clouds.set_market(Vec::new(), Estate::new(Cloud::Aliyun).tables(), Vec::new());
+        unlimited(&world);
+        let package = format!("guance_{name}");
+        let before = one(&world, "ALIYUN", &package, arguments);
+        assert_eq!(before.code, 0, "{before:?}");
+        world.clouds.aliyun_fault(failing(service, action, body));
+        let ran = one(&world, "ALIYUN", &package, arguments);
+        let report = ran.collector(name);
+        assert_eq!((&report["status"], &report["collected"]), (&json!("failed"), &json!(0)), "{report:#}");
+        let text = report.to_string();
+        assert!(said.iter().all(|said| text.contains(said)), "{report:#}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_belongs_to_other_packages_is_left_out_and_counted() {
     let world = World::new(Options::default()).await;
@@ -464,6 +533,37 @@ async fn what_belongs_to_other_packages_is_left_out_and_counted() {
     assert_eq!(collector["collected"], 5, "{collector:#}");
     let note = "cn-north-1: 2 instances of DocumentDB and Neptune are left to their own packages";
     assert_eq!(collector["warnings"], json!([note]));
+}
+
+/// A kind that no document knows has no class: it must not become a classic one. And a list that fails keeps the other from nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn balancers_of_two_lists_stay_apart() {
+    let world = World::new(Options::default()).await;
+    let mut estate = Estate::new(Cloud::Aws);
+    estate.more("aws_elb", |item| {
+        item["LoadBalancerArn"] = json!("arn:aws-cn:elasticloadbalancing:cn-north-1:1:loadbalancer/new/a/1");
+        item["Type"] = json!("quantum");
+    });
+    world.clouds.set_market(estate.tables(), Vec::new(), Vec::new());
+    let regions = ", #{ regions: [\"cn-north-1\"], details: [] }";
+    let report = one(&world, "AWS", "guance_aws_elb", regions).collector("aws_elb");
+    let note = "cn-north-1: 1 load balancers are of a kind that is not known and has no class: left out";
+    assert_eq!((&report["collected"], &report["warnings"]), (&json!(10), &json!([note])), "{report:#}");
+    assert!(world.clouds.datakit().points().iter().all(|point| point.tags["Type"] != "quantum"));
+
+    let world = World::new(Options::default()).await;
+    world.clouds.set_market(Estate::new(Cloud::Aws).tables(), Vec::new(), Vec::new());
+    world.clouds.fault(Fault {
+        service: Some("elasticloadbalancing".into()),
+        action: Some("DescribeLoadBalancers".into()),
+        region: None,
+        skip: 0,
+        times: 1,
+        kind: FaultKind::Denied,
+    });
+    let report = one(&world, "AWS", "guance_aws_elb", regions).collector("aws_elb");
+    assert_eq!((&report["status"], &report["collected"]), (&json!("failed"), &json!(5)), "{report:#}");
+    assert!(world.clouds.datakit().points().iter().all(|point| point.tags["Type"] == "classic"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

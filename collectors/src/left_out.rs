@@ -32,6 +32,8 @@ pub enum Why {
     Probes,
     /// Nothing of this cloud is collected.
     OtherCloud,
+    /// It is collected by the package of this name, without its `guance_`.
+    Renamed(&'static str),
 }
 
 impl Why {
@@ -39,6 +41,7 @@ impl Why {
     #[must_use]
     pub fn english(self) -> &'static str {
         match self {
+            Self::Renamed(_) => "its objects are collected by a package of another name",
             Self::ForeignSample => {
                 "its manual prints another product's tags and fields, so that nobody knows what it reports"
             }
@@ -59,6 +62,7 @@ impl Why {
     #[must_use]
     pub fn chinese(self) -> &'static str {
         match self {
+            Self::Renamed(_) => "其资源对象由另一个名称的脚本包采集",
             Self::ForeignSample => "其文档示例误用了其他产品的数据，无法确定上报哪些标签和字段",
             Self::NoSample => "其上报的标签和字段没有可查的公开资料",
             Self::MetricsOnly => "只有指标，没有资源对象",
@@ -81,7 +85,11 @@ impl LeftOut {
                 format!("; its metrics are: use {collector} with the namespace {namespace}")
             }
         };
-        format!("{} is not collected: {}{metrics}", self.package, self.why.english())
+        let renamed = match self.why {
+            Why::Renamed(name) => format!(": use {name}"),
+            _ => String::new(),
+        };
+        format!("{} is not collected: {}{renamed}{metrics}", self.package, self.why.english())
     }
 }
 
@@ -104,7 +112,7 @@ const fn huawei(package: &'static str) -> LeftOut {
     row(package, Why::OtherCloud, None)
 }
 
-use Why::{ForeignSample, Logs, MetricsOnly, NoSample, Probes, Traces};
+use Why::{ForeignSample, Logs, MetricsOnly, NoSample, Probes, Renamed, Traces};
 
 const ALIYUN: &str = "aliyun_monitor";
 const AWS: &str = "aws_cloudwatch";
@@ -114,9 +122,12 @@ pub static LEFT_OUT: &[LeftOut] = &[
     row("guance_aliyun_clickhouse_community", MetricsOnly, Some((ALIYUN, ""))),
     row("guance_aliyun_cloudfw", Logs, None),
     row("guance_aliyun_edas", Traces, None),
+    row("guance_aliyun_newbgp_ddos", Renamed("aliyun_ddoscoo"), None),
     row("guance_aliyun_sae_app", MetricsOnly, Some((ALIYUN, ""))),
+    row("guance_aliyun_site", Probes, None),
     row("guance_aliyun_site_monitor_task", Probes, None),
     row("guance_aws_auto_scaling", MetricsOnly, Some((AWS, "AWS/AutoScaling"))),
+    row("guance_aws_autoscaling", MetricsOnly, Some((AWS, "AWS/AutoScaling"))),
     row("guance_aws_cloudfront", ForeignSample, Some((AWS, "AWS/CloudFront"))),
     row("guance_aws_dynamodb_dax", ForeignSample, Some((AWS, "AWS/DAX"))),
     row("guance_aws_ec2_spot", MetricsOnly, Some((AWS, "AWS/EC2Spot"))),
@@ -147,6 +158,7 @@ pub static LEFT_OUT: &[LeftOut] = &[
     huawei("guance_huaweicloud_rds_mariadb"),
     huawei("guance_huaweicloud_rds_postgresql"),
     huawei("guance_huaweicloud_rds_sqlserver"),
+    huawei("guance_huaweicloud_redis"),
     huawei("guance_huaweicloud_vpc"),
 ];
 
@@ -165,6 +177,9 @@ mod tests {
                     || Some(description.name) == row.package.strip_prefix("guance_")
             };
             assert!(!COLLECTORS.iter().any(|collector| collected(&collector)), "{}", row.package);
+            if let Why::Renamed(name) = row.why {
+                assert!(COLLECTORS.iter().any(|one| one.description().name == name), "{}", row.package);
+            }
             if let Some((name, _)) = row.metrics {
                 let found = COLLECTORS.iter().map(|collector| collector.description());
                 let metrics = |one: &&crate::collector::Description| {
@@ -190,6 +205,15 @@ mod tests {
                     "guance_aws_lambda is not collected: its manual prints another product's tags and fields, so that nobody knows what it reports; its metrics are: use aws_cloudwatch with the namespace AWS/Lambda"
                 )
             );
+        }
+        assert_eq!(
+            left_out("integration_alibabacloud_newbgp_ddos__main").map(|row| row.message()).as_deref(),
+            Some(
+                "guance_aliyun_newbgp_ddos is not collected: its objects are collected by a package of another name: use aliyun_ddoscoo"
+            )
+        );
+        for written in ["guance_huaweicloud_redis", "guance_aliyun_site", "guance_aws_autoscaling"] {
+            assert!(left_out(written).is_some(), "{written}");
         }
         assert!(left_out("integration_alibabacloud_cloudfw__main").is_some());
         assert!(left_out("guance_aws_ec2").is_none());

@@ -18,11 +18,13 @@ pub(crate) struct Row {
     pub(crate) tag: &'static str,
     /// What the value begins with; an empty text is any.
     pub(crate) begins: &'static str,
+    /// Where the metric has this dimension too, it must have this value: another one makes the object another.
+    pub(crate) besides: Option<(&'static str, &'static str)>,
 }
 
 /// Objects that are found by their name.
 pub(crate) const fn row(namespace: &'static str, dimension: &'static str, class: &'static str) -> Row {
-    Row { namespace, dimension, class, tag: "name", begins: "" }
+    Row { namespace, dimension, class, tag: "name", begins: "", besides: None }
 }
 
 /// The object of a metric, by its dimensions.
@@ -31,7 +33,11 @@ pub(crate) fn find<'value>(
     namespace: &str,
     dimension: impl Fn(&str) -> Option<&'value str>,
 ) -> Option<Link> {
-    rows.iter().filter(|row| row.namespace == namespace).find_map(|row| {
+    let fits = |row: &&Row| {
+        row.namespace == namespace
+            && row.besides.is_none_or(|(name, wanted)| dimension(name).is_none_or(|value| value == wanted))
+    };
+    rows.iter().filter(fits).find_map(|row| {
         let value = dimension(row.dimension).filter(|value| value.starts_with(row.begins))?;
         Some(Link { class: row.class.into(), tag: row.tag.into(), value: value.into(), with_name: false })
     })
@@ -58,6 +64,7 @@ mod tests {
         row("N", "id", "one"),
         Row { begins: "pxc-", tag: "DBInstanceName", ..row("X", "id", "two") },
         Row { begins: "drds", ..row("X", "id", "three") },
+        Row { besides: Some(("bus", "default")), ..row("B", "rule", "four") },
     ];
 
     #[test]
@@ -73,6 +80,15 @@ mod tests {
         assert_eq!(of("X", "a"), None);
         assert_eq!(of("M", "a"), None);
         assert!(find(ROWS, "N", |_| None).is_none());
+    }
+
+    #[test]
+    fn a_dimension_beside_it_keeps_another_apart() {
+        let of = |bus: Option<&'static str>| {
+            find(ROWS, "B", |name| if name == "rule" { Some("a") } else { bus.filter(|_| name == "bus") })
+                .is_some()
+        };
+        assert_eq!([None, Some("default"), Some("mine")].map(of), [true, true, false]);
     }
 
     /// A row names a class that some collector reports, and a tag that it has.

@@ -9,11 +9,13 @@ pub(super) struct Way {
     pub(super) namespace: &'static str,
     pub(super) dimension: &'static str,
     pub(super) class: &'static str,
+    /// Whose package the objects are of.
+    pub(super) collector: &'static str,
     pub(super) tag: &'static str,
 }
 
 const fn way(namespace: &'static str, dimension: &'static str, class: &'static str) -> Way {
-    Way { namespace, dimension, class, tag: "name" }
+    Way { namespace, dimension, class, collector: class, tag: "name" }
 }
 
 /// Those of ECS, RDS, SLB and OSS have tests of their own.
@@ -28,7 +30,17 @@ pub(super) const ALIYUN: &[Way] = &[
     way("acs_cdn", "instanceId", "aliyun_cdn"),
     way("acs_dcdn", "instanceId", "aliyun_dcdn"),
     way("acs_kafka", "instanceId", "aliyun_kafka"),
-    way("acs_rocketmq", "instanceId", "aliyun_rocketmq"),
+    // Two packages of one class.
+    Way {
+        collector: "aliyun_rocketmq4",
+        tag: "InstanceId",
+        ..way("acs_rocketmq", "instanceId", "aliyun_rocketmq")
+    },
+    Way {
+        collector: "aliyun_rocketmq5",
+        tag: "instanceId",
+        ..way("acs_rocketmq", "instanceId", "aliyun_rocketmq")
+    },
     way("acs_nas", "fileSystemId", "aliyun_nas"),
     way("acs_vpn", "instanceId", "aliyun_vpn"),
     way("waf", "instanceId", "aliyun_waf"),
@@ -45,12 +57,17 @@ pub(super) const ALIYUN: &[Way] = &[
 pub(super) const AWS: &[Way] = &[
     way("AWS/RDS", "DBInstanceIdentifier", "aws_rds"),
     way("AWS/DocDB", "DBInstanceIdentifier", "aws_documentdb"),
-    way("AWS/ApplicationELB", "LoadBalancer", "aws_aelb"),
-    way("AWS/NetworkELB", "LoadBalancer", "aws_nelb"),
-    way("AWS/GatewayELB", "LoadBalancer", "aws_gelb"),
+    Way { collector: "aws_elb", ..way("AWS/ApplicationELB", "LoadBalancer", "aws_aelb") },
+    Way { collector: "aws_elb", ..way("AWS/NetworkELB", "LoadBalancer", "aws_nelb") },
+    Way { collector: "aws_elb", ..way("AWS/GatewayELB", "LoadBalancer", "aws_gelb") },
     way("AWS/ELB", "LoadBalancerName", "aws_elb"),
     way("AWS/S3", "BucketName", "aws_s3"),
     way("AWS/ElastiCache", "CacheClusterId", "aws_elasticache"),
+    Way {
+        collector: "aws_elasticache_serverless",
+        tag: "ServerlessCacheName",
+        ..way("AWS/ElastiCache", "clusterId", "aws_elasticache")
+    },
     way("AWS/ES", "DomainName", "aws_opensearch"),
     way("AWS/DynamoDB", "TableName", "aws_dynamodb"),
     way("AWS/Redshift", "ClusterIdentifier", "aws_redshift"),
@@ -63,7 +80,7 @@ pub(super) const AWS: &[Way] = &[
     Way { tag: "RuleName", ..way("AWS/Events", "RuleName", "aws_eventbridge") },
 ];
 
-/// Classes that the documents know no metrics of, and those whose links are proven elsewhere.
+/// Packages that the documents know no metrics of, and those whose links are proven elsewhere.
 const WITHOUT: &[&str] = &[
     "aliyun_cas",
     "aliyun_dns",
@@ -80,18 +97,22 @@ const WITHOUT: &[&str] = &[
     "aws_ec2",
 ];
 
-/// Whatever class is declared stands in one of the tables; those of Tencent Cloud are proven by what its double of Monitor knows.
+/// Whatever package and class is declared stands in one of the tables; those of Tencent Cloud are proven by what its double of Monitor knows.
 #[test]
 fn no_class_is_left_out() {
-    let objects = COLLECTORS
+    let objects: Vec<_> = COLLECTORS
         .iter()
         .filter(|collector| collector.description().category == Category::CustomObject)
-        .filter(|collector| collector.description().cloud != Cloud::Tencent);
-    let mut classes: Vec<&str> = objects.flat_map(|collector| collector.classes()).collect();
+        .filter(|collector| collector.description().cloud != Cloud::Tencent)
+        .collect();
+    let ways = || ALIYUN.iter().chain(AWS);
+    let packages: BTreeSet<&str> = objects.iter().map(|collector| collector.description().name).collect();
+    let known: BTreeSet<&str> = ways().map(|way| way.collector).chain(WITHOUT.iter().copied()).collect();
+    assert_eq!(packages, known);
+    let mut classes: Vec<&str> = objects.iter().flat_map(|collector| collector.classes()).collect();
     classes.sort_unstable();
     classes.dedup();
-    let mut known: Vec<&str> =
-        ALIYUN.iter().chain(AWS).map(|way| way.class).chain(WITHOUT.iter().copied()).collect();
+    let mut known: Vec<&str> = ways().map(|way| way.class).chain(WITHOUT.iter().copied()).collect();
     known.sort_unstable();
     known.dedup();
     assert_eq!(classes, known);

@@ -90,7 +90,11 @@ fn values(list: &List) -> Vec<(&'static str, String)> {
     // Several are one text with commas, or a list.
     let texts = texts.flat_map(|(name, value)| value.split(',').map(|value| (*name, value.to_owned())));
     let structures = list.request.structures.iter().flat_map(|(name, value)| {
-        let values: Vec<Json> = serde_json::from_str(value).expect("a declared list is JSON");
+        let value: Json = serde_json::from_str(value).expect("what is declared is JSON");
+        let values = match value {
+            Json::Array(values) => values,
+            one => vec![one],
+        };
         let text = |value: Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         values.into_iter().map(move |value| (*name, text(value)))
     });

@@ -82,7 +82,7 @@ def check(call, aws, others):
     if call["list"]:
         # What is not asked for may be hidden by a default: each is known to the test.
         for name in sorted(found["texts"].keys() - set(call["parameters"]) - PAGES):
-            if re.search("default|默认", models.plain(found["texts"][name]), re.I):
+            if re.search("default|默认|whether|是否|指定", models.plain(found["texts"][name]), re.I):
                 wrong.append("%s is left to its default" % name)
     rate = models.rate(found.get("about", ""))
     claim(rate is None or call["rate"] <= rate, "%s calls a second, at most %s" % (call["rate"], rate))

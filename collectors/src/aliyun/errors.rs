@@ -1,11 +1,12 @@
 //! What Alibaba Cloud's errors mean.
 //!
 //! Owns the shapes of the error bodies (JSON of the gateway, XML of OSS) and the classes of their codes, by the vendor's list of common errors and those
-//! of each product. Throttling comes as HTTP 400, and CloudMonitor can fail inside of an HTTP 200.
+//! of each product. Throttling comes as HTTP 400, and many products can fail inside of an HTTP 200.
 
 use super::endpoint::region_hint;
 use crate::call::{Fault, Refusal, foreign, without_echo};
 use crate::collector::Action;
+use crate::objects::text;
 use crate::xml;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -84,21 +85,38 @@ pub(super) fn refusal(
     }
 }
 
-/// What an answer's own `Code` means that came with HTTP 200, as CloudMonitor does it; none for a success.
+/// What an answer says of itself that came with HTTP 200: products say in members of their own that a call failed. None for a success.
 pub(super) fn inside(action: &Action, region: &str, answer: &Json) -> Option<Refusal> {
-    let code = match answer.get("Code")? {
-        Json::String(code) => code.clone(),
-        Json::Number(code) => code.to_string(),
-        _ => return None,
+    let member = |names: &[&str]| names.iter().find_map(|name| text(answer.get(name)?));
+    let success = member(&["Success", "success"]).map(|success| success.eq_ignore_ascii_case("true"));
+    // Documents print an `ErrCode` beside `Success`, so it says nothing against one.
+    let also = if success == Some(true) { None } else { member(&["ErrCode"]) };
+    let codes = [member(&["Code", "code"]), also];
+    let code = match codes.into_iter().flatten().find(|code| !went_well(code)) {
+        Some(code) => code,
+        None if success == Some(false) => "Success: false".into(),
+        None => return None,
     };
-    // Some products say in words that all went well.
-    if ["200", "", "OK", "Success"].contains(&code.as_str()) {
-        return None;
-    }
-    let status = code.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
-    let text = |name: &str| answer.get(name).and_then(Json::as_str).map(str::to_owned);
-    let told = Told { code, message: text("Message").unwrap_or_default(), request_id: text("RequestId") };
+    let number = |text: &str| text.parse().ok().and_then(|code| StatusCode::from_u16(code).ok());
+    let status = number(&code).or_else(|| {
+        // The status that the call would have had.
+        number(&member(&["HttpStatusCode", "httpStatusCode"])?)
+            .filter(|status| status.is_client_error() || status.is_server_error())
+    });
+    let told = Told {
+        code,
+        message: member(MESSAGES).unwrap_or_default(),
+        request_id: member(&["RequestId", "requestId"]),
+    };
     Some(judge(action, region, status.unwrap_or(StatusCode::BAD_REQUEST), told))
+}
+
+/// Where products write what went wrong.
+const MESSAGES: &[&str] = &["Message", "ErrMessage", "message"];
+
+/// Some products say in words that all went well.
+fn went_well(code: &str) -> bool {
+    ["200", "", "OK", "Success"].iter().any(|word| code.eq_ignore_ascii_case(word))
 }
 
 fn judge(action: &Action, region: &str, status: StatusCode, told: Told) -> Refusal {
@@ -179,15 +197,12 @@ fn told(body: &[u8]) -> Option<Told> {
     let text = std::str::from_utf8(body).ok()?.trim_start_matches('\u{feff}').trim();
     if text.starts_with('{') {
         let json: Json = serde_json::from_str(text).ok()?;
-        let member = |name: &str| json.get(name).and_then(Json::as_str).map(str::to_owned);
-        let code = match json.get("Code")? {
-            Json::Number(code) => code.to_string(),
-            other => other.as_str()?.to_owned(),
-        };
+        // Products of the ROA style write their members small.
+        let member = |names: &[&str]| names.iter().find_map(|name| self::text(json.get(name)?));
         return Some(Told {
-            code,
-            message: member("Message").unwrap_or_default(),
-            request_id: member("RequestId"),
+            code: member(&["Code", "code"])?,
+            message: member(MESSAGES).unwrap_or_default(),
+            request_id: member(&["RequestId", "requestId"]),
         });
     }
     let tree = xml::read(text.as_bytes()).ok()?;
@@ -319,5 +334,53 @@ mod tests {
         assert_eq!(of(json!({ "Code": "500" })), Some(Fault::Transient));
         assert_eq!(of(json!({ "Code": "Throttling.User" })), Some(Fault::Throttled));
         assert_eq!(of(json!({ "Code": "400", "Message": "user api quota limit" })), Some(Fault::Quota));
+    }
+
+    /// As the products spell it whose packages there are.
+    #[test]
+    fn every_spelling_of_a_failure_inside_is_one() {
+        let of = |answer: Json| {
+            inside(&ACTION, "", &answer).map(|refusal| (refusal.fault, refusal.code, refusal.message))
+        };
+        let some = |fault, code: &str, message: &str| Some((fault, code.to_owned(), message.to_owned()));
+        // DTS.
+        assert_eq!(
+            of(
+                json!({ "Success": "false", "ErrCode": "Forbidden.RAM", "ErrMessage": "no", "HttpStatusCode": "403" })
+            ),
+            some(Fault::Denied, "Forbidden.RAM", "no")
+        );
+        assert_eq!(
+            of(json!({ "Success": false, "ErrCode": "Oops", "HttpStatusCode": 500 })),
+            some(Fault::Transient, "Oops", "")
+        );
+        assert_eq!(
+            of(json!({ "ErrCode": "Oops", "HttpStatusCode": "200" })),
+            some(Fault::Refused, "Oops", "")
+        );
+        assert_eq!(of(json!({ "Success": true, "ErrCode": "InternalError", "HttpStatusCode": 200 })), None);
+        assert_eq!(of(json!({ "Success": "true", "ErrCode": "" })), None);
+        // RocketMQ 5.
+        assert_eq!(
+            of(json!({ "success": false, "code": "NoPermission", "message": "no" })),
+            some(Fault::Denied, "NoPermission", "no")
+        );
+        assert_eq!(of(json!({ "success": true, "code": "200", "message": "ok" })), None);
+        assert_eq!(of(json!({ "success": true, "code": "success", "Code": "SUCCESS" })), None);
+        // No code at all, or one that says the opposite.
+        assert_eq!(
+            of(json!({ "Success": false, "Message": "no" })),
+            some(Fault::Refused, "Success: false", "no")
+        );
+        assert_eq!(of(json!({ "Success": false, "Code": 200 })), some(Fault::Refused, "Success: false", ""));
+    }
+
+    #[test]
+    fn errors_with_small_members_are_read() {
+        let refusal = of(403, r#"{"code":"NoPermission","message":"no","requestId":"R"}"#);
+        assert_eq!(
+            (refusal.fault, refusal.code.as_str(), refusal.message.as_str(), refusal.request_id.as_deref()),
+            (Fault::Denied, "NoPermission", "no", Some("R"))
+        );
     }
 }

@@ -137,13 +137,15 @@ pub static CLOUDWATCH: CloudWatch = CloudWatch {
         }],
         notes: &[
             "Metrics that reported nothing for two weeks are no longer listed by CloudWatch; all others are asked for, and billed, even when they have nothing new.",
+            "Of AWS/ElastiCache two dimensions are collected where none is named: `CacheClusterId`, and `clusterId`, the name of a serverless cache.",
             "A new metric is found within an hour: CloudWatch lists it after up to 15 minutes, and the list is remembered for an hour.",
             "Metrics that are published once a day under the day's own time (AWS/S3 BucketSizeBytes and NumberOfObjects, all of AWS/S3/Storage-Lens) are not asked for, and named in the report: DataKit overwrites times more than two hours old.",
         ],
     },
 };
 
-/// The dimension that a namespace's metrics are collected by. A namespace that is not listed, and those without a name here: every set.
+/// The dimension that a namespace's metrics are collected by; of a namespace with several rows any one of them, alone. A namespace that is not
+/// listed, and those without a name here: every set.
 const DIMENSIONS: &[(&str, Option<&str>)] = &[
     ("AWS/EC2", Some("InstanceId")),
     ("AWS/RDS", Some("DBInstanceIdentifier")),
@@ -154,6 +156,8 @@ const DIMENSIONS: &[(&str, Option<&str>)] = &[
     ("AWS/NetworkELB", Some("LoadBalancer")),
     ("AWS/GatewayELB", Some("LoadBalancer")),
     ("AWS/ElastiCache", Some("CacheClusterId")),
+    // Of serverless caches.
+    ("AWS/ElastiCache", Some("clusterId")),
 ];
 
 /// Which objects a namespace's metrics belong to: class, and the dimension that holds the object's name.
@@ -167,6 +171,8 @@ pub(crate) static LINKS: &[Row] = &[
     row("AWS/ELB", "LoadBalancerName", "aws_elb"),
     row("AWS/S3", "BucketName", "aws_s3"),
     row("AWS/ElastiCache", "CacheClusterId", "aws_elasticache"),
+    // Serverless caches are of the same class.
+    row("AWS/ElastiCache", "clusterId", "aws_elasticache"),
     row("AWS/ES", "DomainName", "aws_opensearch"),
     row("AWS/DynamoDB", "TableName", "aws_dynamodb"),
     row("AWS/Redshift", "ClusterIdentifier", "aws_redshift"),
@@ -176,7 +182,12 @@ pub(crate) static LINKS: &[Row] = &[
     row("AWS/ApiGateway", "ApiId", "aws_gateway"),
     row("AWS/ElasticMapReduce", "JobFlowId", "aws_emr"),
     row("AWS/DMS", "ReplicationInstanceIdentifier", "aws_dms"),
-    Row { tag: "RuleName", ..row("AWS/Events", "RuleName", "aws_eventbridge") },
+    // Rules of the default bus are listed: one of the same name on another bus is another rule.
+    Row {
+        tag: "RuleName",
+        besides: Some(("EventBusName", "default")),
+        ..row("AWS/Events", "RuleName", "aws_eventbridge")
+    },
 ];
 
 /// The collector's type.
@@ -401,10 +412,13 @@ impl CloudWatchSpec {
             }
             list.retain(|series| target.patterns.selects(&series.metric) && fits(target, series));
         }
-        if targets.iter().all(|target| target.dimensions.is_none())
-            && let Some((_, Some(usual))) = DIMENSIONS.iter().find(|(known, _)| **known == **namespace)
-        {
-            list.retain(|series| series.dimensions.len() == 1 && *series.dimensions[0].0 == **usual);
+        let usual: Vec<&str> = DIMENSIONS
+            .iter()
+            .filter(|(known, _)| **known == **namespace)
+            .filter_map(|(_, usual)| *usual)
+            .collect();
+        if targets.iter().all(|target| target.dimensions.is_none()) && !usual.is_empty() {
+            list.retain(|series| series.dimensions.len() == 1 && usual.contains(&&*series.dimensions[0].0));
         }
         if list.is_empty() && warnings.is_empty() {
             warnings.push(format!(

@@ -77,11 +77,14 @@ async fn here(
     region: &Text,
     tally: &Arc<Tally>,
 ) -> Result<(), Failure> {
-    Collection::new(collector, wanted, run, home, region, tally).region().await?;
+    let mut result = Collection::new(collector, wanted, run, home, region, tally).region().await;
+    // A list that fails keeps no other from being read.
     for collector in collector.also {
-        Collection::new(collector, &Wanted::all(collector), run, home, region, tally).region().await?;
+        let more =
+            Collection::new(collector, &Wanted::all(collector), run, home, region, tally).region().await;
+        result = result.and(more);
     }
-    Ok(())
+    result
 }
 
 /// What there is in all regions that the cloud names.

@@ -17,6 +17,8 @@
 //! | `dds` DescribeDBInstances | `DBInstanceType` replica sets | replica sets, sharded, serverless |
 //! | `dts` DescribeDtsJobs | `JobType` migrations | all three |
 //! | `dcdn` DescribeDcdnUserDomains | `WebSiteType` accelerated sites | functions and images at the edge, too |
+//! | `cdn` DescribeUserDomains, `dcdn` DescribeDcdnUserDomains | `CheckDomainShow`: not those whose review is not passed | `true` |
+//! | `mongodb` (Tencent) DescribeDBInstances | `InstanceType`, `ClusterType`, `PayMode` say none | all |
 //! | `nas` DescribeRegions | `FileSystemType` the standard kind's regions | `all` |
 //! | `cdb` DescribeDBInstances | `CdbErrors` not locked | both |
 //! | `ecs` (AWS) DescribeClusters | `include` nothing beside | attachments, configurations, settings, statistics, tags |
@@ -33,6 +35,10 @@
 //! - `events` ListRules `EventBusName`: the default bus alone, which a note of the collector tells.
 //! - `elasticmapreduce` ListClusters `ClusterStates`: all, for about two months after the end; `elasticache` `ShowCacheNodeInfo` and `memorydb`
 //!   `ShowShardDetails` say more of an item and hide none.
+//! - `vpc` DescribeEipAddresses `IncludeReservationData`: as of gateways. `ServiceManaged`, `SecurityProtectionEnabled`, `polardb` and `drds` `Expired`,
+//!   `dts` `ZeroEtlJob`, `r-kvstore` `GlobalInstance`, `clb` `WithRs`, `mariadb` `IsFilterVpc` and `IsFilterExcluster`: choose among all, and no reference
+//!   says that one of their values is meant without them. `bssopenapi` `IncludePartner`: plans of others.
+//! - `dts` `WithoutDbList`, `rds` `InstanceLevel`, `ons` `NeedResourceInfo`, `cdb` `WithExCluster`: say more of an item and hide none.
 //! - ECS, RDS, SLB, CVM, EC2 and what is not named here: the references say that all are listed.
 
 pub use super::{Detail, List, ObjectCollector, Paging, Request, Scope, Sizes, Skip};

@@ -426,7 +426,18 @@ impl<'list> Walk<'list> {
         let total = match list.paging {
             Paging::Numbers { total: Some(total), .. }
             | Paging::FromZero { total, .. }
-            | Paging::Offsets { total, .. } => at(&answer, total).and_then(count),
+            | Paging::Offsets { total, .. } => {
+                // An empty list says that it is empty. What says nothing is no list: taken for an empty one, all objects would be forgotten.
+                if !list.items.is_empty() && at(&answer, total).is_none() && at(&answer, list.items).is_none()
+                {
+                    return Err(Failure::Answer(format!(
+                        "{}: the answer has neither `{total}` nor `{}`: it is no list",
+                        name(request.action),
+                        list.items
+                    )));
+                }
+                at(&answer, total).and_then(count)
+            }
             _ => None,
         };
         let items = items(&mut answer, list.items, list.id);

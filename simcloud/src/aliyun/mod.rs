@@ -99,6 +99,8 @@ pub enum AliyunFault {
     UsedNonce,
     /// The month's free calls are used up.
     Quota,
+    /// HTTP 200 with this body, whatever was asked.
+    Answer(&'static str),
     /// CMS: HTTP 200 with `Code` 400, `Success` false and no datapoints.
     FailureInside,
     /// The same, of a metric that this host does not have.
@@ -736,6 +738,7 @@ fn broken(fault: &AliyunFault) -> Option<Broken> {
         AliyunFault::BadBody => {
             return Some(Broken::Reply(Reply::new(200, "application/json", "{\"half\": <no")));
         }
+        AliyunFault::Answer(body) => return Some(Broken::Reply(Reply::new(200, "application/json", *body))),
         AliyunFault::EmptyBody => return Some(Broken::Reply(Reply::new(200, "application/json", ""))),
         AliyunFault::Hang => return Some(Broken::Reply(Reply::Hang)),
         AliyunFault::Reset => return Some(Broken::Reply(Reply::Reset)),

@@ -63,11 +63,15 @@ pub static CDN: ObjectCollector = ObjectCollector {
             field("GmtCreated", Type::Text, "when it was made"),
             MESSAGE,
         ],
+        notes: &[
+            "The host is that of accounts of the China site, `cdn.aliyuncs.com`; those of the international site write `endpoint: #{ cdn: \"https://cdn.ap-southeast-1.aliyuncs.com\" }` into the account.",
+        ],
         ..OBJECTS
     },
     scope: Scope::Central(""),
     list: List {
-        request: request(&API, &LIST),
+        // Without it domains whose review is not passed are not listed.
+        request: Request { parameters: &[("CheckDomainShow", "true")], ..request(&API, &LIST) },
         paging: numbers("PageNumber", "PageSize", 500, "TotalCount"),
         items: "Domains.PageData",
         id: "DomainName",

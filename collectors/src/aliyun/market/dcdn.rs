@@ -39,9 +39,12 @@ pub static DCDN: ObjectCollector = ObjectCollector {
     },
     scope: Scope::Central(""),
     list: List {
-        // Without it domains of functions and images at the edge are not listed.
+        // Without these domains of functions and images at the edge, and those whose review is not passed, are not listed.
         request: Request {
-            parameters: &[("WebSiteType", "dynamic,computing_routine,computing_image")],
+            parameters: &[
+                ("WebSiteType", "dynamic,computing_routine,computing_image"),
+                ("CheckDomainShow", "true"),
+            ],
             ..request(&API, &LIST)
         },
         paging: numbers("PageNumber", "PageSize", 500, "TotalCount"),

@@ -28,6 +28,9 @@ pub static DOMAIN: ObjectCollector = ObjectCollector {
             field("RegistrationDate", Type::Text, "when it was registered"),
             MESSAGE,
         ],
+        notes: &[
+            "The host is that of accounts of the China site, `domain.aliyuncs.com`; those of the international site write `endpoint: #{ domain: \"https://domain-intl.aliyuncs.com\" }` into the account.",
+        ],
         ..OBJECTS
     },
     scope: Scope::Central(""),

@@ -9,7 +9,7 @@ static DATABASES_OF: Action = asking("polardb", "DescribeDatabases", "polardb:De
 /// What a page of its lists may have.
 const SIZES: &[usize] = &[30, 50, 100];
 
-/// Released since it was listed.
+/// Released since it was listed; or not running, so that the details cannot be asked for.
 const GONE: &[&str] = &["InvalidDBClusterId.NotFound", "InvalidDBClusterStatus"];
 
 static DETAIL: Detail = paged(
@@ -67,6 +67,7 @@ pub static POLARDB: ObjectCollector = ObjectCollector {
             field("CreateTime", Type::Text, "when it was made"),
             MESSAGE,
         ],
+        notes: &["`Database` is missing while a cluster is not running: the API does not tell it then."],
         ..OBJECTS
     },
     list: List {

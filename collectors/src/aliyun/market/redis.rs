@@ -6,7 +6,7 @@ static API: Rpc = Rpc { version: "2015-01-01" };
 static LIST: Action = listing("r-kvstore", "DescribeInstances", "kvstore:DescribeInstances");
 static ACCOUNTS_OF: Action = asking("r-kvstore", "DescribeAccounts", "kvstore:DescribeAccounts");
 
-/// Released since it was listed.
+/// Released since it was listed; or not running, so that the details cannot be asked for.
 const GONE: &[&str] = &["InvalidInstanceId.NotFound", "InvalidInstanceId", "IncorrectInstanceState"];
 
 static DETAIL: Detail = optional(detail(
@@ -60,6 +60,7 @@ pub static REDIS: ObjectCollector = ObjectCollector {
             ),
             MESSAGE,
         ],
+        notes: &["`Accounts` is missing while an instance is not running: the API does not tell it then."],
         ..OBJECTS
     },
     list: List {

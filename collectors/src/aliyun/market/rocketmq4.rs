@@ -3,8 +3,9 @@
 use super::*;
 
 static API: Rpc = Rpc { version: "2019-02-14" };
-static LIST: Action = listing("ons", "OnsInstanceInServiceList", "mq:OnsInstanceInServiceList");
-static BASE_OF: Action = asking("ons", "OnsInstanceBaseInfo", "mq:OnsInstanceBaseInfo");
+// Both calls have this one, as their references say.
+static LIST: Action = listing("ons", "OnsInstanceInServiceList", "mq:QueryInstanceBaseInfo");
+static BASE_OF: Action = asking("ons", "OnsInstanceBaseInfo", "mq:QueryInstanceBaseInfo");
 
 /// Released since it was listed.
 const GONE: &[&str] = &["InvalidParameter.Instance", "INSTANCE_NOT_FOUND"];
@@ -52,6 +53,9 @@ pub static ROCKETMQ4: ObjectCollector = ObjectCollector {
                 Source::First(&[Source::Detail("base", "0"), Source::Item]),
                 "all that `OnsInstanceBaseInfo` says of it; where that is denied, the list",
             ),
+        ],
+        notes: &[
+            "The references name `mq:QueryInstanceBaseInfo` for both calls: without it instances with a name space of their own are not shown, and nothing says so. Older pages name `mq:OnsInstanceInServiceList` and `mq:OnsInstanceBaseInfo`.",
         ],
         ..OBJECTS
     },

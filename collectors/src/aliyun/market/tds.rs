@@ -29,7 +29,10 @@ pub static TDS: ObjectCollector = ObjectCollector {
             field("SlsCapacity", Type::Integer, "GB of logs"),
             MESSAGE,
         ],
-        notes: &["One object for an account; the free edition has no instance, and is none."],
+        notes: &[
+            "One object for an account; the free edition has no instance, and is none.",
+            "The host is that of the China site, `tds.cn-shanghai.aliyuncs.com`; accounts of the international site write `endpoint: #{ sas: \"https://tds.ap-southeast-1.aliyuncs.com\" }` into the account.",
+        ],
         ..OBJECTS
     },
     scope: Scope::Central("cn-shanghai"),

@@ -24,6 +24,7 @@ pub static DMS: ObjectCollector = ObjectCollector {
         ],
         fields: &[MESSAGE],
         notes: &[
+            "Objects of two regions may have one `name`: metrics take the tags of their own region's, and the region in `KmsKeyId` tells the objects apart; who keys them by `name` alone sees one of them.",
             "The manual prints `KmsKeyId:arn`, an ARN that was cut in two: what is reported is `KmsKeyId`.",
         ],
         ..OBJECTS

@@ -43,7 +43,7 @@ pub static DOCUMENTDB: ObjectCollector = ObjectCollector {
             field("VpcSecurityGroups", Type::Structure, "its security groups"),
             MESSAGE,
         ],
-        notes: &[NAMES],
+        notes: &[NAMES_BY_ARN],
         ..OBJECTS
     },
     list: List {

@@ -73,6 +73,12 @@ pub static ELB: ObjectCollector = ObjectCollector {
     // Of listeners that let users log in elsewhere.
     hide: &["ClientSecret"],
     class: Some(("Type", &[("application", "aws_aelb"), ("network", "aws_nelb"), ("gateway", "aws_gelb")])),
+    skip: Some(Skip {
+        path: "Type",
+        values: &["application", "network", "gateway"],
+        others: true,
+        note: "load balancers are of a kind that is not known and has no class: left out",
+    }),
     also: &[&CLASSIC],
     sample: r#"{
 "item": {"LoadBalancerArn": "arn:aws-cn:elasticloadbalancing:cn-northwest-1:588271xxxxx:loadbalancer/app/openway/8e8d762xxxxxx",

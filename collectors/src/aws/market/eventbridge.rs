@@ -22,7 +22,9 @@ pub static EVENTBRIDGE: ObjectCollector = ObjectCollector {
             tag_at("RuleName", "Name", "its name"),
         ],
         fields: &[MESSAGE],
-        notes: &["Rules of the default event bus: the API lists one bus at a time."],
+        notes: &[
+            "Rules of the default event bus: the API lists one bus at a time. Metrics of rules of another bus, which say its `EventBusName`, take no tags.",
+        ],
         ..OBJECTS
     },
     list: List {

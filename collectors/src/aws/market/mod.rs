@@ -28,5 +28,8 @@ pub mod s3;
 /// Of products whose names are unique in a region alone.
 const NAMES: &str = "Objects of two regions may have one `name`: metrics take the tags of their own region's, and `RegionId` tells the objects apart; who keys them by `name` alone sees one of them.";
 
+/// The same of those that have no tag of their region, but an ARN.
+const NAMES_BY_ARN: &str = "Objects of two regions may have one `name`: metrics take the tags of their own region's, and the region in `DBInstanceArn` tells the objects apart; who keys them by `name` alone sees one of them.";
+
 /// What they all say of themselves.
 const OBJECTS: Description = objects_of(Cloud::Aws);

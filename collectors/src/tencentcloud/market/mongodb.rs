@@ -42,7 +42,11 @@ pub static MONGODB: ObjectCollector = ObjectCollector {
         ..OBJECTS
     },
     list: List {
-        request: request(&API, &LIST),
+        // All that there are, in words: what is meant without them is not said.
+        request: Request {
+            structures: &[("InstanceType", "0"), ("ClusterType", "-1"), ("PayMode", "-1")],
+            ..request(&API, &LIST)
+        },
         paging: Paging::Offsets {
             offset: "Offset",
             limit: "Limit",
