@@ -239,8 +239,10 @@ async fn every_mistake_is_explained() {
 async fn the_command_line_is_explained() {
     let world = World::new(Options::default()).await;
     world.write("my_aws/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    world.write("sub/deep/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
     for (name, arguments) in [
         ("usage_no_such_file", vec!["run", "my_aws/mian.rhai"]),
+        ("usage_no_such_file_in_a_folder", vec!["run", "sub/deep/mian.rhai"]),
         ("usage_no_such_command", vec!["rnu", "my_aws/main.rhai"]),
         ("usage_timeout_too_long", vec!["run", "my_aws/main.rhai", "--timeout", "4000"]),
         ("usage_no_such_function", vec!["run", "my_aws/main.rhai", "--func", "rnu"]),

@@ -414,6 +414,7 @@ fn script_settings(surroundings: &Surroundings, config: &Config) -> Arc<script::
         }),
     );
     Arc::new(script::Settings {
+        directory: Some(surroundings.directory.clone()),
         library: config.scripts.clone(),
         env,
         datakits: Some(config.datakits.keys().cloned().collect()),

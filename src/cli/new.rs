@@ -309,15 +309,21 @@ fn write(
         permissions.dedup();
         let _ = writeln!(
             text,
-            "\n// {}{}",
+            "\n// {}{}{}",
+            match language {
+                Language::En if one => "The account. ".to_owned(),
+                Language::En => format!("The account of {}. ", words.english),
+                Language::Zh if one => "账号配置。".to_owned(),
+                Language::Zh => format!("{}账号配置。", words.chinese),
+            },
             pick(
-                "The account. Its keys come from the environment; they need to read: ",
-                "账号配置。密钥来自环境变量，需要只读权限："
+                "Its keys come from the environment; they need to read: ",
+                "密钥来自环境变量，需要只读权限："
             ),
             permissions.join(pick(", ", "、"))
         );
         let environment = words.environment;
-        let named = if one { String::new() } else { format!("{}_", words.variable) };
+        let named = if one { String::new() } else { format!("{} ", words.english) };
         let _ = write!(
             text,
             "let {} = #{{\n    ak_id: DFF.ENV(\"{environment}_AK_ID\"),\n    ak_secret: DFF.ENV(\"{environment}_AK_SECRET\"),\n    extra_tags: #{{ account_name: \"{}\" }},    // {}\n}};\n",

@@ -11,6 +11,12 @@ use std::sync::Arc;
 /// Parts of a member's name that say that its value is an account's, in small letters.
 const ACCOUNT: &[&str] = &["owner", "account", "uin", "appid", "userid", "uid", "principal"];
 
+/// Elements and members within an owner that say who it is, in small letters.
+const OF_OWNER: &[&str] = &["id", "displayname"];
+
+/// A number that was learnt as an account's is hidden everywhere from this many digits on; shorter ones are too often something else.
+const LEARNT: usize = 9;
+
 /// What is secret by its name.
 const HIDING: Hiding = Hiding::of_answers("recorded-secret");
 
@@ -22,6 +28,8 @@ pub(super) fn without_secrets(name: &str, value: &Json) -> Json {
 /// Hides ids, each always in the same way.
 pub(super) struct Mask {
     known: HashMap<String, String>,
+    /// Numbers of accounts that were met, with their stand-ins.
+    accounts: HashMap<String, String>,
     hide: Arc<dyn Fn(&str) -> String + Send + Sync>,
 }
 
@@ -48,6 +56,8 @@ enum Kind {
     Host,
     /// The 64 digits of an owner in S3.
     Hash,
+    /// The name of an owner.
+    Owner,
 }
 
 /// What ids of resources begin with. Behind these a word is an id also where it has no digit in it, as one of fourteen of eight characters has not.
@@ -107,13 +117,62 @@ fn is_ids(name: &str) -> bool {
 
 impl Mask {
     pub(super) fn new(hide: Arc<dyn Fn(&str) -> String + Send + Sync>) -> Self {
-        Self { known: HashMap::new(), hide }
+        Self { known: HashMap::new(), accounts: HashMap::new(), hide }
     }
 
     /// The text without secrets and ids.
     pub(super) fn text(&mut self, text: &str) -> String {
         let text = (self.hide)(&HIDING.text(text, &mut Vec::new()));
+        let text = self.elements(&text);
         self.ids(&text, false)
+    }
+
+    /// XML without the numbers and names of accounts: `<OwnerId>…`, `<Owner><ID>…`.
+    fn elements(&mut self, text: &str) -> String {
+        if !text.contains("</") {
+            return text.to_owned();
+        }
+        let mut masked = String::with_capacity(text.len());
+        let mut open: Vec<&str> = Vec::new();
+        let mut rest = text;
+        while let Some(start) = rest.find('<') {
+            let content = &rest[..start];
+            match open.split_last() {
+                Some((name, above)) if rest[start..].starts_with("</") && !content.trim().is_empty() => {
+                    let owner = above.last().is_some_and(|above| above.eq_ignore_ascii_case("owner"));
+                    masked.push_str(
+                        &self
+                            .of_account(&name.to_lowercase(), owner, content)
+                            .unwrap_or_else(|| content.to_owned()),
+                    );
+                }
+                _ => masked.push_str(content),
+            }
+            let Some(end) = rest[start..].find('>').map(|length| start + length) else {
+                rest = &rest[start..];
+                break;
+            };
+            let tag = &rest[start + 1..end];
+            if tag.starts_with('/') {
+                open.pop();
+            } else if !tag.starts_with(['?', '!']) && !tag.ends_with('/') {
+                let name = tag.split_whitespace().next().unwrap_or_default();
+                open.push(name.rsplit(':').next().unwrap_or_default());
+            }
+            masked.push_str(&rest[start..=end]);
+            rest = &rest[end + 1..];
+        }
+        masked.push_str(rest);
+        masked
+    }
+
+    /// What stands for a value that says whose an account is, by the name of its member, in small letters; none where it does not.
+    fn of_account(&mut self, name: &str, owner: bool, text: &str) -> Option<String> {
+        let of_owner = owner && OF_OWNER.contains(&name);
+        if (of_owner || is_account(name)) && is_number(text) {
+            return Some(self.stand_in(Kind::Account, text));
+        }
+        (of_owner && !text.is_empty() && kind(text, true).is_none()).then(|| self.stand_in(Kind::Owner, text))
     }
 
     /// `named`: the text stands where ids do.
@@ -130,28 +189,39 @@ impl Mask {
 
     /// The same of everything in some data.
     pub(super) fn json(&mut self, value: &Json) -> Json {
-        self.member("", &without_secrets("", value))
+        self.member("", false, &without_secrets("", value))
     }
 
-    /// Ids in data that has no secrets any more; `name` is the member that it is the value of.
-    fn member(&mut self, name: &str, value: &Json) -> Json {
+    /// Ids in data that has no secrets any more; `name` is the member that it is the value of, `owner` says that this is a member of an owner.
+    fn member(&mut self, name: &str, owner: bool, value: &Json) -> Json {
         let lower = name.to_lowercase();
         match value {
-            Json::String(text) if is_account(&lower) && is_number(text) => {
-                Json::from(self.stand_in(Kind::Account, text))
+            Json::String(text) => {
+                if let Some(stand_in) = self.of_account(&lower, owner, text) {
+                    return Json::from(stand_in);
+                }
+                let text = (self.hide)(text);
+                if let Some(data) = inside(&text) {
+                    let masked = self.member(name, owner, &data);
+                    // What holds nothing to be hidden stays as it was written.
+                    return Json::from(if masked == data { text } else { masked.to_string() });
+                }
+                Json::from(self.ids(&text, is_ids(&lower)))
             }
-            Json::String(text) => Json::from(self.ids((self.hide)(text).as_str(), is_ids(&lower))),
-            Json::Number(number) if is_account(&lower) && is_number(&number.to_string()) => {
-                let stand_in = self.stand_in(Kind::Account, &number.to_string());
-                stand_in.parse::<i64>().map_or_else(|_| Json::from(stand_in), Json::from)
+            Json::Number(number) if is_number(&number.to_string()) => {
+                match self.of_account(&lower, owner, &number.to_string()) {
+                    Some(stand_in) => {
+                        stand_in.parse::<i64>().map_or_else(|_| Json::from(stand_in), Json::from)
+                    }
+                    None => value.clone(),
+                }
             }
-            Json::Array(items) => items.iter().map(|item| self.member(name, item)).collect(),
-            Json::Object(members) => Json::Object(
-                members
-                    .iter()
-                    .map(|(name, item)| (name.clone(), self.member(name, item)))
-                    .collect::<Map<_, _>>(),
-            ),
+            Json::Array(items) => items.iter().map(|item| self.member(name, owner, item)).collect(),
+            Json::Object(members) => {
+                let owner = lower == "owner";
+                let member = |(name, item): (&String, &Json)| (name.clone(), self.member(name, owner, item));
+                Json::Object(members.iter().map(member).collect::<Map<_, _>>())
+            }
             other => other.clone(),
         }
     }
@@ -171,6 +241,7 @@ impl Mask {
                 format!("{start}-{}", address.replace('.', "-"))
             }
             Kind::Hash => format!("{number:0>64}"),
+            Kind::Owner => format!("owner{number}"),
             Kind::Account => format!("1{number:0>width$}", width = word.len().saturating_sub(1)),
             Kind::Uuid => format!("00000000-0000-4000-8000-{number:0>12}"),
             Kind::Key => format!("{}{number:0>width$}", &word[..4], width = word.len() - 4),
@@ -179,8 +250,32 @@ impl Mask {
                 format!("{}{number:0>width$}", &word[..at], width = word.len() - at)
             }
         };
+        if kind == Kind::Account && word.len() >= LEARNT {
+            self.accounts.insert(word.to_owned(), stand_in.clone());
+        }
         self.known.insert(word.to_owned(), stand_in.clone());
         stand_in
+    }
+
+    /// The text of a whole recording without the numbers that were learnt as accounts' anywhere in it: they stand in names of buckets, in URLs and
+    /// where no name says what they are.
+    pub(super) fn without_accounts(&self, text: &str) -> String {
+        let mut masked = String::with_capacity(text.len());
+        let mut rest = text;
+        let mut fraction = false;
+        while let Some(start) = rest.find(|letter: char| letter.is_ascii_digit()) {
+            let digits = &rest[start..];
+            let end = digits.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(digits.len());
+            let (number, after) = digits.split_at(end);
+            // `0.1234567890123456` is a number of another kind.
+            let is_whole = !(fraction && start == 1 && rest.starts_with('.'));
+            masked.push_str(&rest[..start]);
+            masked.push_str(self.accounts.get(number).filter(|_| is_whole).map_or(number, String::as_str));
+            fraction = true;
+            rest = after;
+        }
+        masked.push_str(rest);
+        masked
     }
 
     /// What the stand-ins must become so that those of resources stand in the order of what they stand for: collectors ask for sorted ids in batches, and
@@ -227,7 +322,11 @@ pub(super) fn ordered_json(value: &Json, order: &HashMap<String, String>) -> Jso
 pub(super) fn without_ids(name: &str, value: &Json) -> Json {
     match value {
         Json::String(text) => {
-            let named = is_ids(&name.to_lowercase());
+            let lower = name.to_lowercase();
+            if is_account(&lower) && is_number(text) {
+                return Json::from("·");
+            }
+            let named = is_ids(&lower);
             Json::from(
                 pieces(text)
                     .map(|piece| if kind(piece, named).is_some() { "·" } else { piece })
@@ -240,6 +339,14 @@ pub(super) fn without_ids(name: &str, value: &Json) -> Json {
         }
         other => other.clone(),
     }
+}
+
+/// Data that is written in a text.
+fn inside(text: &str) -> Option<Json> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    serde_json::from_str(text).ok()
 }
 
 fn is_account(name: &str) -> bool {
@@ -373,6 +480,33 @@ mod tests {
         );
         assert_ne!(hidden["OwnerId"], answer["OwnerId"]);
         assert_eq!(hidden["OwnerId"].to_string().len(), 16);
+    }
+
+    #[test]
+    fn accounts_are_hidden_wherever_they_stand() {
+        let mut mask = mask();
+        let answer = json!({
+            "Datapoints": "[{\"userId\":\"1234567890123456\",\"instanceId\":\"i-0123456789abcdef0\",\"Average\":0.1234567890123456}]",
+            "Plain": "[{\"Average\": 1.50}]",
+            "Owner": { "ID": "2234567890123456", "DisplayName": "somebody" },
+            "Url": "https://1234567890123456.mns.example",
+        });
+        let hidden = mask.json(&answer);
+        assert_eq!(hidden["Owner"], json!({ "ID": "1000000000000004", "DisplayName": "owner3" }));
+        assert_eq!(hidden["Plain"], answer["Plain"], "as it was written");
+        let text = mask.without_accounts(&hidden.to_string());
+        assert!(!text.replace("0.1234567890123456", "").contains("1234567890123456"), "{text}");
+        assert!(
+            text.contains("0.1234567890123456") && text.contains("https://1000000000000002.mns"),
+            "{text}"
+        );
+        let xml = mask.text("<R><Owner><ID>2234567890123456</ID><DisplayName>2234567890123456</DisplayName></Owner><Name>logs</Name><ID>77777</ID></R>");
+        assert_eq!(
+            xml,
+            "<R><Owner><ID>1000000000000004</ID><DisplayName>1000000000000004</DisplayName></Owner><Name>logs</Name><ID>77777</ID></R>"
+        );
+        let one = without_ids("", &json!({ "OwnerId": "1234567890123456" }));
+        assert_eq!(one, without_ids("", &json!({ "OwnerId": "1000000000000001" })));
     }
 
     #[test]

@@ -168,7 +168,8 @@ impl Recorder {
     /// What cannot be written as JSON.
     pub fn text(&self) -> Result<(String, usize), RecordingError> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let order = self.mask.lock().unwrap_or_else(PoisonError::into_inner).order();
+        let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner);
+        let order = mask.order();
         for call in &mut calls {
             call.parameters.values_mut().for_each(|value| *value = mask::ordered_json(value, &order));
             call.headers.values_mut().for_each(|value| *value = mask::ordered(value, &order));
@@ -178,7 +179,7 @@ impl Recorder {
         let recording = Recording { format: FORMAT, started: self.started, calls };
         let text = serde_json::to_string_pretty(&recording)
             .map_err(|error| RecordingError(format!("the recording cannot be written: {error}")))?;
-        Ok((text + "\n", count))
+        Ok((mask.without_accounts(&text) + "\n", count))
     }
 }
 

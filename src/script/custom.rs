@@ -502,12 +502,12 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
     });
 }
 
-/// Does a function take the context and nothing else? Else what it takes, and where it stands where its argument would not show it.
-fn takes_the_context(
+/// Does a function take one value and nothing else? Else how many, and where it stands where its argument would not show it.
+pub(super) fn takes_one(
     host: &Host,
     context: &NativeCallContext,
     function: &FnPtr,
-) -> std::result::Result<(), (String, Option<super::problem::At>)> {
+) -> std::result::Result<(), (usize, Option<super::problem::At>)> {
     let script = context.call_source().unwrap_or(&host.library.entry).to_owned();
     let Some(ast) = host.script(&script).and_then(|loaded| loaded.ast) else { return Ok(()) };
     let mut taken: Vec<usize> = ast
@@ -520,9 +520,7 @@ fn takes_the_context(
         return Ok(());
     }
     taken.sort_unstable();
-    let count = taken[0];
-    let label = format!("takes {}", if count == 0 { "none".to_owned() } else { count.to_string() });
-    Err((label, host.function_position(function.fn_name()).filter(|_| !function.is_anonymous())))
+    Err((taken[0], host.function_position(function.fn_name()).filter(|_| !function.is_anonymous())))
 }
 
 /// `Collector(name, account, options, function)`.
@@ -574,7 +572,8 @@ fn construct(
         let message = format!("the last argument of `Collector` is {}, expected a function", kind(function));
         return Err(wrong(last, "", message, Some(hint)));
     };
-    takes_the_context(host, context, &closure).map_err(|(label, at)| {
+    takes_one(host, context, &closure).map_err(|(count, at)| {
+        let label = format!("takes {}", if count == 0 { "none".to_owned() } else { count.to_string() });
         let last = if options.is_some() { 3 } else { 2 };
         let problem = Problem::input("the function of `Collector` takes one argument, the context")
             .label(label)
@@ -640,10 +639,10 @@ fn construct(
     };
     let period = match written.period {
         Some(_) if category != Category::Metric => {
-            return Err(mistaken(option(
-                "period",
-                "has no meaning for objects: it is the step of metrics".into(),
-            )));
+            return Err(mistaken(
+                option("period", "has no meaning for objects: it is the step of metrics".into())
+                    .hint("leave it out, or write `kind: \"metrics\"`"),
+            ));
         }
         None => 60,
         Some(seconds @ 1..=3600) => seconds,
@@ -654,7 +653,10 @@ fn construct(
     };
     let measurement = match &written.measurement {
         Some(measurement) if measurement.trim().is_empty() => {
-            return Err(mistaken(option("measurement", "is empty".into())));
+            let wrong = option("measurement", "is empty".into());
+            return Err(mistaken(
+                wrong.hint(format!("leave it out for `{name}`, the collector's name, or write another")),
+            ));
         }
         Some(measurement) => measurement.as_str(),
         None => &name,

@@ -62,6 +62,7 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
     clients::install(&mut engine, host);
     connect::install(&mut engine, host);
     asserting(&mut engine);
+    writing(&mut engine);
     waiting(&mut engine, host);
     growing(&mut engine, host);
     // Before the words of the dialect: one of them is the name of a type here.
@@ -76,6 +77,31 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
         loading: Mutex::default(),
     });
     Ok(engine)
+}
+
+/// `to_json` of what is no map: some clouds take lists as JSON in a text.
+fn writing(engine: &mut Engine) {
+    fn written(context: &NativeCallContext, value: &Dynamic) -> Result<String> {
+        let data = super::convert::to_json(value).map_err(|error| {
+            let place = if error.path.is_empty() { String::new() } else { format!("`{}` ", error.path) };
+            Problem::input(format!("{place}{}: it has no JSON", error.message))
+                .label("not written as JSON")
+                .hint("keep texts, numbers, lists and maps in it, and nothing else")
+                .thrown(context.call_position())
+        })?;
+        Ok(data.to_string())
+    }
+    engine.register_fn("to_json", |context: NativeCallContext, list: Array| {
+        written(&context, &Dynamic::from(list))
+    });
+    engine.register_fn("to_json", |context: NativeCallContext, text: &str| {
+        written(&context, &text.to_owned().into())
+    });
+    engine
+        .register_fn("to_json", |context: NativeCallContext, number: i64| written(&context, &number.into()));
+    engine
+        .register_fn("to_json", |context: NativeCallContext, number: f64| written(&context, &number.into()));
+    engine.register_fn("to_json", |context: NativeCallContext, value: bool| written(&context, &value.into()));
 }
 
 /// `assert` and `assert_eq`, for a script's own tests.

@@ -7,12 +7,13 @@ use super::diagnostic::{Diagnostic, Label, Severity};
 use super::dialect::{MEMBER, TOOL};
 use super::engine::CALL_LEVELS;
 use super::host::{Host, PRELUDE, Why};
+use super::lexer::{Kind, lex};
 use super::locate::{self, imports};
 use super::problem::{At, Problem};
 use super::{clients, dff, habits, packages, variables};
 use funchost_collectors::call::{cut, number};
 use funchost_collectors::mistake::nearest;
-use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, Stmt};
+use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, ScriptFuncDef, Stmt};
 
 /// A call on the way to an error.
 struct Frame {
@@ -173,7 +174,7 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
             Problem::input(found.message).label(found.label).hint_if(found.hint)
         }
         EvalAltResult::ErrorVariableNotFound(name, _) => undefined(host, name, &at.0),
-        EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(host, signature, &at.0),
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => no_function(host, signature, at),
         EvalAltResult::ErrorModuleNotFound(module, _) => not_imported(host, module, &at.0),
         EvalAltResult::ErrorRuntime(value, _) => {
             Problem::run_time(thrown_text(value)).label("thrown here")
@@ -433,23 +434,53 @@ fn is_assigned(ast: &rhai::AST, name: &str) -> bool {
     found
 }
 
-/// `let name = …` somewhere in the script, or a parameter of that name.
-pub(super) fn is_variable(ast: &rhai::AST, name: &str) -> bool {
-    let mut found = ast.iter_functions().any(|one| one.params.contains(&name));
-    ast.walk(&mut |nodes: &[ASTNode]| {
-        if let Some(ASTNode::Stmt(Stmt::Var(variable, ..))) = nodes.last() {
+/// The function in whose body a place is; none at the top of the script.
+fn enclosing(ast: &rhai::AST, position: Position) -> Option<rhai::Shared<ScriptFuncDef>> {
+    let bodies = ast.shared_lib().iter_script_fn_info().map(|(.., function)| function);
+    bodies
+        .filter(|function| {
+            let span = function.body.span();
+            span.start() <= position && position <= span.end()
+        })
+        .max_by_key(|function| function.body.position())
+        .cloned()
+}
+
+/// Is it a variable of the script, or one of this function: `let name = …`, or a parameter?
+pub(super) fn is_variable(ast: &rhai::AST, function: Option<&ScriptFuncDef>, name: &str) -> bool {
+    let mut found = variables::top_level(ast).contains(name)
+        || function.is_some_and(|function| function.params.iter().any(|one| one == name));
+    locate::each_node(ast, function, &mut |node| {
+        if let ASTNode::Stmt(Stmt::Var(variable, ..)) = node {
             found |= variable.0.name == name;
         }
-        !found
     });
     found
 }
 
 /// A variable that is called like a function.
-pub(super) fn called_variable(name: &str) -> Problem {
+pub(super) fn called_variable(ast: &rhai::AST, name: &str) -> Problem {
+    let mut is_map = false;
+    ast.walk(&mut |nodes: &[ASTNode]| {
+        if let Some(ASTNode::Stmt(Stmt::Var(variable, ..))) = nodes.last()
+            && variable.0.name == name
+        {
+            is_map |= match &variable.1 {
+                Expr::Map(..) => true,
+                Expr::DynamicConstant(value, _) => value.is_map(),
+                _ => false,
+            };
+        }
+        true
+    });
+    let hint = if is_map {
+        format!("it is a map: write `{name}.key` or `{name}[\"key\"]`")
+    } else {
+        format!("call the function that it holds: `{name}.call(…)`")
+    };
     Problem::input(format!("`{name}` is a variable, not a function"))
         .label("called like a function")
-        .hint(format!("call the function that it holds: `{name}.call(…)`"))
+        .hint(hint)
 }
 
 /// `import name as …` without quotes.
@@ -510,7 +541,8 @@ pub(super) fn of_python(name: &str) -> Option<&'static str> {
 }
 
 /// A function that there is not, or not for these arguments. The signature is Rhai's: `name (type, type)`.
-fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
+fn no_function(host: &Host, signature: &str, at: &At) -> Problem {
+    let script = at.0.as_str();
     let (name, arguments) = signature.split_once(" (").unwrap_or((signature, ""));
     let arguments: Vec<&str> =
         arguments.trim_end_matches(')').split(", ").filter(|argument| !argument.is_empty()).collect();
@@ -530,6 +562,9 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
         return Problem::input(format!("`DataCollector` takes 2 or 3 arguments, {given} given"))
             .label("wrong number of arguments")
             .hint("write `DataCollector(account, configs)`, or `DataCollector(account, configs, #{ filters: [f] })`");
+    }
+    if bare.starts_with("anon$") {
+        return wrong_closure(host, bare, arguments.len());
     }
     let fault = Problem::input(match arguments.len() {
         0 => format!("there is no function `{bare}()`"),
@@ -581,8 +616,11 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
     if packages::is_host_type(arguments.first().copied().unwrap_or_default()) && bare != "run" {
         return fault.hint("a Runner has one method, `.run()`; a collector has none");
     }
-    if ast.as_ref().is_some_and(|ast| is_variable(ast, bare)) {
-        return called_variable(bare);
+    if let Some(ast) = &ast {
+        let function = enclosing(ast, at.1);
+        if is_variable(ast, function.as_deref(), bare) {
+            return called_variable(ast, bare);
+        }
     }
     let known = own.iter().map(|(name, _)| name.as_str()).chain(BUILT_IN.iter().copied());
     match (of_python(bare), nearest(bare, known)) {
@@ -598,6 +636,49 @@ fn no_function(host: &Host, signature: &str, script: &str) -> Problem {
             "write one, `fn {bare}(…) {{ … }}`, or look for its name in docs/from-dataflux-func.md"
         )),
     }
+}
+
+/// A closure that is called with another number of values than it takes. What it captured stands before both.
+fn wrong_closure(host: &Host, name: &str, given: usize) -> Problem {
+    let defined = host.function_position(name).and_then(|(script, position)| {
+        let loaded = host.script(&script)?;
+        let all = loaded.ast?.iter_functions().find(|one| one.name == name)?.params.len();
+        let written = written_parameters(&loaded.source, position.line()?, position.position()?)?;
+        Some((all, written))
+    });
+    let Some((all, written)) = defined else {
+        return Problem::input("this closure takes another number of values than it is given")
+            .label("called with another number of values")
+            .hint("filters and the methods of lists give one value: write `|item| …`");
+    };
+    let takes = number(written as u64, "value", "values");
+    let given = given.saturating_sub(all.saturating_sub(written));
+    let parameters = match given {
+        0 => String::new(),
+        1 => "item".into(),
+        _ => ('a'..='z').take(given).map(String::from).collect::<Vec<_>>().join(", "),
+    };
+    Problem::input(format!("this closure takes {takes} and is given {given}"))
+        .label("called with another number of values")
+        .hint(format!("write `|{parameters}| …`"))
+}
+
+/// How many parameters stand between the bars of the closure whose bars or whose body stand here.
+fn written_parameters(source: &str, line: usize, column: usize) -> Option<usize> {
+    let tokens = lex(source);
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text(source));
+    let at = tokens.iter().position(|token| (token.line, token.column) == (line, column))?;
+    let start = match (text(at), text(at.wrapping_sub(1))) {
+        ("|" | "||", _) => at,
+        (_, "||") => at - 1,
+        (_, "|") => (0..at - 1).rev().find(|before| text(*before) == "|")?,
+        _ => return None,
+    };
+    if text(start) == "||" {
+        return Some(0);
+    }
+    let inside = (start + 1..).take_while(|at| !matches!(text(*at), "|" | ""));
+    Some(inside.filter(|at| tokens[*at].kind == Kind::Word).count())
 }
 
 /// The functions of what `alias::name` was imported from.

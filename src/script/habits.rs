@@ -31,9 +31,9 @@ pub(super) fn explain(source: &str, error: &ParseErrorType, line: usize, column:
     let at = here.unwrap_or_else(|| {
         tokens.iter().rposition(|token| (token.line, token.column) <= (line, column)).unwrap_or(0)
     });
-    let view = View { source, tokens: &tokens, at };
+    let view = View { source, tokens: &tokens, at, line };
     // Before all else: nothing that comes from it can be understood.
-    if let Some(found) = view.full_width() {
+    if let Some(found) = view.unseen().or_else(|| view.full_width()) {
         return found;
     }
     if let ParseErrorType::BadInput(LexError::ImproperSymbol(_, text)) = error
@@ -50,6 +50,8 @@ struct View<'t> {
     source: &'t str,
     tokens: &'t [Token],
     at: usize,
+    /// Where the parser gave up.
+    line: usize,
 }
 
 impl View<'_> {
@@ -81,6 +83,29 @@ impl View<'_> {
         Explained { place, ..explained }
     }
 
+    /// The first blank of another kind outside of texts and comments: nobody sees it.
+    fn unseen(&self) -> Option<Explained> {
+        let (mut line, mut column) = (1, 0);
+        for (at, character) in self.source.char_indices() {
+            column += 1;
+            if character == '\n' {
+                (line, column) = (line + 1, 0);
+            }
+            if line > self.line {
+                return None;
+            }
+            let Some((name, hint)) = unseen(character).filter(|_| line == self.line) else { continue };
+            let hidden = self.tokens.iter().any(|token| {
+                matches!(token.kind, Kind::Text { .. } | Kind::Comment) && token.range.contains(&at)
+            });
+            if !hidden {
+                let found = explained(format!("{name} stands here"), "", hint);
+                return Some(Explained { place: Some((line, column)), ..found });
+            }
+        }
+        None
+    }
+
     /// The first character of Chinese punctuation outside of texts and comments, and where it stands.
     fn full_width(&self) -> Option<Explained> {
         let found = |character: char, plain: &str, line: usize, column: usize| {
@@ -106,7 +131,9 @@ impl View<'_> {
                         .text(at)
                         .chars()
                         .enumerate()
-                        .find(|(_, character)| matches!(character, '“' | '”' | '＂'))?;
+                        .filter(|(_, character)| matches!(character, '“' | '”' | '＂'))
+                        // Those before it belong to the text.
+                        .last()?;
                     Some(found(character, "\"", token.line, token.column + offset))
                 }
                 _ => None,
@@ -142,16 +169,23 @@ impl View<'_> {
             {
                 return Some(explained("a map begins with `#{`", "", "write `#{ key: value }`"));
             }
+            Kind::Symbol if text == ":" && self.is_slice(at) => {
+                return Some(explained(
+                    "a part is not taken by `[a:b]`",
+                    "",
+                    "write `list.extract(a..b)`, and `text.sub_string(a..b)` for a text",
+                ));
+            }
             Kind::Symbol
                 if text == ":"
                     && self.opens_block(at)
                     && (self.ends_line(at) || self.open_brackets(at) == 0) =>
             {
-                return Some(explained(
-                    "a block stands in braces, not behind a `:`",
-                    "",
-                    "write `if x { … }`, `for x in xs { … }`",
-                ));
+                let form = match self.first_of_line(at) {
+                    "fn" => "write `fn name() { … }`",
+                    _ => "write `if x { … }`, `for x in xs { … }`",
+                };
+                return Some(explained("a block stands in braces, not behind a `:`", "", form));
             }
             Kind::Symbol
                 if matches!(text, "+" | "-")
@@ -196,6 +230,18 @@ impl View<'_> {
                 "a list cannot be written with a `for` inside",
                 "",
                 "write `xs.map(|x| x * 2)` for another value of each item, and `xs.filter(|x| x > 1)` to choose some",
+            ),
+            "for" if first && self.text(at + 2) == "," && self.text(at + 4) == "in" => explained(
+                "two names of a `for` stand in parentheses",
+                "",
+                format!(
+                    "write `for ({next}, index) in list {{ … }}` for a list, where the second is the index, and for a map `for key in map.keys() {{ let value = map[key]; … }}`"
+                ),
+            ),
+            "if" if !first && self.chooses(at) => explained(
+                "`if` does not stand behind its value",
+                "",
+                "write `if c { x } else { y }`, which is a value too: `let a = if c { x } else { y };`",
             ),
             "import" if first && self.is_word(at + 1) => {
                 let alias =
@@ -259,6 +305,41 @@ impl View<'_> {
         })
     }
 
+    /// `x[a:b]`: between the brackets behind a value.
+    fn is_slice(&self, at: usize) -> bool {
+        let line = self.tokens[at].line;
+        let mut depth = 0_usize;
+        for before in (0..at).rev().take_while(|before| self.tokens[*before].line == line) {
+            match self.text(before) {
+                ")" | "]" | "}" => depth += 1,
+                "(" | "{" | "#{" if depth == 0 => return false,
+                "[" if depth == 0 => {
+                    return before > 0
+                        && ((self.is_word(before - 1) && !KEYWORDS.contains(&self.text(before - 1)))
+                            || self.is_text(before - 1)
+                            || matches!(self.text(before - 1), ")" | "]"));
+                }
+                "(" | "{" | "#{" | "[" => depth -= 1,
+                _ => {}
+            }
+        }
+        false
+    }
+
+    /// `x if c else y`: behind a value, with an `else` on its line and no block before that.
+    fn chooses(&self, at: usize) -> bool {
+        let before = at - 1;
+        let behind_value = (self.is_word(before) && !KEYWORDS.contains(&self.text(before)))
+            || self.is_text(before)
+            || matches!(self.text(before), ")" | "]");
+        let line = self.tokens[at].line;
+        let mut rest = (at + 1..self.tokens.len()).take_while(|at| self.tokens[*at].line == line);
+        behind_value
+            && rest
+                .find(|at| matches!(self.text(*at), "else" | "{"))
+                .is_some_and(|at| self.text(at) == "else")
+    }
+
     /// `[x * 2 for`: inside of a bracket, behind a value.
     fn comprehends(&self, at: usize) -> bool {
         let behind_value =
@@ -281,11 +362,14 @@ impl View<'_> {
         self.tokens.get(at + 1).is_none_or(|next| next.line > self.tokens[at].line)
     }
 
+    fn first_of_line(&self, at: usize) -> &str {
+        let line = self.tokens[at].line;
+        self.text(self.tokens.iter().position(|token| token.line == line).unwrap_or(at))
+    }
+
     /// Does the line begin with a word that Python follows with a block.
     fn opens_block(&self, at: usize) -> bool {
-        let line = self.tokens[at].line;
-        let first = self.tokens.iter().position(|token| token.line == line).unwrap_or(at);
-        matches!(self.text(first), "if" | "else" | "for" | "while" | "try" | "with" | "fn")
+        matches!(self.first_of_line(at), "if" | "else" | "for" | "while" | "try" | "with" | "fn")
     }
 
     /// `f(name =` or `f(1, name =`.
@@ -382,6 +466,23 @@ pub(super) fn alias(id: &str) -> String {
         Some((_, script)) => script.into(),
         None => id.into(),
     }
+}
+
+/// Words behind which a value begins.
+const KEYWORDS: &[&str] = &["else", "return", "in", "throw", "let", "const", "while", "if", "do", "until"];
+
+/// A character that nobody sees, and what to do with it.
+fn unseen(character: char) -> Option<(&'static str, &'static str)> {
+    const BLANK: &str = "write a blank";
+    Some(match character {
+        '\u{3000}' => ("a full-width blank", BLANK),
+        '\u{A0}' | '\u{202F}' => ("a no-break blank", BLANK),
+        '\u{2000}'..='\u{200A}' | '\u{205F}' => ("a blank of another width", BLANK),
+        '\u{200B}'..='\u{200D}' | '\u{2060}' | '\u{FEFF}' => {
+            ("a character without a width", "it cannot be seen: delete it, or write the line again")
+        }
+        _ => return None,
+    })
 }
 
 /// What Chinese input methods write where a script wants another character.

@@ -191,8 +191,8 @@ impl Linter<'_> {
                     .label("wrong number of arguments"),
                 );
             }
-            if explain::is_variable(self.ast, name) {
-                return Some(explain::called_variable(name));
+            if explain::is_variable(self.ast, function, name) {
+                return Some(explain::called_variable(self.ast, name));
             }
             let known = own
                 .iter()

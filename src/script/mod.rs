@@ -74,6 +74,8 @@ pub struct EnvEntry {
 pub struct Settings {
     /// The collectors that can be imported.
     pub packages: &'static [&'static dyn Collector],
+    /// Where paths of scripts begin in messages; none shows them as they are.
+    pub directory: Option<PathBuf>,
     /// The folder of the script sets; none means the folder above the entry script's.
     pub library: Option<PathBuf>,
     /// Values for `DFF.ENV`; they win over the environment's.
@@ -100,6 +102,7 @@ impl Settings {
     pub fn new(packages: &'static [&'static dyn Collector]) -> Self {
         Self {
             packages,
+            directory: None,
             library: None,
             env: BTreeMap::new(),
             datakits: None,

@@ -238,7 +238,9 @@ fn construct(
     }
     let account = Account::read(collector.description().cloud, &written).map_err(wrong)?;
     let configs = data(Argument::Configs, configs)?;
-    let filters = options.map_or(Ok(Vec::new()), |options| filters(collector, options)).map_err(wrong)?;
+    let filters = options
+        .map_or(Ok(Vec::new()), |options| filters(host, context, collector, options))
+        .map_err(wrong)?;
     let spec = collector.read(&account, &configs).map_err(wrong)?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
     let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
@@ -254,7 +256,12 @@ fn construct(
 }
 
 /// The third argument of a constructor.
-fn filters(collector: &'static dyn Collector, options: &Dynamic) -> std::result::Result<Vec<FnPtr>, Mistake> {
+fn filters(
+    host: &Host,
+    context: &NativeCallContext,
+    collector: &'static dyn Collector,
+    options: &Dynamic,
+) -> std::result::Result<Vec<FnPtr>, Mistake> {
     let wrong = |path: &str, message: String| Mistake::new(Argument::Options, path, message);
     const FORM: &str = "write `#{ filters: [|instance| instance.Status == \"Running\"] }`";
     let Some(map) = options.read_lock::<Map>().map(|map| map.clone()) else {
@@ -283,6 +290,13 @@ fn filters(collector: &'static dyn Collector, options: &Dynamic) -> std::result:
             let path = format!("filters[{index}]");
             return Err(wrong(&path, format!("is {}, expected a function", kind(item))).hint(FORM));
         };
+        if let Err((count, _)) = super::custom::takes_one(host, context, &filter) {
+            let path = format!("filters[{index}]");
+            let what = if filter.is_anonymous() { "closure" } else { "function" };
+            let takes = funchost_collectors::call::number(count as u64, "value", "values");
+            let message = format!("is a {what} that takes {takes} and is given 1, the object");
+            return Err(wrong(&path, message).hint("write `|item| …`, which answers true or false"));
+        }
         filters.push(filter);
     }
     Ok(filters)

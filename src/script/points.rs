@@ -169,7 +169,8 @@ fn of_json(written: &Json, shape: &Shape<'_>) -> Result<(Point, Option<Link>), W
             return Err(Wrong::new(
                 "link",
                 "has no meaning here: only metrics of a collector are linked with objects",
-            ));
+            )
+            .hint("leave it out; points of a collector with `kind: \"metrics\"` take it"));
         }
         Some(link) => Some(link_of(link)?),
         None => None,

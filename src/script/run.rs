@@ -7,7 +7,7 @@ use super::diagnostic::{Diagnostic, Fault, Place, Report, Severity};
 use super::host::{Host, Mode, Why, lock};
 use super::library::{self, Library, Snapshot};
 use super::problem::Problem;
-use super::{Backend, Settings, convert, engine, explain, lint, memory};
+use super::{Backend, Settings, convert, engine, explain, lexer, lint, memory};
 use rhai::{Dynamic, EvalAltResult, Scope};
 use serde::Serialize;
 use serde_json::Value;
@@ -204,7 +204,10 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
         ));
     }
     let file = path.canonicalize().map_err(|error| {
-        failed(format!("cannot open the script {}: {error}", path.display()), &other_file(path))
+        failed(
+            format!("cannot open the script {}: {error}", path.display()),
+            &other_file(path, settings.directory.as_deref()),
+        )
     })?;
     let source = library::read(&file).map_err(|message| failed(message, ""))?;
     let library = Library::around(&file, settings.library.as_deref());
@@ -212,7 +215,7 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
 }
 
 /// What may be meant by a file that cannot be opened.
-fn other_file(path: &Path) -> String {
+fn other_file(path: &Path, directory: Option<&Path>) -> String {
     const ELSE: &str = "check the path; `funchost list` shows the scripts below the current folder";
     let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let folder = path.parent().unwrap_or(Path::new("."));
@@ -231,7 +234,10 @@ fn other_file(path: &Path) -> String {
         .map(String::as_str)
         .or_else(|| funchost_collectors::mistake::nearest(&wanted, scripts.iter().map(String::as_str)));
     match near {
-        Some(near) => format!("did you mean `{}`?", Path::new(&name(folder)).join(near).display()),
+        Some(near) => {
+            let written = directory.and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path);
+            format!("did you mean `{}`?", written.with_file_name(near).display())
+        }
         None => ELSE.into(),
     }
 }
@@ -285,11 +291,13 @@ pub fn check(script: &Script) -> CheckResult {
     match loaded.result {
         Err(diagnostic) => add(unchecked(diagnostic, loaded.placeholders)),
         Ok(_) => {
+            // Functions of one script run beside each other: their collectors must differ, too.
+            let mut own = Vec::new();
             for function in &loaded.functions {
                 if !function.parameters.is_empty() {
                     continue;
                 }
-                let done = dry(script, Mode::Dry { function: function.name.clone() });
+                let done = dry_after(script, Mode::Dry { function: function.name.clone() }, &mut own);
                 done.warnings.into_iter().for_each(&mut add);
                 if let Err(diagnostic) = done.result {
                     add(unchecked(diagnostic, done.placeholders));
@@ -431,8 +439,14 @@ impl Done {
 
 /// Evaluates without effects, and without a runtime.
 fn dry(script: &Script, mode: Mode) -> Done {
+    dry_after(script, mode, &mut Vec::new())
+}
+
+/// The same, where the script's own collectors of `own` were made before; those of this function are added.
+fn dry_after(script: &Script, mode: Mode, own: &mut Vec<super::custom::Own>) -> Done {
     let mut host = Host::new(script.settings.clone(), script.library.clone(), mode);
     host.timeout = Some(DRY_TIME.as_secs());
+    host.own = std::sync::Mutex::new(std::mem::take(own));
     let host = Arc::new(host);
     let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     let spawned = spawn(&host, &script.source, move |done| {
@@ -446,6 +460,7 @@ fn dry(script: &Script, mode: Mode) -> Done {
         host.stop.now(Why::Deadline);
         receiver.recv()
     });
+    own.append(&mut lock(&host.own));
     done.unwrap_or_else(|_| Done::failed(internal(&host, "its thread ended")))
 }
 
@@ -519,9 +534,16 @@ fn evaluate(host: &Arc<Host>, source: &str) -> Done {
     }
 }
 
-/// A Runner that was made and never ran: an error where none ran, as nothing was collected then.
+/// A Runner that was made and never ran: an error where the scripts have no `.run()` for any. One that a script decided not to run is right, and a test
+/// may look at one alone.
 fn idle(host: &Host) -> Result<(), Diagnostic> {
     let Some((script, position)) = lock(&host.idle).first().cloned() else { return Ok(()) };
+    let (made, run) = runners(host);
+    if matches!(host.mode, Mode::Run { test: true, .. })
+        || (run > 0 && (run >= made || !host.ran.load(Ordering::Relaxed)))
+    {
+        return Ok(());
+    }
     let problem = Problem::input("`.run()` is missing: this Runner was made and never ran")
         .label("made here")
         .hint("write `Runner(collectors).run();`")
@@ -532,6 +554,23 @@ fn idle(host: &Host) -> Result<(), Diagnostic> {
         return Ok(());
     }
     Err(diagnostic)
+}
+
+/// How often the scripts make a Runner, and how often they run one, by their text.
+fn runners(host: &Host) -> (usize, usize) {
+    let (mut made, mut run) = (0, 0);
+    for script in host.loaded().iter().filter_map(|id| host.script(id)) {
+        let source: &str = &script.source;
+        let tokens = lexer::lex(source);
+        let tokens: Vec<&str> = tokens
+            .iter()
+            .filter(|token| matches!(token.kind, lexer::Kind::Word | lexer::Kind::Symbol))
+            .map(|token| token.text(source))
+            .collect();
+        made += tokens.windows(2).filter(|two| two == &["Runner", "("]).count();
+        run += tokens.windows(3).filter(|three| matches!(three, ["." | "?.", "run", "("])).count();
+    }
+    (made, run)
 }
 
 /// A function's result as data; what is no data is left out and said.

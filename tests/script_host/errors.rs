@@ -1039,3 +1039,127 @@ fn a_file_that_cannot_be_opened() {
     assert!(open("my/none.rhai").contains("my/none.rhai: No such file"));
     assert!(open("my").contains("my is a folder, not a script"));
 }
+
+/// The message's first line and its hint.
+fn said(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let hint = text.lines().find_map(|line| line.trim().strip_prefix("= hint: ")).unwrap_or("NO HINT");
+    format!("{first} -> {hint}")
+}
+
+#[test]
+fn closures_with_another_number_of_parameters() {
+    let told = |statement: &str| said(&inside(statement));
+    let filter = |filter: &str| {
+        told(&format!(
+            "objects::DataCollector(#{{ ak_id: \"a\", ak_secret: \"secret-1\" }}, #{{ regions: [\"r\"] }}, #{{ filters: [{filter}] }})"
+        ))
+    };
+    assert_snapshot!([
+        filter("|| true"),
+        filter("|a, b| true"),
+        told("let more = 1; [1].map(|a, b, c| a + more)"),
+        told("let f = |x| x; f.call(1, 2)"),
+        told("let f = |x| { x }; f.call()"),
+        told("let f = || 5; f.call(1)"),
+    ].join("\n"), @r#"
+    error: options: `filters[0]` is a closure that takes 0 values and is given 1, the object -> write `|item| …`, which answers true or false
+    error: options: `filters[0]` is a closure that takes 2 values and is given 1, the object -> write `|item| …`, which answers true or false
+    error: this closure takes another number of values than it is given -> filters and the methods of lists give one value: write `|item| …`
+    error: this closure takes 1 value and is given 2 -> write `|a, b| …`
+    error: this closure takes 1 value and is given 0 -> write `|| …`
+    error: this closure takes 0 values and is given 1 -> write `|item| …`
+    "#);
+}
+
+#[test]
+fn a_runner_that_is_not_run() {
+    let run = |body: &str| World::with_imports(&format!("@DFF.API(\"t\")\nfn run() {{\n    {body}\n}}"));
+    let decided = "let runner = Runner([]); let paused = true; if paused { return; } runner.run();";
+    assert_eq!(run(decided).problems(), "");
+    run(decided).run().value();
+    let forgotten = run("let runner = Runner([]); // runner.run()\n    5").run().error();
+    assert!(forgotten.contains("`.run()` is missing"), "{forgotten}");
+    let one_of_two = run("Runner([]).run();\n    Runner([]);").problems();
+    assert!(one_of_two.starts_with("warning: `.run()` is missing"), "{one_of_two}");
+}
+
+#[test]
+fn what_is_no_map_is_written_as_json() {
+    let done = World::new("@DFF.API(\"t\")\nfn run() { [[1, \"a\"].to_json(), \"b\".to_json(), 1.to_json(), 1.5.to_json(), true.to_json(), #{ a: [2] }.to_json()] }").run();
+    assert_eq!(done.value(), serde_json::json!(["[1,\"a\"]", "\"b\"", "1", "1.5", "true", "{\"a\":[2]}"]));
+    let wrong = said(&inside("[|x| x].to_json()"));
+    assert!(wrong.contains("[0]") && wrong.contains("keep texts"), "{wrong}");
+}
+
+#[test]
+fn what_nobody_sees_is_named_at_its_place() {
+    for (source, place, words) in [
+        (
+            "@DFF.API(\"t\")\nfn run() {\n\u{3000}let x = 1;\n}",
+            "my/main.rhai:3:1",
+            "a full-width blank stands here",
+        ),
+        (
+            "@DFF.API(\"t\")\nfn run() {\n    let x =\u{A0}1;\n}",
+            "my/main.rhai:3:12",
+            "a no-break blank stands here",
+        ),
+        (
+            "@DFF.API(\"t\")\nfn run() {\n    let\u{200B} x = \"\u{3000}\";\n}",
+            "my/main.rhai:3:8",
+            "without a width",
+        ),
+        (
+            "@DFF.API(\"t\")\nfn run() {\n    print(\"他说“你好”);\n}",
+            "my/main.rhai:3:16",
+            "`”` is a full-width character",
+        ),
+    ] {
+        let error = failure(source);
+        assert!(error.contains(place) && error.contains(words) && error.contains("= hint: "), "{error}");
+    }
+}
+
+#[test]
+fn habits_have_the_hint_that_fits() {
+    let told = |statement: &str| said(&inside(statement));
+    assert_snapshot!([
+        told("let a = 1 if true else 2;"),
+        told("for k, v in #{} { }"),
+        told("let x = [1, 2]; let y = x[0:1];"),
+        told("if x[0:1] { }"),
+        said(&failure("fn helper():\n    5\n")),
+    ].join("\n"), @r#"
+    error: `if` does not stand behind its value -> write `if c { x } else { y }`, which is a value too: `let a = if c { x } else { y };`
+    error: two names of a `for` stand in parentheses -> write `for (k, index) in list { … }` for a list, where the second is the index, and for a map `for key in map.keys() { let value = map[key]; … }`
+    error: a part is not taken by `[a:b]` -> write `list.extract(a..b)`, and `text.sub_string(a..b)` for a text
+    error: a part is not taken by `[a:b]` -> write `list.extract(a..b)`, and `text.sub_string(a..b)` for a text
+    error: a block stands in braces, not behind a `:` -> write `fn name() { … }`
+    "#);
+    let check = |text: &str| said(&World::with_imports(text).problems());
+    assert_snapshot!([
+        check("let account = #{ ak_id: \"a\" };\n@DFF.API(\"t\")\nfn run() { account(\"x\") }"),
+        check("fn other() { let colect = 1; colect }\nfn collect() { other() }\n@DFF.API(\"t\")\nfn run() { colect() }"),
+        check("@DFF.API(\"t\")\nfn run() { let double = |x| x * 2; double(1) }"),
+    ].join("\n"), @r#"
+    error: `account` is a variable, not a function -> it is a map: write `account.key` or `account["key"]`
+    error: there is no function `colect` -> did you mean `collect`?
+    error: `double` is a variable, not a function -> call the function that it holds: `double.call(…)`
+    "#);
+}
+
+#[test]
+fn own_collectors_of_two_functions_have_two_names() {
+    let script = |second: &str| {
+        World::with_imports(&format!(
+            "let account = #{{ ak_id: \"a\", ak_secret: \"secret-1\" }};\nlet options = #{{ regions: [\"r\"], cloud: \"aws\" }};\nfn made() {{ Collector(\"mine\", account, options, |ctx| []) }}\n@DFF.API(\"a\")\nfn a() {{ Runner([made()]).run() }}\n@DFF.API(\"b\")\nfn b() {{ Runner([{second}]).run() }}"
+        ))
+    };
+    assert_eq!(script("made()").problems(), "", "the same collector in both");
+    let problems = script("Collector(\"mine\", account, options, |ctx| [1])").problems();
+    assert!(
+        problems.starts_with("error: `mine` is also the name of the collector that was created at"),
+        "{problems}"
+    );
+}

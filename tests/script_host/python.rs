@@ -163,7 +163,7 @@ fn functions_and_blocks() {
     1 | fn run():
       |         ^
       |
-      = hint: write `if x { … }`, `for x in xs { … }`
+      = hint: write `fn name() { … }`
     "#);
     assert_snapshot!(inside("if 1 > 2 { 1 } elif 2 > 1 { 2 }"), @r#"
     error: `elif` is written `else if`

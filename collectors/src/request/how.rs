@@ -225,7 +225,8 @@ pub(super) fn of(cloud: Cloud, service: &str, options: &Options) -> Result<&'sta
                 return Err(wrong(
                     key,
                     format!("has no meaning for {}: its services speak one protocol", cloud.provider()),
-                ));
+                )
+                .hint("leave it out"));
             }
         }
     }
@@ -280,7 +281,9 @@ fn aws(service: &str, options: &Options) -> Result<&'static How, Mistake> {
             let version = match (options.version.as_deref(), json) {
                 (Some(version @ ("1.0" | "1.1")), _) => name(version)?,
                 (Some(other), _) => {
-                    return Err(wrong("version", format!("is `{other}`, expected 1.0 or 1.1")));
+                    return Err(wrong("version", format!("is `{other}`, expected 1.0 or 1.1")
+                    )
+                    .hint("with `json` it is the version of the protocol, `version: \"1.0\"` or `\"1.1\"`; that of the API stands in `target`"));
                 }
                 (None, Some((.., version))) => version,
                 (None, None) => "1.1",
@@ -288,17 +291,22 @@ fn aws(service: &str, options: &Options) -> Result<&'static How, Mistake> {
             Ok(kept(How::Json { target, version }))
         }
         "rest" => {
-            let path = options.path.as_deref().unwrap_or("/");
+            const FORM: &str = "write the path of the operation, `path: \"/clusters/{name}\"`; `{name}` is replaced by that parameter";
+            let Some(path) = options.path.as_deref() else {
+                return Err(wrong("path", "is missing: `rest` is asked by a path").hint(FORM));
+            };
             if !path.starts_with('/') {
-                return Err(wrong("path", format!("is `{path}`, which does not begin with `/`")));
+                return Err(wrong("path", format!("is `{path}`, which does not begin with `/`")).hint(FORM));
             }
             let method = options.method.as_deref().unwrap_or("GET");
             if !["GET", "POST", "PUT"].contains(&method) {
-                return Err(wrong("method", format!("is `{method}`, expected GET, POST or PUT")));
+                return Err(wrong("method", format!("is `{method}`, expected GET, POST or PUT"))
+                    .hint("write it in capitals; what changes or deletes is not called from here"));
             }
             Ok(kept(How::Rest { method: name(method)?, path: name(path)? }))
         }
-        other => Err(wrong("protocol", format!("is `{other}`, expected query, ec2, json or rest"))),
+        other => Err(wrong("protocol", format!("is `{other}`, expected query, ec2, json or rest"))
+            .hint("write `protocol: \"query\"` where parameters go in a form and XML comes back, `\"json\"` where the action stands in `X-Amz-Target`, `\"rest\"` where it has a path")),
     }
 }
 
@@ -545,7 +553,16 @@ mod tests {
         assert_eq!(of(Cloud::Aws, "eks", json!({ "path": "clusters" })).path, "path");
         assert_eq!(of(Cloud::Aws, "eks", json!({ "path": "/", "method": "DELETE" })).path, "method");
         assert_eq!(of(Cloud::Tencent, "cdb", json!({ "path": "/" })).path, "path");
-        assert_eq!(of(Cloud::Aws, "rds", json!({ "protocol": "soap" })).path, "protocol");
+        for (service, written, path) in [
+            ("rds", json!({ "protocol": "soap" }), "protocol"),
+            ("eks", json!({ "protocol": "rest" }), "path"),
+            ("eks", json!({ "path": "clusters" }), "path"),
+            ("dynamodb", json!({ "version": "2012-08-10" }), "version"),
+        ] {
+            let wrong = of(Cloud::Aws, service, written);
+            assert_eq!(wrong.path, path);
+            assert!(wrong.hint.is_some(), "{path} has no way out");
+        }
     }
 
     #[test]
