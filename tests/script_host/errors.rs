@@ -1080,7 +1080,7 @@ fn a_runner_that_is_not_run() {
     run(decided).run().value();
     let forgotten = run("let runner = Runner([]); // runner.run()\n    5").run().error();
     assert!(forgotten.contains("`.run()` is missing"), "{forgotten}");
-    let one_of_two = run("Runner([]).run();\n    Runner([]);").problems();
+    let one_of_two = run("Runner([]).run();\n    Runner([]);\n    5").problems();
     assert!(one_of_two.starts_with("warning: `.run()` is missing"), "{one_of_two}");
 }
 
@@ -1112,7 +1112,7 @@ fn what_nobody_sees_is_named_at_its_place() {
         ),
         (
             "@DFF.API(\"t\")\nfn run() {\n    print(\"他说“你好”);\n}",
-            "my/main.rhai:3:16",
+            "my/main.rhai:3:17",
             "`”` is a full-width character",
         ),
     ] {
