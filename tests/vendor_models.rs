@@ -65,8 +65,9 @@ const NOT_DESCRIBED: &[&str] = &[
     "tencentcloud_memcached DescribeInstances: Limit: only a default of 100 is said",
 ];
 
-/// Parameters of lists that are not given, whose description speaks of a default, of whether or of what is named: what each means for what is listed was read, and stands with the words of
-/// declarations (`collectors/src/objects/declare.rs`). A new one is to be read before it is written here.
+/// Parameters of lists that are not given, whose description speaks of a default, of whether or of what is named. What each means for what is listed stands
+/// with the words of declarations (`collectors/src/objects/declare.rs`), which also says which of them no reference was read for. A new one is to be
+/// read before it is written here.
 const LEFT_TO_DEFAULTS: &[&str] = &[
     "aliyun_alb ListLoadBalancers: PayType",
     "aliyun_cdn DescribeUserDomains: Coverage",

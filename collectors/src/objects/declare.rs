@@ -35,11 +35,13 @@
 //! - `events` ListRules `EventBusName`: the default bus alone, which a note of the collector tells.
 //! - `elasticmapreduce` ListClusters `ClusterStates`: all, for about two months after the end; `elasticache` `ShowCacheNodeInfo` and `memorydb`
 //!   `ShowShardDetails` say more of an item and hide none.
-//! - `vpc` DescribeEipAddresses `IncludeReservationData`: as of gateways. `ServiceManaged`, `SecurityProtectionEnabled`, `polardb` and `drds` `Expired`,
+//! - `vpc` DescribeEipAddresses `IncludeReservationData`: as of gateways. `ServiceManaged`, `SecurityProtectionEnabled`, `polardb` `Expired`,
 //!   `dts` `ZeroEtlJob`, `r-kvstore` `GlobalInstance`, `clb` `WithRs`, `mariadb` `IsFilterVpc` and `IsFilterExcluster`: choose among all, and no reference
 //!   says that one of their values is meant without them. `bssopenapi` `IncludePartner`: plans of others.
 //! - `dts` `WithoutDbList`, `rds` `InstanceLevel`, `ons` `NeedResourceInfo`, `cdb` `WithExCluster`: say more of an item and hide none.
-//! - ECS, RDS, SLB, CVM, EC2 and what is not named here: the references say that all are listed.
+//! - No reference was read for: `drds` `Expired` and `Mix`, `DryRun` of all, EC2's `IncludeManagedResources`, parameters of CVM and of Tencent's Redis that
+//!   name what is looked for.
+//! - ECS, RDS, SLB, CVM, EC2 and what else is not named here: the references say that all are listed.
 
 pub use super::{Detail, List, ObjectCollector, Paging, Request, Scope, Sizes, Skip};
 pub use crate::collector::{Action, Description, Key, REGIONS, Reported, Source, Type};
