@@ -39,6 +39,10 @@ const MOST_TURNS: u32 = 50;
 /// A turn that was given can be used so late, for timers are.
 const PUNCTUAL: Duration = Duration::from_millis(8);
 
+/// And so late on a machine that is so busy that it would come too late for every one otherwise: what that is more than [`PUNCTUAL`] then
+/// belongs to nobody.
+const LATEST: Duration = Duration::from_millis(250);
+
 /// So much longer is the second by which turns are apart: lateness takes nothing away from a whole one then, nor what two clocks drift
 /// apart while a turn is waited for.
 const SPARE: Duration = Duration::from_millis(10);
@@ -56,7 +60,7 @@ pub struct Ask {
     pub count: u32,
     /// From one to the next.
     pub pause: Duration,
-    /// So much more time behind the last of them belongs to nobody: who asks does not know the keeper's clock better than that.
+    /// So much more time behind the last of them belongs to nobody: who asks does not know the keeper's clock better than that, or may be so late.
     pub gap: Duration,
 }
 
@@ -171,6 +175,7 @@ impl Keeper {
 #[derive(Clone, Copy, Debug)]
 struct Given {
     at: Instant,
+    latest: Instant,
     turn: i64,
 }
 
@@ -220,6 +225,8 @@ impl Drop for InLine<'_> {
 struct Pace {
     /// Turns that were given and not used yet.
     given: VecDeque<Given>,
+    /// How late this machine may be for those that it asks for next.
+    late: Duration,
     configured: f64,
     rate: f64,
     /// When the last call went.
@@ -282,13 +289,24 @@ impl Pace {
     /// Lets a call go in a turn that was given. Not where it was held up: that moment is over, and this one may be another machine's; and
     /// not where the rate has been lowered since: the moment comes too early then.
     fn go_in(&mut self, given: Given, now: Instant) -> Option<Turn> {
-        let latest = given.at + PUNCTUAL;
         let due = self.last.map(|last| last + self.pause());
-        if now > latest || due.is_some_and(|due| due > latest) {
+        if !self.is_in_time(given, now) || due.is_some_and(|due| due > given.at + PUNCTUAL) {
             return None;
+        }
+        if now + self.late / 2 < given.latest {
+            self.late = (self.late - self.late / 16).max(PUNCTUAL);
         }
         self.last = Some(given.at);
         Some(Turn(now))
+    }
+
+    /// Can a turn still be used? Where it cannot, the next ones are asked for with more time.
+    fn is_in_time(&mut self, given: Given, now: Instant) -> bool {
+        let in_time = now <= given.latest;
+        if !in_time {
+            self.late = (2 * self.late).min(LATEST);
+        }
+        in_time
     }
 }
 
@@ -299,6 +317,7 @@ impl Bucket {
             faster: Notify::new(),
             pace: Mutex::new(Pace {
                 given: VecDeque::new(),
+                late: PUNCTUAL,
                 configured: rate,
                 rate,
                 last: None,
@@ -333,15 +352,15 @@ impl Bucket {
     /// The next turn that was given, or the first of some more.
     async fn given_turn(&self, keeper: &Keeper, scope: &str) -> Given {
         loop {
-            let pause = {
+            let (pause, late) = {
                 let mut pace = self.lock();
                 let now = Instant::now();
                 while let Some(given) = pace.given.pop_front() {
-                    if given.at + PUNCTUAL >= now {
+                    if pace.is_in_time(given, now) {
                         return given;
                     }
                 }
-                pace.shared_pause()
+                (pace.shared_pause(), pace.late)
             };
             let in_a_second = SECOND.as_nanos() / pause.as_nanos().max(1);
             let most = u32::try_from(in_a_second).unwrap_or(MOST_TURNS).clamp(1, MOST_TURNS);
@@ -351,7 +370,8 @@ impl Bucket {
             let most = if known.is_some() { most } else { 1 };
             let count = self.waiting.load(Ordering::Relaxed).clamp(1, most);
             let gap = known.unwrap_or(SPARE);
-            match keeper.rates.turns(scope, Ask { count, pause, gap }).await {
+            let ask = Ask { count, pause, gap: gap + late.saturating_sub(PUNCTUAL) };
+            match keeper.rates.turns(scope, ask).await {
                 Ok(turns) => {
                     let answered = Instant::now();
                     let (first, apart) = (turns.first, nanoseconds(pause));
@@ -364,7 +384,8 @@ impl Bucket {
                     }
                     let given = (0..turns.count).map(|number| {
                         let turn = first.saturating_add(apart.saturating_mul(i64::from(number)));
-                        Given { at: clock.moment(turn), turn }
+                        let at = clock.moment(turn);
+                        Given { at, latest: at + late, turn }
                     });
                     self.lock().given.extend(given);
                 }
@@ -627,10 +648,10 @@ mod tests {
         /// Machines that come and die, calls that come when they like and give up when they like, a keeper that answers when it likes.
         #[test]
         fn a_second_never_holds_more_than_the_rate(
-            seed in 0..u64::MAX, rate in 1..60_u32, machines in 1..5_usize, way in 0..400_u64,
+            seed in 0..u64::MAX, rate in 1..60_u32, machines in 1..5_usize, way in 0..400_u64, late in 0..90_u64,
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-            let mut went = runtime.block_on(crowd(seed, rate, machines, way));
+            let mut went = runtime.block_on(on_time_or_not(crowd(seed, rate, machines, way), late.saturating_sub(10)));
             no_second_holds_more(&mut went, rate as usize);
         }
 
@@ -659,6 +680,28 @@ mod tests {
             }
             no_second_holds_more(&mut went, rate as usize);
         }
+    }
+
+    /// Does something while time passes in steps of so many milliseconds, so that every timer is late by up to as much; 0: in time.
+    async fn on_time_or_not<T: Send + 'static>(
+        what: impl Future<Output = T> + Send + 'static,
+        step: u64,
+    ) -> T {
+        let doing = tokio::spawn(what);
+        while step > 0 && !doing.is_finished() {
+            tokio::time::advance(Duration::from_millis(step)).await;
+            for _ in 0..8 {
+                tokio::task::yield_now().await;
+            }
+        }
+        doing.await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_that_is_always_late_has_its_turns_too() {
+        // Thirty seconds of forty calls: questions take as long as its timers are late, and some turns are lost; half of them are used.
+        let took = on_time_or_not(all_of_1200((0, 1)), 60).await;
+        assert!(took < Duration::from_secs(65), "{took:?}");
     }
 
     /// Few, where nobody asks for more.
