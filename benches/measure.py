@@ -348,8 +348,7 @@ def idle(programs, _):
             process.terminate()
             process.wait()
             print(f"| {functions} | {functions} | {functions} | {found['VmRSS']:.1f} | {found['RssAnon']:.1f} | {found['VmHWM']:.1f} |", flush=True)
-            # The bound is for a service; what five hundred functions take beside it is shown.
-            if functions == 1 and found["VmRSS"] > LARGEST_IDLE:
+            if found["VmRSS"] > LARGEST_IDLE:
                 FAULTS.append(f"an idle service with {functions} functions holds {found['VmRSS']:.1f} MiB: more than {LARGEST_IDLE}")
 
 

@@ -15,11 +15,11 @@ mod semantics;
 mod server;
 
 use funchost::state::{Claimed, Commit, DatabaseUrl, Postgres, State, StateError};
-use funchost_collectors::call::SharedRates;
+use funchost_collectors::call::{Ask, SharedRates};
 use semantics::{NO_LIMIT, START, TestClock, claim, parcel, sent};
 use server::Server;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What the promises are tested with.
 type Backend = Postgres;
@@ -153,26 +153,29 @@ async fn room_that_two_make_at_once_is_made_once() {
 async fn turns_of_a_shared_rate_are_given_to_one_machine_only() {
     let url = SERVER.url();
     let (one, two) = (open(&url, TestClock::at(START)).await, open(&url, TestClock::at(START)).await);
-    let pause = Duration::from_millis(50);
+    let (pause, gap) = (Duration::from_millis(50), Duration::from_millis(3));
     let mut turns = Vec::new();
     for round in 0..6_u32 {
         let state = if round % 2 == 0 { &one } else { &two };
         let count = 1 + round % 3;
-        let began = Instant::now();
-        let given = state.turns("a", count, pause).await.unwrap();
+        let given = state.turns("a", Ask { count, pause, gap }).await.unwrap();
         assert_eq!(given.count, count);
-        // The earliest moment that the first of them can be, on this machine's clock.
-        turns.extend((0..count).map(|number| began + given.first + pause * number));
-    }
-    for pair in turns.windows(2) {
-        assert!(
-            pair[1] + Duration::from_millis(45) >= pair[0] + pause,
-            "{:?}",
-            pair[1].saturating_duration_since(pair[0])
+        assert!(round > 0 || given.first <= given.now, "the first goes at once");
+        // Behind those of one question lies time that is nobody's.
+        let behind = if turns.is_empty() { 0 } else { 3_000_000 };
+        turns.extend(
+            (0..i64::from(count))
+                .map(|number| (given.first + number * 50_000_000, if number == 0 { behind } else { 0 })),
         );
     }
-    assert!(turns[11] - turns[0] >= pause * 11 - Duration::from_millis(45));
-    assert!(one.turns("b", 1, pause).await.unwrap().first < pause, "another scope has its own");
+    assert_eq!(turns.len(), 12);
+    for pair in turns.windows(2) {
+        let ((before, _), (after, behind)) = (pair[0], pair[1]);
+        // The server's clock, to the nanosecond: the six questions take less time than one pause.
+        assert!(after - before >= 50_000_000 + behind, "{turns:?}");
+    }
+    let another = one.turns("b", Ask { count: 1, pause, gap }).await.unwrap();
+    assert!(another.first <= another.now, "another scope has its own");
 }
 
 #[tokio::test]

@@ -262,8 +262,12 @@ fn one(record: &Record, detail: &Detail, zone: Tz) -> String {
     }
     let errors =
         detail.error.as_deref().and_then(|error| serde_json::from_str::<serde_json::Value>(error).ok());
-    if let Some(rendered) = errors.as_ref().and_then(|errors| errors[0]["rendered"].as_str()) {
-        text.push_str(&format!("\n{rendered}\n"));
+    let first = |key: &str| errors.as_ref().and_then(|errors| errors[0][key].as_str());
+    match (first("rendered"), first("hint")) {
+        (Some(rendered), _) => text.push_str(&format!("\n{rendered}\n")),
+        // It has no place in a script; its words are the reason.
+        (None, Some(hint)) => text.push_str(&format!("\nhint: {hint}\n")),
+        (None, None) => {}
     }
     text
 }

@@ -73,7 +73,8 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Ser
             return 2;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().on_thread_park(crate::script::rest).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             surroundings.say(&format!("error: the program cannot start its threads: {error}"));

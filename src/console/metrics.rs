@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use funchost_collectors::clock::SECOND;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -58,7 +59,13 @@ pub(super) async fn metrics(State(console): State<Arc<Console>>) -> Result<Respo
         "Runs that go on in this process.",
         vec![(String::new(), console.engine.going().to_string())],
     );
-    let last = console.store.last_by_trigger().await?;
+    // A trigger that is gone would ring for as long as its records are kept.
+    let plan = console.plan();
+    let is_there: HashSet<&str> = (plan.triggers.iter().map(|trigger| trigger.id.as_str()))
+        .chain(plan.idle.iter().map(|idle| idle.id.as_str()))
+        .collect();
+    let mut last = console.store.last_by_trigger().await?;
+    last.retain(|record| record.trigger.as_deref().is_some_and(|trigger| is_there.contains(trigger)));
     let of = |record: &crate::state::runs::Record| {
         format!(
             "{{trigger=\"{}\",func=\"{}\"}}",

@@ -1,5 +1,6 @@
 //! `GET /openapi.json`: all of it, described for programs.
 
+use crate::state::runs::{Origin, Status};
 use axum::Json;
 use serde_json::{Map, Value, json};
 
@@ -136,6 +137,22 @@ pub(super) const OPERATIONS: &[Operation] = &[
     ("get", "/healthz", "Is the state in reach? Wants no token.", &[]),
 ];
 
+/// What can stand for a parameter.
+fn schema_of(name: &str) -> Value {
+    match name {
+        "run" => json!({ "type": "integer" }),
+        "format" => json!({ "type": "string", "enum": ["normal", "s", "simplified"] }),
+        "pageNumber" | "pageSize" | "limit" => json!({ "type": "integer", "minimum": 1 }),
+        "after" | "wait" => json!({ "type": "integer", "minimum": 0 }),
+        "since" | "until" => json!({ "type": "string", "format": "date-time" }),
+        "from" | "to" => json!({ "type": "string", "format": "date" }),
+        "by" => json!({ "type": "string", "enum": ["day", "month"] }),
+        "status" => json!({ "type": "string", "enum": Status::ALL.map(Status::as_str) }),
+        "origin" => json!({ "type": "string", "enum": Origin::ALL.map(Origin::as_str) }),
+        _ => json!({ "type": "string" }),
+    }
+}
+
 pub(super) async fn document() -> Json<Value> {
     Json(build())
 }
@@ -143,13 +160,12 @@ pub(super) async fn document() -> Json<Value> {
 pub(super) fn build() -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for (method, path, summary, query) in OPERATIONS {
-        let in_path =
-            path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).map(|name| {
-                let kind = if name == "run" { "integer" } else { "string" };
-                json!({ "name": name, "in": "path", "required": true, "schema": { "type": kind } })
-            });
+        let in_path = path
+            .split('/')
+            .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+            .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": schema_of(name) }));
         let in_query = query.iter().map(|(name, words)| {
-            json!({ "name": name, "in": "query", "description": words, "schema": { "type": "string" } })
+            json!({ "name": name, "in": "query", "description": words, "schema": schema_of(name) })
         });
         let raw = matches!(*path, "/metrics" | "/healthz" | "/openapi.json")
             || path.starts_with("/api/v1/sync")

@@ -1,69 +1,27 @@
-//! What the service itself says of runs that did not happen and of triggers that cannot fire, as a code and what it is about.
-//!
-//! Owns the reading of these few sentences, which stand in records as text: the page says them in the reader's language. A sentence
-//! that is not known here is shown as it was written.
+//! What the service itself says of runs that did not happen and of triggers that cannot fire, as a code and what it is about: the page says
+//! it in the reader's language. A text that is no sentence of [`said`](crate::state::said) is shown as it was written.
 
+use crate::state::runs::{Record, Status};
+use crate::state::said;
 use serde_json::{Map, Value, json};
-
-/// Code and sentence. What holds the place of a value stands in braces; of two that fit the first counts.
-const SENTENCES: &[(&str, &str)] = &[
-    ("busy", "run {run} of the same trigger had not finished"),
-    ("missedMany", "nothing was there to start its {count} ticks from {first} to {last}"),
-    ("missedOne", "nothing was there to start it at {at}"),
-    ("idle", "the trigger could not fire: {why}"),
-    ("noRoom", "no worker was free for it in time"),
-    ("noWorker", "no worker took it in time"),
-    ("byHand", "stopped by hand"),
-    ("lost", "another worker has it"),
-    ("ended", "the service ended"),
-    ("silent", "whoever ran it went silent, {attempts} times: it is not tried again"),
-    ("givenBack", "given back by {worker} when it ended"),
-    ("unpublishedNear", "no function `{func}` is published: did you mean `{near}`?"),
-    (
-        "unpublished",
-        "no function `{func}` is published: put `@DFF.API(\"title\")` above it, and its script into the library",
-    ),
-    ("noCrontab", "has no crontab: write `cron = \"*/5 * * * *\"`"),
-    ("sameId", "another trigger, of `{func}`, has the id `{id}`: give it another `id` under [[triggers]]"),
-    (
-        "argumentMissing",
-        "the argument `{argument}` of `{func}` is missing, it takes: {list}; its arguments are `kwargs` of [[triggers]]",
-    ),
-    (
-        "argumentUnknown",
-        "`{func}` takes no argument `{argument}`, it takes: {list}; its arguments are `kwargs` of [[triggers]]",
-    ),
-    (
-        "noArguments",
-        "`{func}` takes no arguments, found `{argument}`; its arguments are `kwargs` of [[triggers]]",
-    ),
-];
 
 /// `{code, values}`; null where the text is none of ours.
 pub(super) fn told(text: Option<&str>) -> Value {
-    let Some(text) = text else { return Value::Null };
-    for (code, sentence) in SENTENCES {
-        let Some(mut values) = values(sentence, text) else { continue };
-        if let Some(why) = values.get("why").and_then(Value::as_str).map(|why| told(Some(why))) {
-            values.insert("whyTold".into(), why);
-        }
-        return json!({ "code": code, "values": values });
+    let Some((sentence, found)) = text.and_then(said::read) else { return Value::Null };
+    let mut values: Map<String, Value> =
+        found.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    if let Some(why) = values.get("why").and_then(Value::as_str).map(|why| told(Some(why))) {
+        values.insert("whyTold".into(), why);
     }
-    Value::Null
+    json!({ "code": sentence.code(), "values": values })
 }
 
-/// What stands in the places of a sentence; none where the text is another.
-fn values(sentence: &str, text: &str) -> Option<Map<String, Value>> {
-    let mut parts = sentence.split('{');
-    let mut rest = text.strip_prefix(parts.next().unwrap_or_default())?;
-    let mut found = Map::new();
-    for part in parts {
-        let (name, after) = part.split_once('}')?;
-        let end = if after.is_empty() { rest.len() } else { rest.find(after)? };
-        found.insert(name.to_owned(), rest[..end].into());
-        rest = &rest[end + after.len()..];
+/// The same of a run's reason. Why a function failed is its own word, whatever it sounds like.
+pub(super) fn told_of(record: &Record) -> Value {
+    match record.status {
+        Status::Success | Status::Failure | Status::Timeout => Value::Null,
+        _ => told(record.reason.as_deref()),
     }
-    rest.is_empty().then_some(found)
 }
 
 #[cfg(test)]
@@ -99,11 +57,12 @@ mod tests {
     #[test]
     fn the_page_has_words_for_each_with_the_same_places_in_both_languages() {
         let words = include_str!("page/words.js");
-        for (code, sentence) in SENTENCES {
+        for sentence in said::ALL {
+            let code = sentence.code();
             let start = format!("\"told.{code}\": [");
             let line = words.split(&start).nth(1).unwrap_or_else(|| panic!("no words for {code}"));
             let line = line.split("],\n").next().unwrap();
-            for place in sentence.split('{').skip(1).map(|part| part.split('}').next().unwrap()) {
+            for place in sentence.places() {
                 let count = line.matches(&format!("{{{place}}}")).count();
                 assert_eq!(count, 2, "{code}: {place} in {line}");
             }

@@ -3,7 +3,7 @@
 //! Owns the names of the members. Times are RFC 3339 in UTC with milliseconds, durations milliseconds or seconds by their names.
 
 use super::standing::{Standing, is_by_hand};
-use super::told::told;
+use super::told::told_of;
 use crate::schedule::{PublishedScript, prefix};
 use crate::script::{ApiFunction, Masker};
 use crate::state::Time;
@@ -35,7 +35,7 @@ pub(super) fn record(record: &Record) -> Value {
         "status": record.status,
         "isStoppedByHand": is_by_hand(record),
         "reason": record.reason,
-        "told": told(record.reason.as_deref()),
+        "told": told_of(record),
         "createTime": time(record.created),
         "dueTime": time(record.due),
         "startTime": times(record.started),

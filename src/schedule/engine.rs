@@ -15,7 +15,7 @@ use crate::runner::{GRACE, RunStatus, Runner, Settings};
 use crate::script::{self, ApiFunction, Ended, Masker, Report, RunOptions, RunOutcome, Script};
 use crate::sink::datakit::DataKit;
 use crate::state::runs::{Detail, End, Origin, Ours, Status, Store, Taken};
-use crate::state::{StateError, Time};
+use crate::state::{StateError, Time, said};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, TRACED, number};
 use funchost_collectors::clock::Clock;
@@ -339,11 +339,11 @@ impl Engine {
             return;
         }
         let stopped = match why {
-            Some(Stopped::ByHand) => "stopped by hand",
-            Some(Stopped::Lost) => "another worker has it",
-            _ => "the service ended",
+            Some(Stopped::ByHand) => said::BY_HAND,
+            Some(Stopped::Lost) => said::LOST,
+            _ => said::ENDED,
         };
-        let mut end = end_of(&runner, &outcome, func, stopped, &masker);
+        let mut end = end_of(&runner, &outcome, func, stopped.text(), &masker);
         span.record("status", end.status.as_str()).record("points", end.points).record("calls", end.calls);
         if end.status != Status::Success {
             span.record("otel.status_code", "ERROR");
@@ -422,7 +422,7 @@ impl Engine {
     }
 
     async fn give_back(&self, run: i64, fence: i64) {
-        let reason = format!("given back by {} when it ended", self.settings.worker);
+        let reason = said::GIVEN_BACK.with(&[&self.settings.worker]);
         match self.store.hand_over(run, fence, &reason, self.clock.now()).await {
             Ok(true) => tracing::info!(run, "given back"),
             Ok(false) => {}

@@ -8,7 +8,7 @@ use crate::config::CatchUp;
 use crate::runner::rfc3339;
 use crate::script::Masker;
 use crate::state::runs::{NewRun, Origin, Status, Store, TriggerRow};
-use crate::state::{StateError, Time};
+use crate::state::{StateError, Time, said};
 use funchost_collectors::clock::{Clock, SECOND};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -138,7 +138,7 @@ impl Scheduler {
                 ticks: count,
                 kwargs: crate::hiding::arguments(&trigger.kwargs, &self.masker),
                 status: Status::Missed,
-                reason: Some(format!("the trigger could not fire: {}", idle.why)),
+                reason: Some(said::IDLE.with(&[&idle.why])),
                 created: now,
                 due: last,
                 expires: now,
@@ -244,13 +244,9 @@ impl Scheduler {
         if let (Some(first), Some(last)) = (late.first(), late.last()) {
             let count = late.len();
             let reason = if count == 1 {
-                format!("nothing was there to start it at {}", rfc3339(*last))
+                said::MISSED_ONE.with(&[&rfc3339(*last)])
             } else {
-                format!(
-                    "nothing was there to start its {count} ticks from {} to {}",
-                    rfc3339(*first),
-                    rfc3339(*last)
-                )
+                said::MISSED_MANY.with(&[&count.to_string(), &rfc3339(*first), &rfc3339(*last)])
             };
             runs.push(NewRun {
                 status: Status::Missed,

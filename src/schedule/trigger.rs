@@ -5,8 +5,8 @@
 use super::cron::Crontab;
 use crate::config::{CatchUp, TriggerConfig};
 use crate::script::{ApiFunction, Masker, Options};
-use crate::state::Time;
 use crate::state::runs::TriggerRow;
+use crate::state::{Time, said};
 use chrono_tz::Tz;
 use funchost_collectors::mistake::nearest;
 use serde_json::{Map, Value, json};
@@ -125,10 +125,8 @@ pub fn gather(
 
 fn unpublished(func: &str, functions: &[ApiFunction]) -> String {
     match nearest(func, functions.iter().map(|function| function.id.as_str())) {
-        Some(near) => format!("no function `{func}` is published: did you mean `{near}`?"),
-        None => format!(
-            "no function `{func}` is published: put `@DFF.API(\"title\")` above it, and its script into the library"
-        ),
+        Some(near) => said::UNPUBLISHED_NEAR.with(&[func, near]),
+        None => said::UNPUBLISHED.with(&[func]),
     }
 }
 
@@ -145,10 +143,7 @@ fn add(
         idle.push(Idle { id: one.id.clone(), func: one.func.clone(), why, would: would.map(Box::new) });
     };
     if let Some(first) = triggers.iter().find(|trigger| trigger.id == one.id) {
-        let why = format!(
-            "another trigger, of `{}`, has the id `{}`: give it another `id` under [[triggers]]",
-            first.func, one.id
-        );
+        let why = said::SAME_ID.with(&[&first.func, &one.id]);
         return cannot(why, None);
     }
     match (made(one, function, zone), function) {
@@ -156,7 +151,7 @@ fn add(
         (made, None) => cannot(unpublished(&one.func, functions), made.ok()),
         (Ok(trigger), Some(function)) => match function.refuses(&one.kwargs) {
             Some(why) => {
-                cannot(format!("{why}; its arguments are `kwargs` of [[triggers]]"), Some(trigger));
+                cannot(format!("{why}{}", said::THEIR_ARGUMENTS), Some(trigger));
             }
             None => triggers.push(trigger),
         },
@@ -168,7 +163,7 @@ fn made(one: &TriggerConfig, function: Option<&ApiFunction>, zone: Tz) -> Result
     let plain = Options::default();
     let options = function.map_or(&plain, |function| &function.options);
     let Some(cron) = options.fixed_crontab.as_ref().or(one.cron.as_ref()) else {
-        return Err("has no crontab: write `cron = \"*/5 * * * *\"`".into());
+        return Err(said::NO_CRONTAB.text().into());
     };
     let crontab = Crontab::new(cron, one.timezone.unwrap_or(zone))
         .map_err(|wrong| format!("the crontab `{cron}` {}: {}", wrong.message, wrong.hint))?;
@@ -282,5 +277,15 @@ mod tests {
                 own
             ]
         );
+        // What a function says of its arguments is worded elsewhere: it is one of the sentences that can be said in another language.
+        let functions =
+            [function("a__b.two", Options::default(), &["x"]), function("a__b.own", Options::default(), &[])];
+        let code = |func: &str, kwargs: Value| {
+            let one = TriggerConfig { func: func.into(), ..with(kwargs) };
+            said::read(&gather(&[one], &functions, Tz::UTC).1[0].why).map(|(sentence, _)| sentence)
+        };
+        assert_eq!(code("a__b.two", json!({})), Some(said::ARGUMENT_MISSING));
+        assert_eq!(code("a__b.two", json!({ "x": 1, "z": 1 })), Some(said::ARGUMENT_UNKNOWN));
+        assert_eq!(code("a__b.own", json!({ "z": 1 })), Some(said::NO_ARGUMENTS));
     }
 }

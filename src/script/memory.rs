@@ -2,16 +2,30 @@
 //!
 //! Owns the process's allocator, which is mimalloc with one counter a thread. Rhai's own limits on texts and lists would
 //! make building a list quadratic. Knows nothing of scripts: the engine asks between two operations.
+//!
+//! mimalloc keeps what was freed for the next who asks, also of threads that have ended, and gives it back while it works. A service that
+//! has nothing to do asks for nothing, and would hold for ever what its last scripts took: see [`rest`].
 
 use mimalloc::MiMalloc;
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 thread_local! {
     /// Bytes held by this thread since [`begin`]; below 0 where it freed what others had allocated.
     static HELD: Cell<i64> = const { Cell::new(0) };
     /// Is this thread counted now.
     static COUNTED: Cell<bool> = const { Cell::new(false) };
+    /// When this thread gave back what it did not use.
+    static RESTED: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// No thread gives memory back more often: what is needed again at once would have to be fetched from the system again.
+const REST: Duration = Duration::from_secs(2);
+
+unsafe extern "C" {
+    /// mimalloc's own: gives back what this thread holds and does not use, and what threads that have ended left.
+    fn mi_collect(force: bool);
 }
 
 /// mimalloc, counting.
@@ -70,6 +84,16 @@ pub(super) fn begin() {
 /// Bytes that this thread holds since [`begin`].
 pub(super) fn held() -> usize {
     usize::try_from(HELD.get()).unwrap_or(0)
+}
+
+/// For a thread that has nothing to do now: from time to time it gives the system back what nobody uses.
+pub fn rest() {
+    let now = Instant::now();
+    if RESTED.get().is_none_or(|rested| now.duration_since(rested) >= REST) {
+        RESTED.set(Some(now));
+        // SAFETY: mimalloc lets any thread call it at any time.
+        unsafe { mi_collect(true) };
+    }
 }
 
 /// Does something on this thread that is not the script's: takes or drops what other threads allocated.

@@ -41,6 +41,7 @@ pub use definitions::definitions;
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
 pub use library::Snapshot;
+pub use memory::rest;
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
 pub use packages::unknown_datakit;
 pub use run::{

@@ -13,6 +13,7 @@ mod place;
 )]
 mod postgres;
 pub mod runs;
+pub(crate) mod said;
 #[allow(clippy::duplicate_mod, reason = "see above")]
 mod sqlite;
 

@@ -305,6 +305,8 @@ async function judge(page, name, schemes = () => SCHEMES) {
     await page.setViewportSize({ width: Number(width), height });
     const over = await page.evaluate(() => document.scrollingElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${name} scrolls sideways by ${over} at ${width}`);
+    const broken = await page.evaluate(() => [...document.querySelectorAll("td.key a")].filter((link) => link.getClientRects().length > 1).map((link) => link.innerText));
+    assert.deepEqual(broken, [], `${name} has numbers of runs over two lines at ${width}`);
     for (const scheme of schemes(width)) {
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: "reduce" });
       const found = await page.evaluate(async () => {

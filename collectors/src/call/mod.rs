@@ -14,7 +14,7 @@ use crate::clock::{Clock, SECOND, nanoseconds};
 use crate::collector::Action;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
-pub use limiter::{SharedRates, Turns};
+pub use limiter::{Ask, SharedRates, TURNS, Turns};
 
 use limiter::{Limiter, Scope};
 use std::collections::BTreeMap;

@@ -99,7 +99,7 @@ function attention(list) {
 
 function runsOf(list, count, caption) {
   const columns = [
-    { name: t("run"), cell: (run) => runLink(run) },
+    { name: t("run"), kind: "key", cell: (run) => runLink(run) },
     { name: t("function"), kind: "main", cell: (run) => named(run.funcId, run.title) },
     { name: t("status"), cell: (run) => badge(run.status, run.isStoppedByHand) },
     { name: t("since"), cell: (run) => time(run.startTime ?? run.dueTime) },

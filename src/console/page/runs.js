@@ -80,7 +80,7 @@ export function view({ filter, runs, info, functions }) {
       : table(
           t("nav.runs"),
           [
-            { name: t("run"), cell: (run) => runLink(run) },
+            { name: t("run"), kind: "key", cell: (run) => runLink(run) },
             {
               name: t("function"),
               kind: "main",

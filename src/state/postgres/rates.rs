@@ -5,13 +5,17 @@
 
 use super::Postgres;
 use crate::state::StateError;
-use funchost_collectors::call::{SharedRates, Turns};
+use funchost_collectors::call::{Ask, SharedRates, Turns};
 use std::time::Duration;
 
+/// Nanoseconds that can be added to a time.
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 1024)
+}
+
 impl Postgres {
-    async fn take_turns(&self, scope: &str, count: u32, pause: Duration) -> Result<Turns, StateError> {
-        let pause = i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX / 1024);
-        let span = pause.saturating_mul(i64::from(count));
+    async fn take_turns(&self, scope: &str, ask: Ask) -> Result<Turns, StateError> {
+        let span = nanoseconds(ask.pause.saturating_mul(ask.count).saturating_add(ask.gap));
         // One statement: the row is locked from when it is read until it is written.
         let (first, now): (i64, i64) = sqlx::query_as(
             "INSERT INTO rate (scope, next) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint + $2)
@@ -24,14 +28,13 @@ impl Postgres {
         .fetch_one(&self.pool)
         .await
         .map_err(|error| self.fault(error))?;
-        let wait = u64::try_from(first.saturating_sub(now)).unwrap_or(0);
-        Ok(Turns { first: Duration::from_nanos(wait), count })
+        Ok(Turns { first, now, count: ask.count })
     }
 }
 
 #[async_trait::async_trait]
 impl SharedRates for Postgres {
-    async fn turns(&self, scope: &str, count: u32, pause: Duration) -> Result<Turns, String> {
-        self.take_turns(scope, count, pause).await.map_err(|error| error.to_string())
+    async fn turns(&self, scope: &str, ask: Ask) -> Result<Turns, String> {
+        self.take_turns(scope, ask).await.map_err(|error| error.to_string())
     }
 }

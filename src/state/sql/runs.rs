@@ -6,21 +6,24 @@
 //! Everything here runs inside a transaction. Where two locks are needed, the trigger's row comes first, then the run's.
 
 use super::{AT_ONCE, Connection, Database, Row};
-use crate::state::Time;
 use crate::state::runs::{
     Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
     Record, Status, Taken, TriggerRow,
 };
+use crate::state::{Time, said};
 use sqlx::{QueryBuilder, Row as _};
 
 /// The columns of a [`Record`].
+macro_rules! columns {
+    () => {
+        "id, func, origin, trigger_id, tick, delay, ticks, status, reason, created, due, expires, timeout, started, \
+         ended, worker, fence, lease, points, calls, stop"
+    };
+}
+
 macro_rules! records {
     ($rest:literal) => {
-        concat!(
-            "SELECT id, func, origin, trigger_id, tick, delay, ticks, status, reason, created, due, expires, timeout, started, ",
-            "ended, worker, fence, lease, points, calls, stop FROM run ",
-            $rest
-        )
+        concat!("SELECT ", columns!(), " FROM run ", $rest)
     };
 }
 
@@ -229,14 +232,11 @@ pub(super) async fn take(
     }
     let mut end = None;
     if before.stop {
-        end = Some((Status::Interrupted, "stopped by hand".to_owned()));
+        end = Some((Status::Interrupted, said::BY_HAND.text().to_owned()));
     } else if waits && before.expires < now {
-        end = Some((Status::Expired, "no worker was free for it in time".to_owned()));
+        end = Some((Status::Expired, said::NO_ROOM.text().to_owned()));
     } else if silent && before.fence >= attempts {
-        end = Some((
-            Status::Interrupted,
-            format!("whoever ran it went silent, {attempts} times: it is not tried again"),
-        ));
+        end = Some((Status::Interrupted, said::SILENT.with(&[&attempts.to_string()])));
     } else if waits
         && before.origin == Origin::Cron
         && let Some(trigger) = &before.trigger
@@ -254,7 +254,7 @@ pub(super) async fn take(
         .fetch_optional(&mut *connection)
         .await?;
         if let Some(other) = other {
-            end = Some((Status::Skip, format!("run {other} of the same trigger had not finished")));
+            end = Some((Status::Skip, said::BUSY.with(&[&other.to_string()])));
         }
     }
     if let Some((status, reason)) = end {
@@ -469,10 +469,11 @@ pub(super) async fn hand_over(
 
 pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sqlx::Result<(bool, Cleared)> {
     let ended = sqlx::query(
-        "UPDATE run SET status = 'interrupted', reason = 'stopped by hand', ended = $2, stop = 1 WHERE id = $1 AND status = 'queued'",
+        "UPDATE run SET status = 'interrupted', reason = $3, ended = $2, stop = 1 WHERE id = $1 AND status = 'queued'",
     )
     .bind(run)
     .bind(now)
+    .bind(said::BY_HAND.text())
     .execute(&mut *connection)
     .await?;
     if ended.rows_affected() == 1 {
@@ -538,12 +539,14 @@ pub(super) async fn has_overlap(connection: &mut Connection, now: Time) -> sqlx:
 
 pub(super) async fn skip(connection: &mut Connection, now: Time) -> sqlx::Result<(u64, Cleared)> {
     let skipped: Vec<i64> = sqlx::query_scalar(overlaps!(
-        "UPDATE run SET status = 'skip', ended = $1, reason = 'run ' || CAST((
+        "UPDATE run SET status = 'skip', ended = $1, reason = replace($2, $3, CAST((
              SELECT min(going.id) FROM run AS going WHERE going.trigger_id = run.trigger_id AND going.status = 'running' AND going.origin = 'cron'
-         ) AS TEXT) || ' of the same trigger had not finished'",
+         ) AS TEXT))",
         " RETURNING id"
     ))
     .bind(now)
+    .bind(said::BUSY.text())
+    .bind("{run}")
     .fetch_all(&mut *connection)
     .await?;
     clear_all(connection, &skipped).await
@@ -551,10 +554,11 @@ pub(super) async fn skip(connection: &mut Connection, now: Time) -> sqlx::Result
 
 pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Result<(u64, Cleared)> {
     let expired: Vec<i64> = sqlx::query_scalar(
-        "UPDATE run SET status = 'expired', reason = 'no worker took it in time', ended = $1
+        "UPDATE run SET status = 'expired', reason = $2, ended = $1
          WHERE status IN ('queued', 'running') AND status = 'queued' AND expires < $1 RETURNING id",
     )
     .bind(now)
+    .bind(said::NO_WORKER.text())
     .fetch_all(&mut *connection)
     .await?;
     clear_all(connection, &expired).await
@@ -665,24 +669,50 @@ pub(super) async fn lines(
         .collect()
 }
 
-// A tick that was skipped tells nothing of how the function does: it would hide that the run before it has failed. It counts where there is no other.
+/// The last run of each of a column's values, which are found one after the other in the column's index: from each there is one step to the
+/// next, and another to its newest run, however many are kept.
+///
+/// A tick that was skipped tells nothing of how the function does: it would hide that the run before it has failed. It counts where there is
+/// no other.
+macro_rules! last_of_each {
+    ($column:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM (
+                 WITH RECURSIVE named (name) AS (
+                     SELECT min(",
+            $column,
+            ") FROM run
+                     UNION ALL
+                     SELECT (SELECT min(",
+            $column,
+            ") FROM run WHERE ",
+            $column,
+            " > named.name) FROM named WHERE named.name IS NOT NULL)
+                 SELECT coalesce(
+                     (SELECT id FROM run WHERE ",
+            $column,
+            " = named.name AND status NOT IN ('queued', 'running', 'skip')
+                      ORDER BY id DESC LIMIT 1),
+                     (SELECT id FROM run WHERE ",
+            $column,
+            " = named.name AND status NOT IN ('queued', 'running')
+                      ORDER BY id DESC LIMIT 1)) AS last
+                 FROM named WHERE named.name IS NOT NULL) AS newest
+             JOIN run ON run.id = newest.last ORDER BY ",
+            $column
+        )
+    };
+}
+
 pub(super) async fn last_by_func(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
-    let rows = sqlx::query(records!(
-        "WHERE id IN (SELECT coalesce(max(CASE WHEN status <> 'skip' THEN id END), max(id)) FROM run
-                      WHERE status NOT IN ('queued', 'running') GROUP BY func) ORDER BY func"
-    ))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(last_of_each!("func")).fetch_all(connection).await?;
     rows.iter().map(record).collect()
 }
 
 pub(super) async fn last_by_trigger(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
-    let rows = sqlx::query(records!(
-        "WHERE id IN (SELECT coalesce(max(CASE WHEN status <> 'skip' THEN id END), max(id)) FROM run
-                      WHERE status NOT IN ('queued', 'running') AND trigger_id IS NOT NULL GROUP BY trigger_id) ORDER BY trigger_id"
-    ))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(last_of_each!("trigger_id")).fetch_all(connection).await?;
     rows.iter().map(record).collect()
 }
 
