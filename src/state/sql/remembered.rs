@@ -27,14 +27,16 @@ pub(super) async fn keep_objects(
         .await?;
     let Some(scope) = known(connection, scope).await? else { return Ok(()) };
     // In one order, whoever writes; and of one name the last: no row can be changed twice in one statement.
-    let objects: BTreeMap<&str, &Object> = objects.iter().map(|object| (object.name.as_str(), object)).collect();
+    let objects: BTreeMap<&str, &Object> =
+        objects.iter().map(|object| (object.name.as_str(), object)).collect();
     let objects: Vec<(&str, String)> = objects
         .into_iter()
         .map(|(name, object)| Ok((name, serde_json::to_string(&object.tags)?)))
         .collect::<Result<_, serde_json::Error>>()
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
     for some in objects.chunks(AT_ONCE) {
-        let mut query: QueryBuilder<Database> = QueryBuilder::new("INSERT INTO object (scope, name, tags, kept) ");
+        let mut query: QueryBuilder<Database> =
+            QueryBuilder::new("INSERT INTO object (scope, name, tags, kept) ");
         query.push_values(some, |mut row, (name, tags)| {
             row.push_bind(scope).push_bind(*name).push_bind(tags).push_bind(now);
         });
