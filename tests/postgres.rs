@@ -178,6 +178,20 @@ async fn turns_of_a_shared_rate_are_given_to_one_machine_only() {
     assert!(another.first <= another.now, "another scope has its own");
 }
 
+/// What lies further ahead than any turn can is of a clock that was set since, or of a limit that was a slip: nobody waits for it.
+#[tokio::test]
+async fn turns_that_lie_too_far_ahead_count_no_more() {
+    let state = open(&SERVER.url(), TestClock::at(START)).await;
+    let ask = |pause: Duration| Ask { count: 1, pause, gap: Duration::ZERO };
+    state.turns("a", ask(Duration::from_secs(20_000))).await.unwrap();
+    let slow = state.turns("a", ask(Duration::from_secs(20_000))).await.unwrap();
+    assert!(slow.first > slow.now + 19_000_000_000_000, "at that rate it is right to wait");
+    let given = state.turns("a", ask(Duration::from_millis(25))).await.unwrap();
+    assert!(given.first <= given.now, "{given:?}");
+    let next = state.turns("a", ask(Duration::from_millis(25))).await.unwrap();
+    assert!(next.first >= given.first + 25_000_000, "{given:?} {next:?}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_used_is_said() {
     let said = |error: StateError| error.to_string();

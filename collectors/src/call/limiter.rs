@@ -4,7 +4,8 @@
 //! what is configured. Knows nothing of requests.
 //!
 //! What is promised: in no second that can be cut out of time do more calls go than the rate allows, however late timers are, and where
-//! several machines share a rate, however late the answers of its keeper are and whichever machine dies. Evenly spaced calls alone do not
+//! several machines share a rate, however late the answers of its keeper are and whichever machine dies. Not promised for the moment in which
+//! a clock is set, or a machine that was suspended goes on. Evenly spaced calls alone do not
 //! hold that: forty moments fill a second to its edge, so that one call that goes a millisecond late and one in time share a second with
 //! thirty-nine others.
 
@@ -52,6 +53,9 @@ const DRIFT: i64 = 1000;
 
 /// How long to wait before those who keep a shared rate are asked again after they did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// A question that has no answer by then is asked again: a connection that is dead does not always say so.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
 
 /// What is asked for: moments of which nobody else has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -333,14 +337,20 @@ impl Bucket {
     /// Waits for this call's turn. Turns are given in the order asked for.
     pub(super) async fn turn(&self) -> Turn {
         let _in_line = InLine::new(&self.waiting);
+        let since = Instant::now();
         // Fails only when the line is closed, which it never is.
         let _first = self.line.acquire().await;
         let Some((keeper, scope)) = &self.shared else { return self.own_turn().await };
         loop {
-            let given = self.given_turn(keeper, scope).await;
+            let given = self.given_turn(keeper, scope, since).await;
+            // Who gives up in here leaves the turn to the next in line: below one call a second there would be none left otherwise.
             tokio::time::sleep_until(given.at).await;
             let now = Instant::now();
-            let turn = self.lock().go_in(given, now);
+            let turn = {
+                let mut pace = self.lock();
+                pace.given.pop_front();
+                pace.go_in(given, now)
+            };
             if let Some(turn) = turn {
                 let late = nanoseconds(now.saturating_duration_since(given.at));
                 tracing::trace!(target: TURNS, scope, turn = given.turn, late, "goes");
@@ -349,16 +359,20 @@ impl Bucket {
         }
     }
 
-    /// The next turn that was given, or the first of some more.
-    async fn given_turn(&self, keeper: &Keeper, scope: &str) -> Given {
+    /// The next turn that was given, or the first of some more; it stays the first of them. `since` this caller stands in line.
+    async fn given_turn(&self, keeper: &Keeper, scope: &str, since: Instant) -> Given {
         loop {
             let (pause, late) = {
                 let mut pace = self.lock();
                 let now = Instant::now();
-                while let Some(given) = pace.given.pop_front() {
-                    if pace.is_in_time(given, now) {
+                while let Some(given) = pace.given.front().copied() {
+                    // One that passed before anybody waited for it says nothing of how late this machine is.
+                    let in_time =
+                        if since <= given.at { pace.is_in_time(given, now) } else { now <= given.latest };
+                    if in_time {
                         return given;
                     }
+                    pace.given.pop_front();
                 }
                 (pace.shared_pause(), pace.late)
             };
@@ -371,7 +385,8 @@ impl Bucket {
             let count = self.waiting.load(Ordering::Relaxed).clamp(1, most);
             let gap = known.unwrap_or(SPARE);
             let ask = Ask { count, pause, gap: gap + late.saturating_sub(PUNCTUAL) };
-            match keeper.rates.turns(scope, ask).await {
+            let answer = tokio::time::timeout(LONGEST_ANSWER, keeper.rates.turns(scope, ask)).await;
+            match answer.unwrap_or_else(|_| Err(format!("no answer within {} s", LONGEST_ANSWER.as_secs()))) {
                 Ok(turns) => {
                     let answered = Instant::now();
                     let (first, apart) = (turns.first, nanoseconds(pause));
@@ -615,6 +630,41 @@ mod tests {
             assert!(second[20] - second[0] >= Duration::from_secs(1), "21 calls in less than a second");
         }
         assert!(keeper.asked.load(Ordering::Relaxed) < 60, "the keeper is not asked for each call");
+    }
+
+    /// One call in fifty seconds, and callers that wait 45 of every 60: what one gave up the next uses.
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_give_up_do_not_keep_a_slow_shared_rate_from_all() {
+        let keeper = Double::new((0, 1), 200);
+        let bucket = Limiter::new(Some(keeper)).bucket(scope(), 0.02);
+        let mut went = 0;
+        for _ in 0..20 {
+            let given_up = tokio::time::sleep(Duration::from_secs(60));
+            went += u32::from(tokio::time::timeout(Duration::from_secs(45), bucket.turn()).await.is_ok());
+            given_up.await;
+        }
+        assert!(went >= 10, "{went} of 20 minutes had a call");
+    }
+
+    /// Turns that passed while nobody waited say nothing of this machine: what it asks for next is asked for without more time behind it.
+    #[tokio::test(start_paused = true)]
+    async fn turns_that_nobody_waited_for_make_no_machine_late() {
+        let keeper = Double::new((0, 1), 200);
+        let bucket = Limiter::new(Some(keeper)).bucket(scope(), 40.0);
+        let waiting: Vec<_> = (0..40)
+            .map(|_| {
+                let bucket = bucket.clone();
+                tokio::spawn(async move { bucket.turn().await })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for task in &waiting {
+            task.abort();
+        }
+        assert!(bucket.lock().given.len() > 10, "some are left");
+        tokio::time::sleep(Duration::from_secs(300)).await;
+        bucket.turn().await;
+        assert_eq!(bucket.lock().late, PUNCTUAL);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,12 @@ use crate::state::StateError;
 use funchost_collectors::call::{Ask, SharedRates, Turns};
 use std::time::Duration;
 
+/// Nothing that was given lies further ahead: what does is of a clock that was set since, or of a rate that was another one, and counts no more.
+const AHEAD: Duration = Duration::from_secs(600);
+
+/// Where single calls are minutes apart, as many machines may each have asked for one.
+const MACHINES: i64 = 64;
+
 /// Nanoseconds that can be added to a time.
 fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX).min(i64::MAX / 1024)
@@ -20,11 +26,14 @@ impl Postgres {
         let (first, now): (i64, i64) = sqlx::query_as(
             "INSERT INTO rate (scope, next) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint + $2)
              ON CONFLICT (scope) DO UPDATE
-             SET next = greatest(rate.next, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint) + $2
+             SET next = CASE WHEN rate.next > (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint + $3
+                        THEN (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint
+                        ELSE greatest(rate.next, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint) END + $2
              RETURNING next - $2, (extract(epoch FROM clock_timestamp()) * 1000000000)::bigint",
         )
         .bind(scope)
         .bind(span)
+        .bind(nanoseconds(AHEAD).max(span.saturating_mul(MACHINES)))
         .fetch_one(&self.pool)
         .await
         .map_err(|error| self.fault(error))?;
