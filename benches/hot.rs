@@ -28,9 +28,9 @@ fn ours(bencher: divan::Bencher, name: &str) {
     bencher.counter(divan::counter::BytesCount::new(bytes)).bench_local(&mut ours);
 }
 
-/// One round of about this long for each.
-const ROUND: Duration = Duration::from_millis(30);
-const ROUNDS: usize = 15;
+/// One round of about this long for each: short, so that some fall between two interruptions.
+const ROUND: Duration = Duration::from_millis(3);
+const ROUNDS: usize = 150;
 
 fn ratios(case: Case) {
     let Case { name, bytes, count, what, ours, baselines } = case;

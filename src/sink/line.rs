@@ -427,8 +427,9 @@ fn thousandths(number: f64) -> Option<(u64, u32)> {
     if !(0.001..1e11).contains(&number) {
         return None;
     }
-    let scaled = (number * 1000.0 + 0.5) as u64;
-    (scaled as f64 / 1000.0 == number).then_some((scaled / 1000, (scaled % 1000) as u32))
+    // Signed: the processor turns these into one another in one step.
+    let scaled = (number * 1000.0 + 0.5) as i64;
+    (scaled as f64 / 1000.0 == number).then_some((scaled as u64 / 1000, (scaled as u64 % 1000) as u32))
 }
 
 /// Copies the first and the last piece; says whether both are plain.

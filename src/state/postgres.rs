@@ -34,9 +34,13 @@ use sqlx::{PgPool, Transaction};
 use std::sync::Arc;
 
 /// What the files under `sql` call what is this database's own.
+type Database = sqlx::Postgres;
 type Connection = sqlx::PgConnection;
 type Row = sqlx::postgres::PgRow;
 type Backend = Postgres;
+
+/// Rows that one statement writes: each statement is a way to the database and back, to another machine or another thread.
+const AT_ONCE: usize = 200;
 
 /// How often a step is tried again.
 const ATTEMPTS: u32 = 8;

@@ -33,9 +33,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What the files under `sql` call what is this database's own.
+type Database = sqlx::Sqlite;
 type Connection = sqlx::SqliteConnection;
 type Row = sqlx::sqlite::SqliteRow;
 type Backend = Sqlite;
+
+/// Rows that one statement writes: each statement is a way to the database and back, to another machine or another thread.
+const AT_ONCE: usize = 200;
 
 /// How often a step is tried again.
 const ATTEMPTS: u32 = 0;

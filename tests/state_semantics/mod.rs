@@ -463,6 +463,26 @@ pub(crate) fn scope(region: &str) -> ObjectScope {
     ObjectScope { account: "aws:AK".into(), class: "aws_ec2".into(), region: region.into() }
 }
 
+/// More than one statement writes, some of them named twice.
+#[tokio::test]
+async fn of_many_objects_each_is_kept_once_as_it_was_named_last() {
+    let state = memory().await;
+    let many: Vec<_> = (0..450)
+        .chain(190..210)
+        .enumerate()
+        .map(|(place, n)| object(&format!("i-{n:03}"), &[("place", &place.to_string())]))
+        .collect();
+    state.keep_objects(&scope("r"), &many, START).await.unwrap();
+    let kept = state.objects("aws:AK", "aws_ec2", Some("r")).await.unwrap();
+    let expected: Vec<_> = (0..450)
+        .map(|n| {
+            let place = if (190..210).contains(&n) { n - 190 + 450 } else { n };
+            ("r".to_owned(), object(&format!("i-{n:03}"), &[("place", &place.to_string())]))
+        })
+        .collect();
+    assert_eq!(kept, expected);
+}
+
 #[tokio::test]
 async fn objects_are_kept_changed_and_forgotten_by_scope() {
     let state = memory().await;

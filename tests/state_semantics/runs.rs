@@ -147,6 +147,8 @@ async fn a_run_goes_from_the_queue_to_its_record() {
     assert_eq!(take(&state, id, START + 6).await, Taken::Gone, "it is taken");
     assert!(state.log(id, 1, &[line(1), line(2)]).await.unwrap());
     assert!(state.log(id, 1, &[line(2), line(3)]).await.unwrap(), "a line that is kept already is kept once");
+    let many: Vec<_> = (4..=450).map(line).collect();
+    assert!(state.log(id, 1, &many).await.unwrap(), "more than one statement takes");
     assert_eq!(state.hold(&[(id, 1)], START + 99).await.unwrap(), [(id, false)]);
     let detail = Detail {
         kwargs: String::new(),
@@ -171,8 +173,8 @@ async fn a_run_goes_from_the_queue_to_its_record() {
     );
     assert_eq!((record.points, record.calls, record.reason.as_deref()), (Some(3), Some(4), Some("why")));
     assert_eq!(found, Detail { kwargs: "{\"a\":1}".into(), ..detail });
-    let lines = state.lines(id, 1, 10).await.unwrap();
-    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), [2, 3]);
+    let lines = state.lines(id, 1, 1000).await.unwrap();
+    assert_eq!(lines.iter().map(|line| line.number).collect::<Vec<_>>(), (2..=450).collect::<Vec<_>>());
     assert_eq!(lines[0].text, "line\u{fffd}2");
     assert!(state.run(id + 1).await.unwrap().is_none());
 }

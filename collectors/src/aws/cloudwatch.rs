@@ -75,7 +75,7 @@ const AT_ONCE: usize = 8;
 
 /// Datapoints that the calls under way of one region may bring, so that memory does not grow with the windows: after an outage fewer calls
 /// are under way at once. A call of ten minutes brings 5,000, one of two hours 60,000.
-const DATAPOINTS: u32 = 180_000;
+const DATAPOINTS: u32 = 120_000;
 
 /// The collector.
 pub static CLOUDWATCH: CloudWatch = CloudWatch {

@@ -101,6 +101,9 @@ export function view({ filter, runs, info, functions }) {
 }
 
 acts["filter-runs"] = (element) => {
-  const form = element.closest("form");
-  location.hash = `#/runs?${query(Object.fromEntries(new FormData(form)))}`;
+  // What stands in the address, not what the form shows: the form may still be that of the address before.
+  const filter = Object.fromEntries(new URLSearchParams(location.hash.split("?")[1] ?? ""));
+  delete filter.page;
+  if (element.name) filter[element.name] = element.value;
+  location.hash = `#/runs?${query(filter)}`;
 };

@@ -1,8 +1,9 @@
 //! What is remembered between runs: objects for the linkage, cached values, counts of calls.
 
-use super::Connection;
+use super::{AT_ONCE, Connection, Database};
 use crate::state::{Object, ObjectScope, Time};
 use chrono::{DateTime, Days};
+use sqlx::QueryBuilder;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long counts of calls are kept: a year's bill can be compared with the one before.
@@ -25,20 +26,22 @@ pub(super) async fn keep_objects(
         .execute(&mut *connection)
         .await?;
     let Some(scope) = known(connection, scope).await? else { return Ok(()) };
-    let mut objects: Vec<&Object> = objects.iter().collect();
-    objects.sort_by(|one, other| one.name.cmp(&other.name));
-    for object in objects {
-        let tags = serde_json::to_string(&object.tags).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        sqlx::query(
-            "INSERT INTO object (scope, name, tags, kept) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (scope, name) DO UPDATE SET tags = $3, kept = $4",
-        )
-        .bind(scope)
-        .bind(&object.name)
-        .bind(tags)
-        .bind(now)
-        .execute(&mut *connection)
-        .await?;
+    // In one order, whoever writes; and of one name the last: no row can be changed twice in one statement.
+    let objects: BTreeMap<&str, &Object> =
+        objects.iter().map(|object| (object.name.as_str(), object)).collect();
+    let objects: Vec<(&str, String)> = objects
+        .into_iter()
+        .map(|(name, object)| Ok((name, serde_json::to_string(&object.tags)?)))
+        .collect::<Result<_, serde_json::Error>>()
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    for some in objects.chunks(AT_ONCE) {
+        let mut query: QueryBuilder<Database> =
+            QueryBuilder::new("INSERT INTO object (scope, name, tags, kept) ");
+        query.push_values(some, |mut row, (name, tags)| {
+            row.push_bind(scope).push_bind(*name).push_bind(tags).push_bind(now);
+        });
+        query.push(" ON CONFLICT (scope, name) DO UPDATE SET tags = excluded.tags, kept = excluded.kept");
+        query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(())
 }

@@ -5,15 +5,13 @@
 //!
 //! Everything here runs inside a transaction. Where two locks are needed, the trigger's row comes first, then the run's.
 
-use super::{Connection, Row};
+use super::{AT_ONCE, Connection, Database, Row};
 use crate::state::runs::{
     Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
     Record, Status, Taken, TriggerRow,
 };
 use crate::state::{Time, said};
 use sqlx::{QueryBuilder, Row as _};
-
-type Database = <Row as sqlx::Row>::Database;
 
 /// The columns of a [`Record`].
 macro_rules! columns {
@@ -504,21 +502,17 @@ pub(super) async fn log(
     if !held(connection, run, fence).await? {
         return Ok(false);
     }
-    for line in lines {
-        sqlx::query(
-            "INSERT INTO log (run, number, time, since_last, since_start, kind, text) VALUES ($1, $2, $3, $4, $5, $6, $7)
-             ON CONFLICT DO NOTHING",
-        )
-        .bind(run)
-        .bind(line.number)
-        .bind(line.time)
-        .bind(line.since_last)
-        .bind(line.since_start)
-        .bind(&line.kind)
-        // PostgreSQL keeps no zero bytes in a text.
-        .bind(line.text.replace('\0', "\u{fffd}"))
-        .execute(&mut *connection)
-        .await?;
+    for some in lines.chunks(AT_ONCE) {
+        let mut query: QueryBuilder<Database> =
+            QueryBuilder::new("INSERT INTO log (run, number, time, since_last, since_start, kind, text) ");
+        query.push_values(some, |mut row, line| {
+            row.push_bind(run).push_bind(line.number).push_bind(line.time);
+            row.push_bind(line.since_last).push_bind(line.since_start).push_bind(&line.kind);
+            // PostgreSQL keeps no zero bytes in a text.
+            row.push_bind(line.text.replace('\0', "\u{fffd}"));
+        });
+        query.push(" ON CONFLICT DO NOTHING");
+        query.build().persistent(false).execute(&mut *connection).await?;
     }
     Ok(true)
 }

@@ -238,6 +238,8 @@ fn options() -> SqliteConnectOptions {
         .disable_statement_logging()
         // What is taken away is overwritten where its page is written anyway: runs' arguments may hold secrets.
         .pragma("secure_delete", "FAST")
+        // KiB of pages that each connection keeps: the system keeps them, too.
+        .pragma("cache_size", "-1024")
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

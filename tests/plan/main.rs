@@ -2,6 +2,8 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
 
+mod aliyun;
+#[path = "../support/mod.rs"]
 mod support;
 
 use funchost::state::{FILE_NAME, Sqlite};

@@ -1,13 +1,9 @@
 //! Plans of the Aliyun collectors are their next runs, call for call.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
+use crate::support::plan::{the_plan_after_a_gap_is_the_next_run, the_plan_is_the_next_run};
+use crate::support::{World, aliyun};
 use simcloud::{AliyunEstate, Options};
 use std::collections::BTreeMap;
-use support::plan::{the_plan_after_a_gap_is_the_next_run, the_plan_is_the_next_run};
-use support::{World, aliyun};
 
 const SCRIPT: &str = "my_aliyun/all.rhai";
 
