@@ -75,6 +75,8 @@ pub struct Config {
     pub service: ServiceConfig,
     /// What runs by itself, beside the functions that have a crontab of their own.
     pub triggers: Vec<TriggerConfig>,
+    /// Calls of clouds take no proxy, as these clouds are simulated on this machine. No file says so.
+    pub direct: bool,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
 }

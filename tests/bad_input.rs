@@ -151,6 +151,12 @@ fn scripts() -> Vec<(&'static str, String)> {
         ("option_unknown", "@DFF.API(\"x\", timeuot = 300)\nfn run() {}\n".into()),
         ("option_of_the_original", "@DFF.API(\"x\", queue = 2)\nfn run() {}\n".into()),
         ("crontab_of_six", "@DFF.API(\"x\", fixed_crontab = \"0 */5 * * * *\")\nfn run() {}\n".into()),
+        ("python_module", body("let now = datetime.now();\n    Runner([]).run();")),
+        ("arrow_function", body("let f = (x) => x > 1;\n    Runner([]).run();")),
+        ("map_with_equals", ec2(ACCOUNT, "#{ regions = [\"cn-north-1\"] }")),
+        ("compared_with_one_equals", body("let name = \"x\";\n    if name = \"x\" { Runner([]).run(); }")),
+        ("runner_debug_is_a_text", body("Runner([], debug = \"true\").run();")),
+        ("collector_without_configs", format!("{HEAD}\nlet account = {ACCOUNT};\n\n@DFF.API(\"x\")\nfn run() {{\n    Runner([ aws_ec2::DataCollector(account) ]).run();\n}}\n")),
         ("registered_twice", "@DFF.API(\"one\")\nfn run() {}\n\nDFF.API(\"two\", run);\n".into()),
         ("decorator_without_function", "@DFF.API(\"x\")\nlet run = 1;\n".into()),
         ("full_width_parenthesis", body("print（“你好”）;")),
@@ -196,6 +202,7 @@ fn configurations() -> Vec<(&'static str, &'static str)> {
         ("config_limit_of_zero", "[limits]\n\"aws.monitoring.GetMetricData\" = 0\n"),
         ("config_secret_masked", "[env]\nAWS_AK_SECRET = { vaule = \"wJalrXUtnFEMIK7MDENG\" }\n"),
         ("config_not_toml", "state = \n"),
+        ("config_datakit_without_id", "[datakits]\nurl = \"http://localhost:9529\"\n"),
         ("config_wrong_type", "[overlap]\naws = \"long\"\n"),
     ]
 }
@@ -240,6 +247,10 @@ async fn the_command_line_is_explained() {
     let world = World::new(Options::default()).await;
     world.write("my_aws/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
     world.write("sub/deep/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    world.write(
+        "my_aws/more.rhai",
+        "@DFF.API(\"x\")\nfn run() { helper(); }\n\nfn helper() {}\n\nfn test_it() { run(); }\n",
+    );
     for (name, arguments) in [
         ("usage_no_such_file", vec!["run", "my_aws/mian.rhai"]),
         ("usage_no_such_file_in_a_folder", vec!["run", "sub/deep/mian.rhai"]),
@@ -251,6 +262,12 @@ async fn the_command_line_is_explained() {
         ("usage_word_of_collectors", vec!["collectors", "ec2"]),
         ("new_word_of_collectors", vec!["new", "mine", "--collector", "ecs"]),
         ("new_blank_behind_comma", vec!["new", "mine", "--collector", "aws_ec2,", "aws_cloudwatch"]),
+        ("usage_script_without_command", vec!["my_aws/main.rhai", "--debug"]),
+        ("usage_version_as_command", vec!["version"]),
+        ("usage_id_of_a_function", vec!["run", "my_aws__main.run"]),
+        ("usage_function_not_registered", vec!["run", "my_aws/more.rhai", "--func", "helper"]),
+        ("usage_test_as_function", vec!["run", "my_aws/more.rhai", "--func", "test_it"]),
+        ("usage_no_such_recording", vec!["test", "my_aws/more.rhai", "--replay", "nowhere.json"]),
         ("usage_no_such_config", vec!["run", "my_aws/main.rhai", "--config", "nowhere.toml"]),
     ] {
         let ran = world.run(&arguments);

@@ -180,6 +180,14 @@ async fn the_demo_shows_how_a_metric_got_its_name() {
     ] {
         assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
     }
+    // The simulated clouds are on this machine: a proxy that others need would look for them on its own.
+    let mut behind_a_proxy = World::new(Options::default()).await;
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        behind_a_proxy.variables.insert(name.into(), "http://127.0.0.1:9".into());
+    }
+    let ran = behind_a_proxy.binary(&["demo"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.stdout.contains("How a metric got its name"), "{ran:?}");
     assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "nothing is left behind");
     let ran = support::in_process(
         empty.path(),

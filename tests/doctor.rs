@@ -48,6 +48,7 @@ fn steady(world: &World, ran: &Ran) -> String {
 }
 
 const DOCTOR: &[&str] = &["doctor", "my_aws/main.rhai", "--yes"];
+const WITHOUT_CALLS: &[&str] = &["doctor", "my_aws/main.rhai", "--no-calls"];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_is_well_and_each_action_is_called_once() {
@@ -192,23 +193,76 @@ async fn endpoints_and_proxies_are_examined() {
         "funchost.toml",
         &format!("state = \"state\"\n[datakits.datakit]\nurl = \"{datakit}\"\n[endpoints]\naws = \"http://127.0.0.1:9\"\n"),
     );
-    const WITHOUT: &[&str] = &["doctor", "my_aws/main.rhai", "--no-calls"];
-    let ran = world.run(WITHOUT);
+    let ran = world.run(WITHOUT_CALLS);
     assert_eq!(ran.code, 1, "{ran:?}");
     insta::assert_snapshot!("endpoint_unreachable", steady(&world, &ran));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     world.variables.insert("http_proxy".into(), format!("http://user:hunter22@127.0.0.1:{port}"));
-    let ran = world.run(WITHOUT);
+    let ran = world.run(WITHOUT_CALLS);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(!format!("{ran:?}").contains("hunter22"));
     insta::assert_snapshot!("proxy", steady(&world, &ran));
     // Nobody is there any more.
     drop(listener);
-    let ran = world.run(WITHOUT);
+    let ran = world.run(WITHOUT_CALLS);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(!format!("{ran:?}").contains("hunter22"));
     insta::assert_snapshot!("proxy_dead", steady(&world, &ran).replace(&port.to_string(), "PORT"));
+}
+
+/// Each host is spoken of as its calls go: what the HTTP client does with the variables was tried with the binary.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_proxy_excepts_is_tried_directly() {
+    let mut world = world().await;
+    // Nothing listens there: what goes through it fails.
+    world.variables.insert("HTTP_PROXY".into(), "http://127.0.0.1:9".into());
+    for (except, direct) in [
+        ("", false),
+        ("127.0.0.1", true),
+        ("example.com, 127.0.0.0/8", true),
+        ("127.0.0.2,10.0.0.0/8", false),
+        // The endpoint is an address, and `*` means names.
+        ("*", false),
+        ("127.0.0.1:80", false),
+    ] {
+        world.variables.insert("NO_PROXY".into(), except.into());
+        let ran = world.run(WITHOUT_CALLS);
+        assert_eq!(ran.stdout.contains("ok    endpoints: 1 of 1 reached"), direct, "{except}: {ran:?}");
+        assert_eq!(ran.stdout.contains("WARN  endpoints: not tried"), !direct, "{except}: {ran:?}");
+    }
+    world.variables.insert("NO_PROXY".into(), "127.0.0.0/8".into());
+    assert!(world.binary(DOCTOR).stdout.contains("ok    aws_ec2: may ec2:DescribeInstances"));
+    world.variables.insert("NO_PROXY".into(), "*".into());
+    assert!(world.binary(DOCTOR).stdout.contains("FAIL  AWS keys "));
+    // The capitals win, also where they say nothing.
+    world.variables.insert("NO_PROXY".into(), String::new());
+    world.variables.insert("no_proxy".into(), "127.0.0.1".into());
+    assert!(world.run(WITHOUT_CALLS).stdout.contains("WARN  endpoints: not tried"));
+    assert!(world.binary(DOCTOR).stdout.contains("FAIL  AWS keys "));
+    world.variables.remove("NO_PROXY");
+    assert!(world.run(WITHOUT_CALLS).stdout.contains("ok    endpoints: 1 of 1 reached"));
+    assert!(world.binary(DOCTOR).stdout.contains("ok    aws_ec2: may ec2:DescribeInstances"));
+    world.variables.remove("no_proxy");
+    // In a CGI program nobody believes the proxy.
+    world.variables.insert("REQUEST_METHOD".into(), "GET".into());
+    let ran = world.run(WITHOUT_CALLS);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("proxy_in_cgi", steady(&world, &ran));
+    assert!(world.binary(DOCTOR).stdout.contains("ok    aws_ec2: may ec2:DescribeInstances"));
+    world.variables.remove("REQUEST_METHOD");
+    // What a person may well write, and no HTTP client understands.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    world.variables.insert("HTTP_PROXY".into(), proxy);
+    world
+        .variables
+        .insert("NO_PROXY".into(), "*.aliyuncs.com,localhost,10.0.0.0/8,::1,http://example.com".into());
+    let ran = world.run(WITHOUT_CALLS);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("proxy_except_nothing", steady(&world, &ran));
+    world.variables.insert("NO_PROXY".into(), "*".into());
+    assert!(world.run(WITHOUT_CALLS).stdout.contains("every host that has a name, as NO_PROXY says `*`\n"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -261,6 +315,12 @@ fn run() {
     let ran = world.run(&["doctor", "my/main.rhai", "--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     insta::assert_snapshot!("own_after", steady(&world, &ran));
+    // A run in debug mode, as the hint says, tells as much.
+    world.clouds.deny("rds:DescribeDBInstances");
+    assert_eq!(world.run(&["run", "my/main.rhai", "--debug"]).code, 1);
+    let ran = world.run(&["doctor", "my/main.rhai", "--yes"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    insta::assert_snapshot!("own_failed", steady(&world, &ran));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -108,6 +108,24 @@ async fn a_new_script_reads_like_one_that_somebody_wrote() {
     assert_eq!(again.code, 2);
     insta::assert_snapshot!("new_again", again.stderr);
     assert!(read("my_aliyun/main.rhai").contains("cn-beijing"));
+    // A region that is named twice is one.
+    let twice = ["new", "my_twice", "--collector", "aws_ec2", "--region", "cn-north-1,cn-north-1"];
+    assert_eq!(world.run(&twice).code, 0);
+    assert!(read("my_twice/main.rhai").contains("let regions = [\"cn-north-1\"];"));
+    // Two clouds: each has its account and its regions.
+    let ran = world.run(&[
+        "new",
+        "my_both",
+        "--collector",
+        "tencentcloud_cvm,aws_ec2,tencentcloud_monitor",
+        "--region",
+        "cn-north-1,ap-guangzhou",
+        "--lang",
+        "en",
+    ]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    insta::assert_snapshot!("new_clouds", read("my_both/main.rhai"));
+    insta::assert_snapshot!("new_next_clouds", ran.stdout);
     // Chinese by the environment.
     let mut world = world;
     world.variables.insert("LANG".into(), "zh_CN.UTF-8".into());
@@ -145,6 +163,37 @@ async fn mistakes_of_new_are_explained() {
     assert_eq!((list.code, list.stdout), (0, world.run(&["collectors"]).stdout));
 }
 
+/// A slip in a region is seen before a cloud is asked; it is a warning, as regions may be newer than the program.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_warns_of_a_region_that_nobody_knows() {
+    let mut world = world().await;
+    let script = support::aws_script(&["cn-north-1", "cn-nroth-1"], "[\"*cpu*\"]");
+    world.write("my_aws/main.rhai", &script);
+    let checked = check(&mut world, "my_aws/main.rhai");
+    assert_eq!(checked.code, 0, "{checked:?}");
+    insta::assert_snapshot!("check_region", checked.stderr);
+    world.write("my_aws/main.rhai", &script.replace("cn-nroth-1", "cn-northwest-1"));
+    assert!(check(&mut world, "my_aws/main.rhai").stderr.contains("0 errors, 0 warnings"));
+    assert!(world.clouds.calls().is_empty());
+}
+
+/// A value in a text needs backticks: in double quotes it would be seen as it is written, and only where it is printed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_check_warns_of_a_value_in_double_quotes() {
+    let mut world = world().await;
+    let script =
+        |text: &str| format!("@DFF.API(\"x\")\nfn run() {{\n    let name = \"a\";\n    print({text});\n}}\n");
+    world.write("my/main.rhai", &script("\"hello ${name}\""));
+    let checked = check(&mut world, "my/main.rhai");
+    assert_eq!(checked.code, 0, "{checked:?}");
+    insta::assert_snapshot!("check_text", checked.stderr);
+    for text in ["`hello ${name}`", "\"hello $name {}\"", "\"${\""] {
+        world.write("my/main.rhai", &script(text));
+        let checked = check(&mut world, "my/main.rhai");
+        assert!(checked.stderr.contains("0 errors, 0 warnings"), "{text}: {checked:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_script_runs_as_it_is() {
     let world = world().await;
@@ -172,6 +221,13 @@ async fn an_editor_gets_definitions_of_every_package() {
     insta::assert_snapshot!("definitions_aws_cloudwatch", read("aws_cloudwatch.d.rhai"));
     insta::assert_snapshot!("definitions_aliyun", read("aliyun.d.rhai"));
     assert!(read("funchost.d.rhai").contains("fn Collector("));
+    // They lie in the library like a set of scripts, and are none: neither a list nor the service speaks of them.
+    world.write("my/main.rhai", "@DFF.API(\"x\")\nfn run() {}\n");
+    let listed = world.run(&["list"]);
+    assert_eq!((listed.code, listed.stderr.as_str()), (0, ""));
+    assert!(listed.stdout.contains("my__main.run"), "{listed:?}");
+    let (snapshot, problems) = funchost::script::Snapshot::read(world.folder.path());
+    assert_eq!((snapshot.ids().collect::<Vec<_>>(), problems), (vec!["my__main"], vec![]));
     assert!(read("__static__.d.rhai").contains("fn push("));
 }
 

@@ -209,6 +209,11 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
             "Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        ctx.emit({point});\n    }}) ]).run()"
         )
     };
+    let metric = |point: &str| {
+        format!(
+            "Runner([ Collector(\"mine\", account, #{{ kind: \"metrics\" }}, |ctx| {{\n        ctx.emit({point});\n    }}) ]).run()"
+        )
+    };
     let call = |call: &str| {
         format!(
             "Runner([ Collector(\"mine\", account, {options}, |ctx| {{\n        aws::client(ctx.account).{call};\n    }}) ]).run()"
@@ -239,6 +244,26 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
         ("own_function_without_context", 2, format!("Runner([ Collector(\"mine\", account, {options}, || []) ]).run()")),
         ("own_function_of_two", 2, "let collect = |ctx, more| [];\n    Runner([ Collector(\"mine\", account, collect) ]).run()".into()),
         ("own_client_of_another_cloud", 1, "Runner([ Collector(\"mine\", account, #{ regions: [\"cn-hangzhou\"], cloud: \"aliyun\" }, |ctx| {\n        aws::client(ctx.account).request(\"rds\", \"DescribeDBInstances\");\n    }) ]).run()".into()),
+        ("own_name_with_a_blank", 2, format!("Collector(\"my product\", account, {options}, |ctx| [])")),
+        ("own_without_account", 2, "Collector(\"mine\", |ctx| [])".into()),
+        ("own_interval_is_a_text", 2, "Collector(\"mine\", account, #{ interval: \"5m\" }, |ctx| [])".into()),
+        ("own_member_of_a_text", 1, point("#{ tags: #{ name: \"x\".Id }, fields: #{ a: 1 } }")),
+        ("own_condition_is_a_number", 1, format!("Runner([ Collector(\"mine\", account, {options}, |ctx| {{ let x = 5; if x {{ }} [] }}) ]).run()")),
+        ("own_kind_misspelt", 2, "Collector(\"mine\", account, #{ kind: \"metric\" }, |ctx| [])".into()),
+        ("own_period_of_minutes", 2, "Collector(\"mine\", account, #{ kind: \"metrics\", period: 86400 }, |ctx| [])".into()),
+        ("own_period_of_objects", 2, "Collector(\"mine\", account, #{ period: 60 }, |ctx| [])".into()),
+        ("own_measurement_empty", 2, "Collector(\"mine\", account, #{ measurement: \" \" }, |ctx| [])".into()),
+        ("own_measurement_is_a_list", 2, "Collector(\"mine\", account, #{ measurement: [\"a\"] }, |ctx| [])".into()),
+        ("own_measurement_of_an_object", 1, point("#{ measurement: \"other\", tags: #{ name: \"x\" }, fields: #{ a: 1 } }")),
+        ("own_measurement_is_a_number", 1, metric("#{ measurement: 5, fields: #{ a: 1 } }")),
+        ("own_timestamp_is_none", 1, metric("#{ fields: #{ a: 1 }, timestamp: \"yesterday\" }")),
+        ("own_link_of_an_object", 1, point("#{ tags: #{ name: \"x\" }, fields: #{ a: 1 }, link: #{ class: \"aws_ec2\", value: \"i-1\" } }")),
+        ("own_link_is_a_text", 1, metric("#{ fields: #{ a: 1 }, link: \"i-1\" }")),
+        ("own_link_key_misspelt", 1, metric("#{ fields: #{ a: 1 }, link: #{ klass: \"aws_ec2\", value: \"i-1\" } }")),
+        ("own_link_without_value", 1, metric("#{ fields: #{ a: 1 }, link: #{ class: \"aws_ec2\" } }")),
+        ("own_link_with_name", 1, metric("#{ fields: #{ a: 1 }, link: #{ class: \"aws_ec2\", value: \"i-1\", with_name: \"yes\" } }")),
+        ("own_pages_without_items", 1, call("pages(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances.DBInstance\" }, || { print(1); })")),
+        ("own_pages_without_function", 1, call("pages(\"rds\", \"DescribeDBInstances\", #{}, #{ items: \"DBInstances.DBInstance\" })")),
         ("own_action_unknown", 1, call("request(\"rds\", \"DescribeDbInstance\")")),
         ("own_method_unknown", 1, call("requst(\"rds\", \"DescribeDBInstances\")")),
         ("own_cloud_of_client", 2, "aws::clinet(account)".into()),
@@ -257,6 +282,60 @@ async fn mistakes_in_own_collectors_are_shown_where_they_stand() {
     }
 }
 
+/// Of each cloud what a newcomer carries over from its API reference into a list that is read to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_sets_by_itself_is_no_parameter() {
+    let world = World::new(Options::default()).await;
+    let script = |cloud: &str, variable: &str, region: &str, call: &str| {
+        format!(
+            r##"import "guance_integration__runner" as integration;
+import "guance_integration__{cloud}" as {cloud};
+
+let account = #{{ ak_id: DFF.ENV("{variable}_AK_ID"), ak_secret: DFF.ENV("{variable}_AK_SECRET") }};
+
+@DFF.API("own")
+fn run() {{
+    Runner([ Collector("mine", account, #{{ regions: ["{region}"] }}, |ctx| {{
+        {cloud}::client(ctx.account).{call};
+    }}) ]).run()
+}}
+"##
+        )
+    };
+    for (name, cloud, variable, region, call) in [
+        (
+            "own_limit",
+            "tencentcloud",
+            "TENCENTCLOUD",
+            "ap-shanghai",
+            r##"all("cdb", "DescribeDBInstances", #{ Limit: 100, Offset: 0 }, #{ items: "Items" })"##,
+        ),
+        (
+            "own_page_size",
+            "aliyun",
+            "ALIYUN",
+            "cn-hangzhou",
+            r##"pages("ecs", "DescribeDisks", #{ RegionId: ctx.region, PageSize: 100 }, #{ items: "Disks.Disk", paging: #{ number: "PageNumber" } }, |disks| {})"##,
+        ),
+        (
+            "own_page_token",
+            "aws",
+            "AWS",
+            "cn-north-1",
+            r##"all("rds", "DescribeDBInstances", #{ Marker: "x" }, #{ items: "DBInstances.DBInstance" })"##,
+        ),
+    ] {
+        let script = script(cloud, variable, region, call);
+        world.write("my/main.rhai", &script);
+        let ran = world.run(&["run", "my/main.rhai", "--force"]);
+        assert_eq!(ran.code, 1, "{name}: {ran:?}");
+        insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false, description => script }, {
+            insta::assert_snapshot!(name, steady(&world, &ran.stderr));
+        });
+    }
+    assert!(world.clouds.calls().is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_without_the_context_is_found_by_the_check() {
     let world =
@@ -265,6 +344,52 @@ async fn a_function_without_the_context_is_found_by_the_check() {
     let checked = world.run(&["check", "my/main.rhai"]);
     assert_eq!(checked.code, 2, "{checked:?}");
     assert!(checked.stderr.contains("takes one argument, the context"), "{checked:?}");
+}
+
+/// Rhai shares a loop's variable with the functions that are written in the loop: all collectors would read its last value.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loops_variable_in_a_collectors_function_is_warned_of() {
+    let body = |before: &str, used: &str, after: &str| {
+        format!(
+            r##"let collectors = [];
+    for name in ["one", "two"] {{{before}
+        collectors.push(Collector("my_" + name, account, |ctx| [ #{{ tags: #{{ name: {used} }}, fields: #{{ a: 1 }} }} ]));{after}
+    }}
+    Runner(collectors).run()"##
+        )
+    };
+    let world = world(0, &body("", "name", "")).await;
+    let checked = world.run(&["check", "my/main.rhai"]);
+    assert_eq!(checked.code, 0, "{checked:?}");
+    insta::assert_snapshot!("loop_variable", steady(&world, &checked.stderr));
+    let names = |world: &World| {
+        assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 0);
+        let points = world.clouds.datakit().take_points();
+        points.iter().map(|point| point.tags["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&world), ["two", "two"]);
+    // The way out that it names, the same name again, and what runs inside the loop, or reads the variable there.
+    write(&world, &body(" let own_name = name;", "own_name", ""));
+    assert_eq!(names(&world), ["one", "two"]);
+    for body in [
+        body(" let own_name = name;", "own_name", ""),
+        body(" let name = name;", "name", ""),
+        body("", "name", " Runner([collectors.pop()]).run();"),
+        body(" print([1].map(|x| name + x)[0]);", "ctx.name", ""),
+    ] {
+        write(&world, &body);
+        let checked = world.run(&["check", "my/main.rhai"]);
+        assert!(checked.stderr.contains("0 errors, 0 warnings"), "{body}: {checked:?}");
+    }
+    // A filter is kept until the collector runs, too; and a second variable counts.
+    for body in [
+        "for (name, index) in [\"a\"] { let all = [aws_ec2::DataCollector(account, #{ regions: [\"cn-north-1\"] }, #{ filters: [|one| one.name == name] })]; }",
+        "for (name, index) in [\"a\"] { Collector(\"my\", account, |ctx| { print(index); [] }); }",
+    ] {
+        write(&world, body);
+        let checked = world.run(&["check", "my/main.rhai"]);
+        assert!(checked.stderr.contains("changes with every turn of the loop"), "{body}: {checked:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -383,6 +508,59 @@ async fn a_plan_knows_of_an_own_collector_what_its_last_run_called() {
     let plan = world.run(&["plan", "my/main.rhai", "--every", "15m", "--output", "json"]).json();
     assert_eq!(plan["collectors"][0]["calls"][0]["calls"], 1, "{plan:#}");
     assert_eq!(plan["collectors"][0]["exact"], false);
+}
+
+/// A run that failed has called something, too; what whole runs called before is not forgotten for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_knows_of_a_failed_run_what_it_called() {
+    let world = world(45, &format!("Runner([ {RDS} ]).run()")).await;
+    let plan = || world.run(&["plan", "my/main.rhai", "--every", "15m", "--output", "json"]).json();
+    world.clouds.fault(Fault {
+        service: Some("rds".into()),
+        action: None,
+        region: None,
+        skip: 1,
+        times: 1,
+        kind: FaultKind::Denied,
+    });
+    assert_eq!(world.run(RUN).code, 1);
+    let text = world.run(&["plan", "my/main.rhai", "--every", "15m"]);
+    insta::assert_snapshot!("plan_of_own_collector_failed", text.stdout);
+    assert_eq!(plan()["collectors"][0]["calls"][0]["calls"], 2);
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 0);
+    assert_eq!(plan()["collectors"][0]["calls"][0]["calls"], 3);
+    let why = |plan: &serde_json::Value| plan["collectors"][0]["at_least_because"].to_string();
+    assert!(why(&plan()).contains("as its last run called"), "{:#}", plan());
+    world.clouds.deny("rds:DescribeDBInstances");
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 1);
+    assert_eq!(plan()["collectors"][0]["calls"][0]["calls"], 3, "{:#}", plan());
+    assert!(why(&plan()).contains("whose last run failed"), "{:#}", plan());
+}
+
+/// Two functions of a script, each with a collector of the same name: the one that waits for the other's interval says whose it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_skipped_collector_names_the_other_function_that_has_its_name() {
+    let world = world(3, "").await;
+    let script = format!(
+        "{HEAD}    Runner([ {RDS} ]).run();\n}}\n\n@DFF.API(\"other\")\nfn other() {{\n    Runner([ Collector(\"my_rds\", account, #{{ regions: [\"cn-north-1\"] }}, |ctx| []) ]).run();\n}}\n\n@DFF.API(\"same\")\nfn same() {{ run() }}\n"
+    );
+    world.write("my/main.rhai", &script);
+    let run = |function: &str| world.run(&["run", "my/main.rhai", "--func", function, "--output", "json"]);
+    assert_eq!(run("run").collector("my_rds")["status"], "collected");
+    let other = run("other");
+    let report = other.collector("my_rds");
+    assert_eq!(report["status"], "skipped", "{other:?}");
+    let warnings = report["warnings"].to_string();
+    assert!(
+        warnings.contains("under this name `my__main.run` has collected last")
+            && warnings.contains("my/main.rhai:13")
+            && warnings.contains("name them differently"),
+        "{warnings}"
+    );
+    // The same collector, whoever runs it, and a script that was moved about, are none of another's.
+    assert_eq!(run("same").collector("my_rds")["warnings"], serde_json::json!([]));
+    world.write("my/main.rhai", &script.replace("@DFF.API(\"own\"", "\n\n@DFF.API(\"own\""));
+    assert_eq!(run("run").collector("my_rds")["warnings"], serde_json::json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

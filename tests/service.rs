@@ -1032,7 +1032,8 @@ fn the_commands_show_what_the_service_did() {
     assert_eq!(world.run(&["runs", "--status", "failure", "--output", "json"]).json()["total"], 1);
     let one = world.run(&["runs", "2"]);
     assert!(
-        one.stdout.contains("unknown property 'nothing'") && one.stdout.contains("demo/main.rhai:12:7"),
+        one.stdout.contains("a whole number has no member `nothing`")
+            && one.stdout.contains("demo/main.rhai:12:7"),
         "{one:?}"
     );
     let log = world.run(&["logs", "2"]);

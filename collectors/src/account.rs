@@ -114,7 +114,8 @@ impl Account {
                 return Err(wrong(
                     key,
                     "is empty: write the key, or DFF.ENV(\"…\") to read it from the environment",
-                ));
+                )
+                .hint("where it comes from `DFF.ENV` already, the variable is set, and to nothing"));
             }
             if text.trim() != text || text.chars().any(char::is_control) {
                 return Err(wrong(

@@ -19,7 +19,7 @@ use crate::estimate::{Ahead, Estimate};
 use crate::mistake::{Argument, Mistake};
 use crate::objects::ObjectCollector;
 use crate::point::{Category, Point, Text};
-use crate::run::Run;
+use crate::run::{Memory, Run};
 use std::time::Duration;
 
 /// What a product is. The import names, the reference, the permission lists and the limits all come from this.
@@ -243,6 +243,14 @@ pub trait Spec: Send + Sync + std::fmt::Debug {
             calls: Vec::new(),
             at_least: vec!["this collector does not say beforehand what it calls".into()],
         })
+    }
+
+    /// Of a collection that is not due: what else was collected last under its name, where that may surprise.
+    ///
+    /// # Errors
+    /// Where what is remembered cannot be read.
+    async fn taken_by(&self, _memory: &dyn Memory, _regions: &[Text]) -> Result<Option<String>, Failure> {
+        Ok(None)
     }
 
     /// Asks for the lists that an estimate needs, and for nothing that is metered: they are remembered, and objects are sent as the list has them.

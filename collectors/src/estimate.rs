@@ -12,6 +12,12 @@ use std::time::Duration;
 /// Why an estimate of a script's own collector is one.
 pub const AS_LAST_RUN: &str = "a script's own collector: as its last run called";
 
+/// The same where that run failed: what it had called by then, and what the runs before it called.
+pub const AS_FAILED_RUN: &str = "a script's own collector, whose last run failed: a whole one may call more, and `funchost run` says why it fails";
+
+/// Why nothing is known of a script's own collector.
+pub const NOT_RUN: &str = "what a script's own collector calls is known once it has run to its end";
+
 /// What an estimate is made from.
 pub struct Ahead<'host> {
     /// Whose.

@@ -14,6 +14,8 @@ pub enum Argument {
     Configs,
     /// The third: `filters`.
     Options,
+    /// Of a named call: what the cloud documents.
+    Parameters,
 }
 
 impl Argument {
@@ -30,6 +32,7 @@ impl Argument {
             Self::Account => "account",
             Self::Configs => "configs",
             Self::Options => "options",
+            Self::Parameters => "parameters",
         }
     }
 }
@@ -171,6 +174,9 @@ fn way_out(found: &str, expected: &str, path: &str) -> String {
     let key = if named { format!("{key}: ") } else { String::new() };
     match (found, expected) {
         ("string", "a sequence") => format!("put it in brackets: `{key}[\"…\"]`"),
+        ("string", "i64" | "i32" | "u64" | "u32" | "usize" | "f64") => {
+            format!("write a number, without quotes: `{key}60`")
+        }
         ("integer" | "floating", "a string") => format!("put it in double quotes: `{key}\"…\"`"),
         (_, "a sequence") => format!("write a list: `{key}[ … ]`"),
         (_, expected) if expected.starts_with("struct ") || expected == "a map" => {
@@ -202,6 +208,14 @@ fn plain_expectation(expected: &str) -> String {
         "a list `[ … ]`".into()
     } else if expected == "a string" {
         "a text".into()
+    } else if expected == "a boolean" {
+        "true or false".into()
+    } else if ["i64", "i32", "i16"].contains(&expected) {
+        "a whole number".into()
+    } else if ["u64", "u32", "u16", "usize"].contains(&expected) {
+        "a whole number, not below 0".into()
+    } else if ["f64", "f32"].contains(&expected) {
+        "a number".into()
     } else {
         expected.into()
     }
@@ -210,6 +224,35 @@ fn plain_expectation(expected: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_are_called_as_a_script_calls_them() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "only what is wrong is of interest")]
+        struct Written {
+            seconds: Option<u64>,
+            step: Option<i64>,
+            rate: Option<f64>,
+            on: Option<bool>,
+            name: Option<String>,
+        }
+        for (written, said, hint) in [
+            (
+                serde_json::json!({ "seconds": "5m" }),
+                "is a text, expected a whole number, not below 0",
+                "`seconds: 60`",
+            ),
+            (serde_json::json!({ "seconds": -5 }), "expected a whole number, not below 0", "not below 0"),
+            (serde_json::json!({ "step": 1.5 }), "is a number, expected a whole number", "a whole number"),
+            (serde_json::json!({ "rate": "5" }), "is a text, expected a number", "`rate: 60`"),
+            (serde_json::json!({ "on": "yes" }), "is a text, expected true or false", "true or false"),
+            (serde_json::json!({ "name": 5 }), "is a whole number, expected a text", "double quotes"),
+        ] {
+            let found = read::<Written>(Argument::Options, &written).unwrap_err();
+            assert_eq!(found.message, said, "{written}");
+            assert!(found.hint.as_ref().unwrap().contains(hint), "{found:?}");
+        }
+    }
 
     #[test]
     fn what_is_mistyped_is_near_and_what_only_begins_alike_is_not() {

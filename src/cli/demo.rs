@@ -161,7 +161,8 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
         environment: inside.variables.clone(),
     };
     let known = Known { system: folder.path().to_owned(), ..Known::default() };
-    let config = load_with(&request, &known).map_err(|error| trouble(error.to_string()))?;
+    let mut config = load_with(&request, &known).map_err(|error| trouble(error.to_string()))?;
+    config.direct = true;
     let ran = run(&inside, &config, &RunArguments::of_script(script.path));
     let points = clouds.datakit().points();
     if ran.report.is_some() {

@@ -26,7 +26,7 @@ pub(super) fn main(surroundings: &Surroundings, common: &Common, arguments: &Lis
             Ok(paths) => paths,
             Err(error) => {
                 surroundings.say(&format!(
-                    "error: the script library {} cannot be read: {error}\nhint: name a script, or set `scripts` in funchost.toml",
+                    "error: the script library {} cannot be read: {error}\nhint: `funchost new NAME --collector …` writes a first script; where scripts lie elsewhere, name them, or set `scripts` in funchost.toml",
                     library.display()
                 ));
                 return 2;
@@ -74,12 +74,8 @@ pub(super) fn scripts_of(library: &Path) -> std::io::Result<Vec<PathBuf>> {
     for set in std::fs::read_dir(library)? {
         let set = set?.path();
         if set.is_dir() {
-            for script in std::fs::read_dir(set).into_iter().flatten().flatten() {
-                let script = script.path();
-                if script.extension().is_some_and(|ending| ending == "rhai") {
-                    scripts.push(script);
-                }
-            }
+            let files = std::fs::read_dir(set).into_iter().flatten().flatten().map(|entry| entry.path());
+            scripts.extend(files.filter(|file| script::is_script(file)));
         }
     }
     scripts.sort();

@@ -264,6 +264,11 @@ pub fn main(surroundings: &Surroundings) -> u8 {
             {
                 text.insert_str(end, "\n\n  tip: no blank stands behind a comma: write `a,b`");
             }
+            if let Some(tip) = meant_command(surroundings, &error)
+                && let Some(end) = text.find('\n')
+            {
+                text.insert_str(end, &format!("\n\n  tip: {tip}"));
+            }
             // Help and version are what was asked for; all else is a mistake.
             if error.use_stderr() {
                 surroundings.say(text.trim_end());
@@ -294,6 +299,20 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Definitions(arguments) => definitions::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
+}
+
+/// What is meant by a word that is no command: a script, or the program's version.
+fn meant_command(surroundings: &Surroundings, error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
+    if word == "version" {
+        return Some("write `funchost --version`".into());
+    }
+    let is_script = word.ends_with(".rhai") || surroundings.directory.join(word).is_file();
+    is_script.then(|| format!("a script is run by `funchost run {word}`"))
 }
 
 /// A mistake in the words themselves, for a program: it stands in no file. What clap lists below its first line is what it is about.

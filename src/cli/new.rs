@@ -105,7 +105,14 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
     let collectors = chosen(&arguments.collectors).map_err(wrong)?;
     let language = Language::of(arguments.lang, surroundings);
     let clouds: BTreeSet<Cloud> = collectors.iter().map(|one| one.description().cloud).collect();
+    // One that is named twice would be an error in the script.
+    let mut regions: Vec<String> = Vec::new();
     for region in &arguments.regions {
+        if !regions.contains(region) {
+            regions.push(region.clone());
+        }
+    }
+    for region in &regions {
         if region.is_empty()
             || !region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         {
@@ -121,7 +128,7 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
             surroundings.say(&format!("warning: {words}"));
         }
     }
-    let text = write(name, &collectors, &arguments.regions, language);
+    let text = write(name, &collectors, &regions, language);
     // Where `list`, `check` and `serve` will look for it.
     let named = surroundings.directory.join("scripts");
     let library = config

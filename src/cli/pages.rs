@@ -49,6 +49,11 @@ impl Language {
         }
     }
 
+    /// A tag's or field's name; in angle brackets stands what it is made of.
+    fn key(self, key: &str) -> String {
+        if key.starts_with('<') { self.said(key) } else { key.to_owned() }
+    }
+
     /// Where the language's pages lie below the folder of the documentation.
     fn folder(self) -> &'static str {
         self.pick("collectors", "zh-CN/collectors")
@@ -263,7 +268,8 @@ fn page(description: &Description, language: Language) -> String {
         text.push_str(&table(
             &[pick("Key", "键"), pick("Type", "类型"), pick("Meaning", "含义")],
             reported.iter().map(|item| {
-                vec![code(item.key), type_name(item.kind, language).to_owned(), language.said(item.meaning)]
+                let key = code(&language.key(item.key));
+                vec![key, type_name(item.kind, language).to_owned(), language.said(item.meaning)]
             }),
         ));
     }
@@ -275,7 +281,7 @@ fn page(description: &Description, language: Language) -> String {
             "Values are examples of their types; what the cloud does not return is left out.",
             "值仅示意其类型；云端未返回的内容不会上报。"
         ),
-        sample(description)
+        sample(description, language)
     );
     if !description.notes.is_empty() {
         let _ = write!(text, "\n## {}\n\n", pick("Notes", "注意事项"));
@@ -327,17 +333,17 @@ fn policy(description: &Description) -> Json {
 }
 
 /// A point of the collector's shape.
-fn sample(description: &Description) -> Json {
+fn sample(description: &Description, language: Language) -> Json {
     let value = |item: &Reported| match item.kind {
-        Type::Text => json!("text"),
+        Type::Text => json!(language.said("text")),
         Type::Integer => json!(1),
         Type::Float => json!(1.5),
         Type::Boolean => json!(true),
-        Type::Json | Type::Structure => json!("{\"key\": \"value\"}"),
+        Type::Json | Type::Structure => json!(language.pick("{\"key\": \"value\"}", "{\"键\": \"值\"}")),
         Type::Time => json!("2026-01-02T03:04:05Z"),
     };
     let map = |list: &[Reported]| -> serde_json::Map<String, Json> {
-        list.iter().map(|item| (item.key.to_owned(), value(item))).collect()
+        list.iter().map(|item| (language.key(item.key), value(item))).collect()
     };
     let mut tags = map(description.tags);
     tags.insert("cloud_provider".into(), description.cloud.provider().into());
@@ -347,6 +353,28 @@ fn sample(description: &Description) -> Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn placeholders(description: &Description) -> impl Iterator<Item = &'static str> {
+        let keys = description.tags.iter().chain(description.fields).map(|item| item.key);
+        keys.filter(|key| key.starts_with('<'))
+    }
+
+    #[test]
+    fn the_shape_of_a_point_is_chinese_on_a_chinese_page() {
+        let mut seen = 0;
+        for description in COLLECTORS.iter().map(|collector| collector.description()) {
+            let page = page(description, Chinese);
+            for key in placeholders(description) {
+                seen += 1;
+                assert!(!page.contains(key), "{}: {key}", description.name);
+            }
+            let (_, sample) = page.split_once("## 数据点示意").unwrap();
+            for english in ["\"text\"", "\\\"value\\\""] {
+                assert!(!sample.contains(english), "{}: {english}", description.name);
+            }
+        }
+        assert!(seen >= 9, "{seen}");
+    }
 
     #[test]
     fn all_that_the_pages_of_the_collectors_say_is_chinese() {
@@ -360,7 +388,8 @@ mod tests {
                 .flat_map(|key| [key.kind, key.meaning])
                 .chain(description.actions.iter().map(|action| action.when))
                 .chain(description.tags.iter().chain(description.fields).map(|item| item.meaning))
-                .chain(description.notes.iter().copied());
+                .chain(description.notes.iter().copied())
+                .chain(placeholders(description));
             for text in texts {
                 seen += 1;
                 if !MEANINGS.contains_key(text) && Chinese.said(text) == text && !is_code(text) {

@@ -315,6 +315,7 @@ pub(super) fn calls(
         endpoints: config.endpoints.clone(),
         rates,
         tap,
+        direct: config.direct,
         ..Options::default()
     };
     CallPath::new(options, surroundings.clock.clone())

@@ -238,6 +238,8 @@ impl<'r> Reader<'r> {
             }
             if let DeValue::String(_) = datakit.value.get_ref() {
                 let wrong = mismatch(datakit.value.get_ref(), "a table");
+                // Whose `url` stands here has left out the id.
+                let id = if id == "url" { "datakit" } else { &id };
                 self.wrong(
                     &datakit,
                     wrong.hint(format!("write `[datakits.{id}]`, and below it `url = \"…\"`")),
@@ -555,6 +557,7 @@ impl<'r> Reader<'r> {
             scripts: self.scripts,
             service: self.service,
             triggers: self.triggers,
+            direct: false,
             file,
         });
         (config, self.problems)

@@ -85,7 +85,7 @@ impl Recording {
     pub fn read(path: &Path) -> Result<Self, RecordingError> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| RecordingError(format!("the recording {shown} cannot be read: {error}")))?;
+            .map_err(|error| RecordingError(format!("the recording {shown} cannot be read: {error}\nhint: `funchost test SCRIPT --record FILE` makes one, of a real run")))?;
         let recording: Self = serde_json::from_str(&text)
             .map_err(|error| RecordingError(format!("{shown} is no recording: {error}\nhint: record it again: `funchost test SCRIPT --record FILE`")))?;
         if recording.format != FORMAT {

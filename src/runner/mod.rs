@@ -446,21 +446,6 @@ impl Inner {
                 rfc3339(gate.busy_until)
             )
         });
-        if gate.due.is_empty() {
-            report.next_due = gate.next.map(rfc3339);
-            let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
-            let why: Vec<String> = busy.clone().into_iter().chain(due).collect();
-            (self.settings.progress)(&format!("{}: skipped, {}", description.name, why.join(", ")));
-            report.warnings.extend(busy);
-            return report;
-        }
-        if ending.stop.is_cancelled() {
-            self.give_back(&gate, Outcome::Abandoned).await;
-            report.status = CollectorStatus::Failed;
-            report.error = Some("the run was stopped before this collector started".into());
-            return report;
-        }
-
         let account = &prepared.account;
         let identity = account.identity();
         let marks = Arc::new(Marks::new(
@@ -480,6 +465,25 @@ impl Inner {
             marks: marks.clone(),
             linker: self.linker.clone(),
         });
+        if gate.due.is_empty() {
+            report.next_due = gate.next.map(rfc3339);
+            let due = report.next_due.as_ref().map(|due| format!("next due {due}"));
+            let why: Vec<String> = busy.clone().into_iter().chain(due).collect();
+            (self.settings.progress)(&format!("{}: skipped, {}", description.name, why.join(", ")));
+            report.warnings.extend(busy);
+            match prepared.spec.taken_by(memory.as_ref(), &regions).await {
+                Ok(other) => report.warnings.extend(other),
+                Err(failure) => report.warnings.push(failure.to_string()),
+            }
+            return report;
+        }
+        if ending.stop.is_cancelled() {
+            self.give_back(&gate, Outcome::Abandoned).await;
+            report.status = CollectorStatus::Failed;
+            report.error = Some("the run was stopped before this collector started".into());
+            return report;
+        }
+
         let watch = match self.watch(prepared, memory.as_ref(), &gate.due).await {
             Ok(watch) => watch,
             Err(why) => {

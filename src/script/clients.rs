@@ -3,7 +3,7 @@
 //! Owns the three packages and their one type. A call takes the way of every other: the script's thread waits for it, the runtime makes it.
 
 use super::convert::{NotData, from_json, kind, to_json};
-use super::custom::Collecting;
+use super::custom::{Collecting, takes_one};
 use super::host::{Host, Mode, lock};
 use super::memory;
 use super::problem::{Problem, Result};
@@ -167,6 +167,20 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
               options: Dynamic,
               function: FnPtr|
               -> Result<()> {
+            takes_one(&shared, &context, &function).map_err(|(count, at)| {
+                let problem =
+                    Problem::input("the function of `pages` takes one argument, the items of a page")
+                        .label(format!(
+                            "takes {}",
+                            if count == 0 { "none".to_owned() } else { count.to_string() }
+                        ))
+                        .hint("write `|items| { … }`: it is called for each page, with a list");
+                let problem = match at {
+                    Some((script, place)) => problem.at(&script, place),
+                    None => problem.argument(4, "", false, ASKED),
+                };
+                problem.thrown(context.call_position())
+            })?;
             pages(&shared, &context, client, [&service, &action], &parameters, &options, |items| {
                 function.call_within_context::<Dynamic>(&context, (items,)).map(drop)
             })
@@ -223,7 +237,7 @@ fn read(
             Problem::mistake(Mistake::new(argument, path, message), ASKED).with_index(index).thrown(position)
         })
     };
-    let parameters = map(2, parameters, Argument::Configs)?;
+    let parameters = map(2, parameters, Argument::Parameters)?;
     let written = map(3, options, Argument::Options)?;
     let mistaken = |found: Mistake| Problem::mistake(found, ASKED).with_index(3).thrown(position);
     let options: Options = mistake::read(Argument::Options, &written).map_err(mistaken)?;
@@ -372,8 +386,12 @@ fn pages(
     };
     let Some(runtime) = &host.runtime else { return Ok(()) };
     let what = what(&asked);
-    let list = Pages::new(&asked.call, &asked.region, asked.parameters.clone(), &asked.options)
-        .map_err(|found| Problem::mistake(found, ASKED).with_index(3).thrown(context.call_position()))?;
+    let list = Pages::new(&asked.call, &asked.region, asked.parameters.clone(), &asked.options).map_err(
+        |found| {
+            let index = if found.argument == Argument::Parameters { 2 } else { 3 };
+            Problem::mistake(found, ASKED).with_index(index).thrown(context.call_position())
+        },
+    )?;
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
     let task = memory::uncounted(|| runtime.spawn(async move { list.send(&asked.run, &sender).await }));
     let stop = task.abort_handle();

@@ -16,12 +16,12 @@ use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{
     Collector, Description, Failure, MarkId, MarkKey, MetricPoint, Output, Part, Spec, Window,
 };
-use funchost_collectors::estimate::{AS_LAST_RUN, Ahead, Estimate, Expected};
+use funchost_collectors::estimate::{AS_FAILED_RUN, AS_LAST_RUN, Ahead, Estimate, Expected, NOT_RUN};
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
 use funchost_collectors::request::RATE;
-use funchost_collectors::run::{Run, WindowRequest};
+use funchost_collectors::run::{Memory, Run, WindowRequest};
 use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext, Position};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -34,7 +34,8 @@ use tokio::sync::{mpsc, oneshot};
 const CREATED: &str = "the collector is created here";
 
 /// How a collector is written.
-const FORM: &str = "write `Collector(\"my_product\", account, #{ regions: [\"cn-hangzhou\"] }, |ctx| [ … ])`";
+pub(super) const FORM: &str =
+    "write `Collector(\"my_product\", account, #{ regions: [\"cn-hangzhou\"] }, |ctx| [ … ])`";
 
 /// Points that wait in the context until they are handed over.
 const BATCH: usize = 500;
@@ -127,6 +128,8 @@ pub(super) struct ScriptSpec {
     name: &'static str,
     /// Whose: two scripts may each have a collector of this name.
     script: Arc<str>,
+    /// By whom it was created.
+    by: By,
     category: Category,
     /// Seconds of a window's step; metrics only.
     period: i64,
@@ -155,15 +158,40 @@ impl ScriptSpec {
         format!("calls of a script's collector\n{}\n{}\n{region}", self.script, self.name)
     }
 
+    /// What is remembered of a region.
+    async fn made(&self, memory: &dyn Memory, region: &Text) -> std::result::Result<Option<Made>, Failure> {
+        let known = memory.recall(&self.memory(region)).await?;
+        Ok(known.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
     /// What was called for a region, with the metrics that were asked for, of both since `before`.
-    async fn note(&self, run: &Run, region: &Text, before: &Made) -> std::result::Result<(), Failure> {
+    async fn note(
+        &self,
+        run: &Run,
+        region: &Text,
+        before: &Made,
+        failed: bool,
+    ) -> std::result::Result<(), Failure> {
         let made = Made::of(run);
         let since = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
             let left = now.iter().map(|(key, count)| (key.clone(), count - before.get(key).unwrap_or(&0)));
             left.filter(|(_, count)| *count > 0).collect()
         };
-        let made =
-            Made { calls: since(&made.calls, &before.calls), metrics: since(&made.metrics, &before.metrics) };
+        let mut made = Made {
+            calls: since(&made.calls, &before.calls),
+            metrics: since(&made.metrics, &before.metrics),
+            failed,
+            by: Some(self.by.clone()),
+        };
+        // A run that failed may have made a part of its calls: what whole ones made is still to be expected.
+        if failed && let Some(known) = self.made(run.memory.as_ref(), region).await? {
+            for (new, known) in [(&mut made.calls, known.calls), (&mut made.metrics, known.metrics)] {
+                for (name, count) in known {
+                    let new = new.entry(name).or_default();
+                    *new = count.max(*new);
+                }
+            }
+        }
         let bytes = serde_json::to_vec(&made).map_err(|error| Failure::State(error.to_string()))?;
         run.memory.remember(&self.memory(region), &bytes, NOTED).await
     }
@@ -207,9 +235,9 @@ impl Spec for ScriptSpec {
         for region in regions {
             let before = Made::of(run);
             let mut result = self.region(run, region).await;
-            if result.is_ok() {
-                result = self.note(run, region, &before).await;
-            }
+            let noted = self.note(run, region, &before, result.is_err()).await;
+            // Why it failed is worth more than that this could not be remembered.
+            result = result.and(noted);
             run.done(region, result).await;
         }
     }
@@ -217,26 +245,64 @@ impl Spec for ScriptSpec {
     async fn estimate(&self, ahead: &Ahead<'_>, regions: &[Text]) -> std::result::Result<Estimate, Failure> {
         let mut estimate = Estimate::default();
         for region in regions {
-            let known = ahead.memory.recall(&self.memory(region)).await?;
-            let Some(made) = known.and_then(|bytes| serde_json::from_slice::<Made>(&bytes).ok()) else {
-                let why = "what a script's own collector calls is known once it has run";
-                if estimate.at_least.is_empty() {
-                    estimate.at_least.push(why.into());
-                }
-                continue;
+            let made = self.made(ahead.memory, region).await?;
+            let uncertain = match &made {
+                None => Some(NOT_RUN),
+                Some(made) => made.failed.then_some(AS_FAILED_RUN),
             };
+            if let Some(why) = uncertain
+                && !estimate.at_least.iter().any(|known| known == why)
+            {
+                estimate.at_least.push(why.into());
+            }
+            let Some(made) = made else { continue };
             for (name, calls) in &made.calls {
                 let Some((service, action)) = name.split_once(':') else { continue };
                 let action = names::action(ahead.account.cloud, service, action, RATE)
                     .map_err(|error| Failure::State(error.to_string()))?;
                 estimate.calls.push(Expected {
                     metrics: made.metrics.get(name).copied().unwrap_or(0),
-                    at_least: Some(AS_LAST_RUN.into()),
+                    at_least: Some(uncertain.unwrap_or(AS_LAST_RUN).into()),
                     ..Expected::new(action, region, *calls)
                 });
             }
         }
         Ok(estimate)
+    }
+
+    async fn taken_by(
+        &self,
+        memory: &dyn Memory,
+        regions: &[Text],
+    ) -> std::result::Result<Option<String>, Failure> {
+        for region in regions {
+            let made = self.made(memory, region).await?;
+            if let Some(other) = made.and_then(|made| made.by).filter(|other| other.is_another(&self.by)) {
+                let name = self.name;
+                return Ok(Some(format!(
+                    "under this name `{}` has collected last, by the collector `{name}` that it creates at {}: one name, account and region is one collector, with one interval; name them differently, or give them different regions",
+                    other.function, other.place
+                )));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Who created a collector.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+struct By {
+    /// The function that ran; empty at the top level.
+    function: String,
+    /// The file and the line.
+    place: String,
+}
+
+impl By {
+    /// Is it another collector? What two functions create at one place is the same, and so is what stands elsewhere after the script has changed.
+    fn is_another(&self, other: &Self) -> bool {
+        let known = !self.function.is_empty() && !other.function.is_empty();
+        known && self.function != other.function && self.place != other.place
     }
 }
 
@@ -245,11 +311,17 @@ impl Spec for ScriptSpec {
 struct Made {
     calls: BTreeMap<String, u64>,
     metrics: BTreeMap<String, u64>,
+    /// Did that run fail?
+    #[serde(default)]
+    failed: bool,
+    /// Whose run it was; none of what an older version remembered.
+    #[serde(default)]
+    by: Option<By>,
 }
 
 impl Made {
     fn of(run: &Run) -> Self {
-        Self { calls: run.counts.snapshot(), metrics: run.counts.metrics() }
+        Self { calls: run.counts.snapshot(), metrics: run.counts.metrics(), ..Self::default() }
     }
 }
 
@@ -508,13 +580,21 @@ pub(super) fn takes_one(
     context: &NativeCallContext,
     function: &FnPtr,
 ) -> std::result::Result<(), (usize, Option<super::problem::At>)> {
-    let script = context.call_source().unwrap_or(&host.library.entry).to_owned();
-    let Some(ast) = host.script(&script).and_then(|loaded| loaded.ast) else { return Ok(()) };
-    let mut taken: Vec<usize> = ast
-        .iter_functions()
-        .filter(|one| one.name == function.fn_name())
-        .map(|one| one.params.len().saturating_sub(function.curry().len()))
-        .collect();
+    let taken = |script: &str| -> Vec<usize> {
+        let ast = host.script(script).and_then(|loaded| loaded.ast);
+        let functions = ast.iter().flat_map(|ast| ast.iter_functions());
+        functions
+            .filter(|one| one.name == function.fn_name())
+            .map(|one| one.params.len().saturating_sub(function.curry().len()))
+            .collect()
+    };
+    let mut taken = match taken(context.call_source().unwrap_or(&host.library.entry)) {
+        // A call inside of another closure does not say in which script it stands: it is the one that has the function.
+        none if none.is_empty() => {
+            host.function_position(function.fn_name()).map(|(script, _)| taken(&script)).unwrap_or_default()
+        }
+        found => found,
+    };
     // Of another script, or built in: who knows.
     if taken.is_empty() || taken.contains(&1) {
         return Ok(());
@@ -554,7 +634,14 @@ fn construct(
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
         let message =
             format!("`{name}` is no name for a collector: letters, digits, `_` and `-`, at most 64");
-        return Err(wrong(0, "", message, None));
+        let plain: String = name.chars().map(|c| if plain(c) { c } else { '_' }).take(64).collect();
+        let name = if name.is_ascii() && !name.is_empty() { plain.as_str() } else { "my_product" };
+        return Err(wrong(
+            0,
+            "",
+            message,
+            Some(format!("write `\"{name}\"`; the measurement may have any name: `measurement: \"…\"`")),
+        ));
     }
     if host.settings.packages.iter().any(|collector| collector.description().name == name) {
         let hint = format!("name it differently, for example `my_{name}`");
@@ -674,12 +761,19 @@ fn construct(
         .map_err(|error| thrown(Problem::input(error.to_string())))?;
     let at = (context.call_source().unwrap_or(&host.library.entry).to_owned(), position);
     let place = format!("{}:{}", at.0, at.1.line().unwrap_or_default());
+    let by = By {
+        function: host
+            .chosen()
+            .map(|chosen| format!("{}.{}", host.library.entry, chosen.name))
+            .unwrap_or_default(),
+        place: format!("{}:{}", host.library.display(&at.0), at.1.line().unwrap_or_default()),
+    };
     let own = Own {
         name: name.clone(),
         account: read.identity(),
         regions: regions.clone(),
         function: format!("{}{:?}", closure.fn_name(), closure.curry()),
-        place: format!("{}:{}", host.library.display(&at.0), at.1.line().unwrap_or_default()),
+        place: by.place.clone(),
     };
     let before = memory::uncounted(|| {
         let mut all = lock(&host.own);
@@ -700,7 +794,7 @@ fn construct(
         configs.insert("script".into(), (*script).into());
     }
     let spec =
-        ScriptSpec { regions, name: collector.description.name, script, category, period, thread: None };
+        ScriptSpec { regions, name: collector.description.name, script, by, category, period, thread: None };
     let prepared = Prepared {
         collector,
         account: Arc::new(read),

@@ -222,8 +222,19 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
                 .label("no such key")
                 .hint(format!("ask first: `if \"{name}\" in map {{ … }}`, or write `map.get(\"{name}\")`, which is `()` without it"))
         }
+        EvalAltResult::ErrorDotExpr(text, _) => match member(text) {
+            Some((name, kind)) => Problem::run_time(format!("{kind} has no member `{name}`"))
+                .label("no such member")
+                .hint(if name == "length" {
+                    "write `.len()`".to_owned()
+                } else {
+                    "members are a map's: does `print(…)` of what stands before the dot show one? A method is called with parentheses, such as `.len()`".to_owned()
+                }),
+            None => Problem::run_time(rhai_text(error)),
+        },
         EvalAltResult::ErrorIndexNotFound(index, _) => {
             Problem::run_time(format!("there is no item {}", cut(&index.to_string()))).label("no such item")
+                .hint("ask first: `if index in value { … }`")
         }
         EvalAltResult::ErrorArrayBounds(length, index, _) => {
             Problem::run_time(format!("the list has {}, and none at index {index}", number(*length as u64, "item", "items")))
@@ -233,6 +244,7 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
         EvalAltResult::ErrorStringBounds(length, index, _) => {
             Problem::run_time(format!("the text has {}, and none at index {index}", number(*length as u64, "character", "characters")))
                 .label("out of bounds")
+                .hint("the first character is `[0]`, the last one `[-1]`")
         }
         EvalAltResult::ErrorStackOverflow(_) => {
             // Rhai has overwritten the place of this one, too.
@@ -249,20 +261,41 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
             "{} is needed here, found {}",
             kind_of_name(wanted),
             kind_of_name(found)
-        )),
+        ))
+        .hint(needed(wanted)),
         EvalAltResult::ErrorMismatchOutputType(wanted, found, _) if !wanted.is_empty() => Problem::run_time(
             format!("{} is needed here, found {}", kind_of_name(wanted), kind_of_name(found)),
-        ),
+        )
+        .hint(needed(wanted)),
         EvalAltResult::ErrorFor(_) => {
             Problem::run_time("this cannot be gone through with `for`").hint("lists, ranges `0..10`, texts' `.chars()` and maps' `.keys()` can")
         }
         EvalAltResult::ErrorIndexingType(name, _) => {
             Problem::run_time(format!("{} has no items to take by `[…]`", kind_of_name(name.split(' ').next().unwrap_or(name))))
+                .hint("lists, maps and texts have items: does `print(…)` of what stands before the bracket show one?")
         }
         EvalAltResult::ErrorTooManyVariables(_) => Problem::run_time("there are more than 10000 variables at once"),
         EvalAltResult::ErrorTooManyModules(_) => Problem::run_time("there are more than 256 imports at once")
             .hint("import at the top of the script, not in a loop"),
         other => Problem::run_time(rhai_text(other)),
+    }
+}
+
+/// The member that there is not, and of what: Rhai says it in a text.
+fn member(text: &str) -> Option<(&str, String)> {
+    let (name, rest) = text.strip_prefix("Unknown property '")?.split_once('\'')?;
+    let kind = rest.rsplit_once("for type '")?.1.trim_end_matches('\'');
+    Some((name, kind_of_name(kind)))
+}
+
+/// How a value becomes one of the type that is needed.
+fn needed(wanted: &str) -> &'static str {
+    match wanted {
+        "bool" => "write a condition, such as `x > 0`, `x != ()` or `list.len() > 0`",
+        "string" => "write `x.to_string()`",
+        "i64" => "write `parse_int(text)` or `x.to_int()`",
+        "f64" => "write `parse_float(text)` or `x.to_float()`",
+        _ => "does `print(…)` show of it what you expect?",
     }
 }
 
@@ -382,6 +415,11 @@ pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
         "True" | "False" => return problem.hint(format!("write `{}`", name.to_lowercase())),
         "None" | "null" | "nil" => return problem.hint("write `()`"),
         _ => {}
+    }
+    if let Some(hint) = habits::of_python(name) {
+        return Problem::input(format!("there is no module `{name}` here"))
+            .label("not defined here")
+            .hint(hint);
     }
     if name.contains("__") && is_bare_import(&ast, name) {
         let alias = habits::alias(name);
@@ -557,6 +595,11 @@ fn no_function(host: &Host, signature: &str, at: &At) -> Problem {
         return wrong_member(bare, dff::MEMBERS, dff::unknown_member(bare));
     }
     let kinds = arguments.iter().map(|argument| kind_of_name(argument)).collect::<Vec<_>>().join(", ");
+    if name == "Collector" {
+        return Problem::input(format!("`Collector` takes 3 or 4 arguments, {} given", arguments.len()))
+            .label("wrong number of arguments")
+            .hint(super::custom::FORM);
+    }
     if bare == "DataCollector" {
         let given = arguments.len();
         return Problem::input(format!("`DataCollector` takes 2 or 3 arguments, {given} given"))

@@ -201,6 +201,14 @@ impl View<'_> {
                     format!("write `{name} {text}= 1;`"),
                 ));
             }
+            Kind::Symbol
+                if text == "=>"
+                    && at == self.at
+                    && at > 0
+                    && (self.text(at - 1) == ")" || self.is_word(at - 1)) =>
+            {
+                return Some(explained("a closure has no `=>`", "", "write `|x| x > 1`"));
+            }
             Kind::Symbol if text == "=" && at == self.at && self.is_named_argument(at) => {
                 let name = self.text(at - 1);
                 return Some(explained(
@@ -395,6 +403,11 @@ impl View<'_> {
             } else {
                 self.missing_semicolon(before)
             };
+        }
+        if let ParseErrorType::BadInput(LexError::ImproperSymbol(symbol, _)) = error
+            && symbol == "="
+        {
+            return explained("`=` gives a value, and compares nothing", "", "write `==` to compare");
         }
         let hint = match error {
             ParseErrorType::WrongDocComment => {

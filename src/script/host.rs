@@ -391,7 +391,16 @@ impl Host {
                             functions.iter().map(|function| function.name.as_str()),
                         );
                         let problem = Problem::input(format!("this script has no function `{name}`"));
+                        let written = self.script(&self.library.entry).and_then(|script| script.ast);
+                        let written =
+                            written.is_some_and(|ast| ast.iter_functions().any(|one| one.name == name));
                         return Err(list(match near {
+                            _ if written && name.starts_with("test_") => {
+                                problem.hint("it is a test: `funchost test SCRIPT` runs it")
+                            }
+                            _ if written => problem.hint(format!(
+                                "`fn {name}` is there and not registered: put `@DFF.API(\"title\")` directly above it"
+                            )),
                             Some(near) => problem.hint(format!("did you mean `{near}`?")),
                             None => problem.hint(format!("it has {names}")),
                         }));

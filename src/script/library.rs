@@ -10,6 +10,16 @@ use std::sync::Arc;
 /// The end of a script's file name.
 const SUFFIX: &str = "rhai";
 
+/// What an editor completes from ends so, and is no script: `funchost definitions` writes it into the library, too.
+const DEFINITIONS: &str = ".d.rhai";
+
+/// Is a file a script, by its name?
+#[must_use]
+pub fn is_script(file: &Path) -> bool {
+    let definitions = file.file_name().is_some_and(|name| name.to_string_lossy().ends_with(DEFINITIONS));
+    file.extension().is_some_and(|extension| extension == SUFFIX) && !definitions
+}
+
 /// Where the scripts of a run are.
 #[derive(Debug, Clone)]
 pub(super) struct Library {
@@ -81,7 +91,7 @@ impl Snapshot {
             .into_iter()
             .filter(|set| set.is_dir())
             .flat_map(|set| below(&set))
-            .filter(|file| file.extension().is_some_and(|extension| extension == SUFFIX))
+            .filter(|file| is_script(file))
             .collect();
         files.sort();
         files
@@ -218,7 +228,7 @@ impl Library {
         let mut of_set = |set: &str, folder: &Path| {
             for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = file.path();
-                if path.extension().is_some_and(|extension| extension == SUFFIX) {
+                if is_script(&path) {
                     let script = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                     ids.push(format!("{set}__{script}"));
                 }

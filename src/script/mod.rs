@@ -40,7 +40,7 @@ mod variables;
 pub use definitions::definitions;
 pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
-pub use library::Snapshot;
+pub use library::{Snapshot, is_script};
 pub use memory::rest;
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
 pub use packages::unknown_datakit;

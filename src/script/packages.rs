@@ -338,9 +338,16 @@ impl Runner {
                 .option(name.as_str())
             };
             match name.as_str() {
-                "debug" => runner.debug = value.as_bool().map_err(|_| wrong("true or false"))?,
+                "debug" => {
+                    runner.debug = value
+                        .as_bool()
+                        .map_err(|_| wrong("true or false").hint("write `debug = true`, without quotes"))?;
+                }
                 "datakit_id" => {
-                    let id = value.clone().into_string().map_err(|_| wrong("a text"))?;
+                    let id = value.clone().into_string().map_err(|_| {
+                        wrong("a text")
+                            .hint("write `datakit_id = \"dk2\"`: the id of a DataKit in funchost.toml")
+                    })?;
                     if id.is_empty() {
                         return Err(
                             Problem::input("option `datakit_id` of `Runner` is empty").option("datakit_id")
@@ -371,6 +378,7 @@ impl Runner {
     /// `.run()`: hands the collectors to the backend and serves their filters until it answers.
     fn run(&self, host: &Arc<Host>, context: &NativeCallContext) -> Result<Dynamic> {
         self.warn_of_order(host);
+        self.warn_of_regions(host);
         lock(&host.idle).retain(|at| *at != self.at);
         host.ran.store(true, Ordering::Relaxed);
         let (Some(runtime), Some(backend)) = (&host.runtime, host.backend.clone()) else {
@@ -425,6 +433,25 @@ impl Runner {
                 Err(problem.at(&self.at.0, self.at.1).thrown(Position::NONE))
             }
             Err(message) => Err(Problem::run_time(message).at(&self.at.0, self.at.1).thrown(Position::NONE)),
+        }
+    }
+
+    /// A region that is nearly one of its cloud's is a slip; of any other nobody knows: it may be newer than this program.
+    fn warn_of_regions(&self, host: &Host) {
+        if !matches!(host.mode, Mode::Dry { .. }) {
+            return;
+        }
+        for Created(one) in &self.collectors {
+            let cloud = one.prepared.collector.description().cloud;
+            for region in one.prepared.spec.regions() {
+                let words = funchost_collectors::region_hint(cloud, &region);
+                let Some((what, way_out)) = words.as_deref().and_then(|words| words.split_once(": ")) else {
+                    continue;
+                };
+                let problem = Problem::input(what).label("collects from there").hint(way_out);
+                let problem = problem.at(&one.at.0, one.at.1);
+                host.warn(explain::problem(host, &problem));
+            }
         }
     }
 

@@ -65,6 +65,12 @@ pub(super) struct Shape<'s> {
     pub(super) now: i64,
 }
 
+/// How the parts of a point are written.
+const MEASUREMENT: &str = "write `measurement: \"my_product\"`";
+const TAGS: &str = "write `tags: #{ InstanceId: item.InstanceId }`";
+const FIELDS: &str = "write `fields: #{ Size: item.Size }`";
+const LINK: &str = "write `link: #{ class: \"aws_ec2\", value: id }` with the class and the `name` of the object, and leave `link` out of a point that has none";
+
 /// Reads a point.
 pub(super) fn read(value: &Dynamic, shape: &Shape<'_>) -> Result<(Point, Option<Link>), Wrong> {
     if !value.is_map() {
@@ -85,11 +91,12 @@ fn of_json(written: &Json, shape: &Shape<'_>) -> Result<(Point, Option<Link>), W
         Some(Json::String(text)) if !text.trim().is_empty() => Text::from(text.as_str()),
         Some(Json::Null) | None => match shape.measurement {
             Some(measurement) => measurement.clone(),
-            None => return Err(Wrong::new("measurement", "is missing")),
+            None => return Err(Wrong::new("measurement", "is missing").hint(MEASUREMENT)),
         },
-        Some(Json::String(_)) => return Err(Wrong::new("measurement", "is empty")),
+        Some(Json::String(_)) => return Err(Wrong::new("measurement", "is empty").hint(MEASUREMENT)),
         Some(other) => {
-            return Err(Wrong::new("measurement", format!("is {}, expected a text", json_kind(other))));
+            let wrong = Wrong::new("measurement", format!("is {}, expected a text", json_kind(other)));
+            return Err(wrong.hint(MEASUREMENT));
         }
     };
     if let Some(own) = shape.measurement
@@ -111,7 +118,7 @@ fn of_json(written: &Json, shape: &Shape<'_>) -> Result<(Point, Option<Link>), W
     };
     for (key, value) in map(members, "tags")? {
         if key.is_empty() {
-            return Err(Wrong::new("tags", "holds a tag without a name"));
+            return Err(Wrong::new("tags", "holds a tag without a name").hint(TAGS));
         }
         let text = match value {
             Json::Null => continue,
@@ -185,14 +192,14 @@ fn map<'w>(
     match members.get(key) {
         None | Some(Json::Null) => Ok(None.into_iter().flatten()),
         Some(Json::Object(map)) => Ok(Some(map.iter()).into_iter().flatten()),
-        Some(other) => Err(Wrong::new(key, format!("is {}, expected a map", json_kind(other)))),
+        Some(other) => Err(Wrong::new(key, format!("is {}, expected a map", json_kind(other)))
+            .hint(if key == "tags" { TAGS } else { FIELDS })),
     }
 }
 
 fn link_of(written: &Json) -> Result<Link, Wrong> {
     let Json::Object(members) = written else {
-        return Err(Wrong::new("link", format!("is {}, expected a map", json_kind(written)))
-            .hint("write `link: #{ class: \"aliyun_ecs\", value: id }`"));
+        return Err(Wrong::new("link", format!("is {}, expected a map", json_kind(written))).hint(LINK));
     };
     if let Some(key) = members.keys().find(|key| !LINK_KEYS.contains(&key.as_str())) {
         return Err(Wrong::new(format!("link.{key}"), "is not a known key").hint(known(key, LINK_KEYS)));
@@ -200,12 +207,15 @@ fn link_of(written: &Json) -> Result<Link, Wrong> {
     let text = |key: &str| match members.get(key) {
         Some(Json::String(text)) if !text.is_empty() => Ok(Some(Text::from(text.as_str()))),
         None | Some(Json::Null) => Ok(None),
-        Some(Json::String(_)) => Err(Wrong::new(format!("link.{key}"), "is empty")),
+        Some(Json::String(_)) => Err(Wrong::new(format!("link.{key}"), "is empty").hint(LINK)),
         Some(other) => {
-            Err(Wrong::new(format!("link.{key}"), format!("is {}, expected a text", json_kind(other))))
+            let wrong =
+                Wrong::new(format!("link.{key}"), format!("is {}, expected a text", json_kind(other)));
+            Err(wrong.hint(LINK))
         }
     };
-    let needed = |key: &str| text(key)?.ok_or_else(|| Wrong::new(format!("link.{key}"), "is missing"));
+    let needed =
+        |key: &str| text(key)?.ok_or_else(|| Wrong::new(format!("link.{key}"), "is missing").hint(LINK));
     let with_name = match members.get("with_name") {
         None | Some(Json::Null) => false,
         Some(Json::Bool(yes)) => *yes,
@@ -213,7 +223,8 @@ fn link_of(written: &Json) -> Result<Link, Wrong> {
             return Err(Wrong::new(
                 "link.with_name",
                 format!("is {}, expected true or false", json_kind(other)),
-            ));
+            )
+            .hint("write `with_name: true` to give the metric the object's `name`, too"));
         }
     };
     Ok(Link {

@@ -233,6 +233,13 @@ fn other_file(path: &Path, directory: Option<&Path>) -> String {
         .find(|name| **name == with_end)
         .map(String::as_str)
         .or_else(|| funchost_collectors::mistake::nearest(&wanted, scripts.iter().map(String::as_str)));
+    // The id of a function, or of a script: `my_aws__main.run`.
+    let (id, function) = wanted.split_once('.').unwrap_or((wanted.as_str(), ""));
+    let of_id = id.split_once("__").map(|(set, script)| Path::new(set).join(script).with_extension("rhai"));
+    if let Some(file) = of_id.filter(|file| near.is_none() && folder.join(file).is_file()) {
+        let function = if function.is_empty() { String::new() } else { format!(" --func {function}") };
+        return format!("did you mean `{}{function}`? Its id is for `funchost run --remote`", file.display());
+    }
     match near {
         Some(near) => {
             let written = directory.and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path);

@@ -143,6 +143,8 @@ fn runner_with_wrong_arguments() {
       |
     6 |     Runner([], debug = 1).run()
       |                        ^
+      |
+      = hint: write `debug = true`, without quotes
     "#);
     assert_snapshot!(inside("Runner([], debug = true, debug = true).run()"), @r#"
     error: option `debug` of `Runner` is given twice
@@ -170,6 +172,8 @@ fn runner_with_wrong_arguments() {
       |                  ------                    ^
       |                  |
       |                  the Runner is made here
+      |
+      = hint: write `datakit_id = "dk2"`: the id of a DataKit in funchost.toml
     "#);
     assert_snapshot!(inside("Runner(collectors = []).run()"), @r#"
     error: `Runner` begins with an argument that has no name
@@ -365,6 +369,8 @@ fn a_wrong_value_in_an_imported_file_is_shown_there() {
       |
     6 | fn run() { objects::DataCollector(conf::account, conf::configs()) }
       |                     ------------- the collector is created here
+      |
+      = hint: where it comes from `DFF.ENV` already, the variable is set, and to nothing
     "#);
     let world = World::with_imports("import \"lib__make\" as make;\n@DFF.API(\"t\")\nfn run() {\n    make::objects(#{ ak_id: \"a\", ak_secret: \"b\" }, #{ regions: [\"r\"], details: [] })\n}")
         .file("lib/make.rhai", "import \"guance_test_objects__main\" as o;\nfn objects(account, configs) {\n    o::DataCollector(account, configs)\n}");

@@ -300,6 +300,8 @@ pub struct Options {
     pub rates: Option<Arc<dyn SharedRates>>,
     /// What stands between the path and the network, if anything does.
     pub tap: Option<Arc<dyn Tap>>,
+    /// No proxy, whatever the environment says: all that is called runs on this machine.
+    pub direct: bool,
 }
 
 impl Default for Options {
@@ -314,6 +316,7 @@ impl Default for Options {
             answer_limit: 64 << 20,
             rates: None,
             tap: None,
+            direct: false,
         }
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, StatusCode};
 /// # Errors
 /// What reqwest refuses to be built from, such as a proxy variable that is no URL.
 pub(super) fn client(options: &Options) -> Result<reqwest::Client, String> {
-    build(options, |builder| builder)
+    build(options, |builder| if options.direct { builder.no_proxy() } else { builder })
 }
 
 /// The same for what runs on this machine: a proxy would look for it on its own.

@@ -5,7 +5,7 @@
 use super::{Named, Options, wrong};
 use crate::account::Cloud;
 use crate::collector::Failure;
-use crate::mistake::{Mistake, nearest};
+use crate::mistake::{Argument, Mistake, nearest};
 use crate::names::keep;
 use crate::objects::{List, Paging, Request, Sizes, Tally, Walk, Wire, at, text};
 use crate::point::Text;
@@ -111,6 +111,38 @@ fn paging(call: &Named, options: &Options) -> Result<Paging, Mistake> {
             Paging::Tokens { token, next, size }
         }
     })
+}
+
+/// A parameter that the list sets by itself, page by page: what a script says there would be sent twice, or not at all.
+fn set_twice(paging: &Paging, parameters: &[(String, Json)], options: &Options) -> Result<(), Mistake> {
+    let (place, size) = match *paging {
+        Paging::Numbers { number, size, .. } | Paging::FromZero { number, size, .. } => (number, Some(size)),
+        Paging::Offsets { offset, limit, .. } => (offset, Some(limit)),
+        Paging::Tokens { token, size, .. } => (token, size.map(|(size, _)| size)),
+        Paging::Whole => return Ok(()),
+    };
+    for (name, value) in parameters.iter().filter(|(_, value)| !value.is_null()) {
+        let mistake = Mistake::new(
+            Argument::Parameters,
+            name,
+            "is set by the list itself, which is read page by page to its end",
+        );
+        if Some(name.as_str()) == size {
+            let most =
+                text(value).and_then(|most| most.parse().ok()).filter(|most| *most > 0).unwrap_or(MOST);
+            let paging = match &options.paging {
+                Some(_) => format!("`most: {most}` into `paging`"),
+                None => format!("`paging: #{{ most: {most} }}` into the options"),
+            };
+            return Err(mistake.hint(format!(
+                "leave it out, and write {paging} for pages of that size; one page alone is asked for by `request`"
+            )));
+        }
+        if name == place {
+            return Err(mistake.hint("leave it out; one page alone is asked for by `request`"));
+        }
+    }
+    Ok(())
 }
 
 /// Members by which answers say how to go on, of all clouds.
@@ -304,7 +336,7 @@ impl Pages {
     /// The list of a call.
     ///
     /// # Errors
-    /// A [`Mistake`] in the options: `items` is missing, the way of paging is none.
+    /// A [`Mistake`] in the options: `items` is missing, the way of paging is none; or a parameter that the list sets by itself.
     pub fn new(
         call: &Named,
         region: &Text,
@@ -315,6 +347,8 @@ impl Pages {
             return Err(wrong("items", "is missing: it says where the items stand in an answer")
                 .hint("write it as a path of names, for example `#{ items: \"Disks.Disk\" }`"));
         };
+        let paging = paging(call, options)?;
+        set_twice(&paging, &parameters, options)?;
         let list = List {
             request: Request {
                 api: call.how,
@@ -323,7 +357,7 @@ impl Pages {
                 parameters: &[],
                 structures: &[],
             },
-            paging: paging(call, options)?,
+            paging,
             items: name(items)?,
             id: name(options.id.as_deref().unwrap_or_default())?,
         };
@@ -450,6 +484,54 @@ mod tests {
         }
         let paging = list(Cloud::Aws, "ec2", json!({ "items": "A", "paging": { "next": "Other" } })).paging;
         assert!(matches!(paging, Paging::Tokens { token: "NextToken", next: "Other", .. }));
+    }
+
+    #[test]
+    fn what_a_list_sets_by_itself_is_no_parameter() {
+        let wrong = |cloud, service: &str, parameters: Json, options: Json| {
+            let mut options: Options = serde_json::from_value(options).unwrap();
+            options.items = Some("A".into());
+            let call = Named::new(cloud, service, "List", &options).unwrap();
+            let Json::Object(parameters) = parameters else { unreachable!() };
+            Pages::new(&call, &Text::from("r"), parameters.into_iter().collect(), &options).err()
+        };
+        for (cloud, service, name, value, options, hint) in [
+            (
+                Cloud::Tencent,
+                "cdb",
+                "Limit",
+                json!(20),
+                json!({}),
+                "`paging: #{ most: 20 }` into the options",
+            ),
+            (Cloud::Tencent, "cdb", "Offset", json!(0), json!({}), "leave it out; "),
+            (Cloud::Aliyun, "ecs", "PageSize", json!("100"), json!({}), "`paging: #{ most: 100 }`"),
+            (Cloud::Aliyun, "ecs", "PageNumber", json!(1), json!({}), "leave it out; "),
+            (
+                Cloud::Aliyun,
+                "ecs",
+                "Max",
+                json!(0),
+                json!({ "paging": { "offset": "From", "size": "Max" } }),
+                "`most: 50` into `paging`",
+            ),
+            (Cloud::Aws, "rds", "Marker", json!("m"), json!({}), "leave it out; "),
+            (
+                Cloud::Aws,
+                "ec2",
+                "MaxResults",
+                json!(5),
+                json!({ "paging": { "size": "MaxResults" } }),
+                "`most: 5` into `paging`",
+            ),
+        ] {
+            let found = wrong(cloud, service, json!({ "A": 1, name: value }), options).unwrap();
+            assert_eq!((found.argument, found.path.as_str()), (Argument::Parameters, name));
+            assert!(found.hint.as_ref().unwrap().contains(hint), "{found:?}");
+        }
+        // These lists have no size of their own, or another name for it, and what says nothing is not sent.
+        assert_eq!(wrong(Cloud::Aws, "rds", json!({ "MaxRecords": 20 }), json!({})), None);
+        assert_eq!(wrong(Cloud::Aliyun, "ecs", json!({ "Limit": 20, "PageSize": null }), json!({})), None);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use super::{Findings, PATIENCE};
 use crate::script::Prepared;
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::call::CallPath;
-use funchost_collectors::estimate::Ahead;
+use funchost_collectors::estimate::{AS_FAILED_RUN, Ahead, Estimate, NOT_RUN};
 use funchost_collectors::point::Text;
 use funchost_collectors::{aliyun, aws, tencentcloud};
+use hyper_util::client::proxy::matcher::Matcher;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How requests of one scheme leave.
@@ -20,16 +21,41 @@ enum Way {
     Shut,
 }
 
-/// How requests leave, by scheme.
+/// How requests leave, by scheme and host.
 pub(super) struct Proxy {
     https: Way,
     http: Way,
+    /// The HTTP client's own: it decides of each host, as NO_PROXY names hosts, domains, addresses and networks.
+    matcher: Matcher,
 }
 
 impl Proxy {
-    fn of(&self, scheme: &str) -> Way {
-        if scheme == "http" { self.http } else { self.https }
+    /// Requests go directly, wherever to.
+    fn none() -> Self {
+        Self { https: Way::Direct, http: Way::Direct, matcher: Matcher::builder().build() }
     }
+
+    fn of(&self, url: &str) -> Way {
+        let Ok(url) = url.parse::<hyper::Uri>() else { return Way::Direct };
+        match (self.matcher.intercept(&url), url.scheme_str()) {
+            (None, _) => Way::Direct,
+            (Some(_), Some("http")) => self.http,
+            (Some(_), _) => self.https,
+        }
+    }
+}
+
+/// The entries of NO_PROXY that the HTTP client takes for names of hosts that cannot be: a `*` is an entry of its own or nothing, and a host has no scheme,
+/// port or blank.
+fn meaningless(except: &str) -> Vec<&str> {
+    let entries = except.split(',').map(str::trim);
+    let meaningless = |entry: &&str| {
+        let port = entry.split_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        *entry != "*" && (port || entry.contains(['*', ' ', '\t', ';']) || entry.contains("://"))
+    };
+    entries.filter(meaningless).collect()
 }
 
 /// What the HTTP client makes of a proxy's variable.
@@ -76,15 +102,33 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
     let variables = &findings.surroundings.variables;
     // As the HTTP client does: the capitals first, also where they are empty.
     let value = |name: &str| variables.get(name).or_else(|| variables.get(&name.to_lowercase())).cloned();
-    let except = value("NO_PROXY").is_some_and(|value| !value.is_empty());
     let set: Vec<(&str, String)> = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"]
         .into_iter()
         .filter_map(|name| Some((name, value(name).filter(|value| !value.is_empty())?)))
         .collect();
     if set.is_empty() {
         findings.well("proxy", "none");
-        return Proxy { https: Way::Direct, http: Way::Direct };
+        return Proxy::none();
     }
+    // Any caller of a CGI program can set its HTTP_PROXY, by a header: the HTTP client then believes none of these variables.
+    if variables.contains_key("REQUEST_METHOD") {
+        let names: Vec<&str> = set.iter().map(|(name, _)| *name).collect();
+        let (names, verb) = (names.join(", "), if names.len() == 1 { "is" } else { "are" });
+        findings.doubtful(
+            "proxy",
+            &format!("{names} {verb} not used, as REQUEST_METHOD is set, too: in a CGI program any caller could set a proxy"),
+            "unset REQUEST_METHOD where the proxy is needed",
+        );
+        return Proxy::none();
+    }
+    let given = |name: &str| value(name).unwrap_or_default();
+    let except = given("NO_PROXY");
+    let matcher = Matcher::builder()
+        .all(given("ALL_PROXY"))
+        .http(given("HTTP_PROXY"))
+        .https(given("HTTPS_PROXY"))
+        .no(except.as_str())
+        .build();
     let mut ways: BTreeMap<&str, Way> = BTreeMap::new();
     let mut open = Vec::new();
     for (name, value) in set {
@@ -119,15 +163,28 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
         ways.insert(name, way);
     }
     if !open.is_empty() {
-        let except = if except { "this machine and the hosts in NO_PROXY" } else { "this machine" };
+        let except = if except.split(',').any(|entry| entry.trim() == "*") {
+            "this machine and every host that has a name, as NO_PROXY says `*`"
+        } else if except.is_empty() {
+            "this machine"
+        } else {
+            "this machine and the hosts in NO_PROXY"
+        };
         let verb = if open.len() == 1 { "is" } else { "are" };
         findings.well(
             "proxy",
             &format!("{} {verb} set: requests go through it, but for {except}", open.join(", ")),
         );
     }
+    for entry in meaningless(&except) {
+        findings.doubtful(
+            "proxy",
+            &format!("`{entry}` in NO_PROXY is no host: it keeps nothing from the proxy"),
+            "write hosts, domains (`.example.com`), addresses and networks (`10.0.0.0/8`) with commas between them, without schemes and ports; `*` alone means every host that has a name",
+        );
+    }
     let way = |name: &str| ways.get(name).or_else(|| ways.get("ALL_PROXY")).copied().unwrap_or(Way::Direct);
-    Proxy { https: way("HTTPS_PROXY"), http: way("HTTP_PROXY") }
+    Proxy { https: way("HTTPS_PROXY"), http: way("HTTP_PROXY"), matcher }
 }
 
 fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> Result<String, String> {
@@ -158,7 +215,8 @@ async fn services(
         };
         return regions.iter().flat_map(asked).collect();
     }
-    let mut expected = Vec::new();
+    // What cannot be remembered is as if it had never run.
+    let mut estimate = Estimate { calls: Vec::new(), at_least: vec![NOT_RUN.into()] };
     if let Some(state) = &ledger.state {
         let memory = Remembered { state: state.clone(), account: one.account.identity(), now };
         let ahead = Ahead {
@@ -168,15 +226,19 @@ async fn services(
             cadence: None,
             filtered: false,
         };
-        // What cannot be remembered is as if it had never run.
-        expected =
-            one.spec.estimate(&ahead, &regions).await.map(|estimate| estimate.calls).unwrap_or_default();
+        if let Ok(known) = one.spec.estimate(&ahead, &regions).await {
+            estimate = known;
+        }
     }
+    let Estimate { calls, at_least } = estimate;
+    let is = |why: &str| at_least.iter().any(|one| one == why);
     own.push(Own {
         name: description.name,
-        called: expected.iter().map(|one| format!("{}:{}", one.action.service, one.action.action)).collect(),
+        called: calls.iter().map(|one| format!("{}:{}", one.action.service, one.action.action)).collect(),
+        failed: is(AS_FAILED_RUN),
+        missing: is(NOT_RUN),
     });
-    expected.into_iter().map(|one| (one.region, one.action.service)).collect()
+    calls.into_iter().map(|one| (one.region, one.action.service)).collect()
 }
 
 /// Does something listen where each service is asked? Answers with the script's own collectors, of which nobody can know all.
@@ -204,7 +266,7 @@ pub(super) async fn endpoints(
                     let place = reqwest::Url::parse(&url).ok();
                     let place = place.as_ref().and_then(|url| {
                         let host = (url.host_str()?.to_owned(), url.port_or_known_default()?);
-                        Some((host, (proxy.of(url.scheme()), what)))
+                        Some((host, (proxy.of(url.as_str()), what)))
                     });
                     hosts.extend(place);
                 }

@@ -113,26 +113,34 @@ pub(super) async fn collectors(
 pub(super) struct Own {
     pub(super) name: &'static str,
     pub(super) called: BTreeSet<String>,
+    /// Did its last run fail, in one region at least?
+    pub(super) failed: bool,
+    /// Is there a region of which no run has come to an end?
+    pub(super) missing: bool,
 }
 
-/// Says what of a script's own collectors was not examined: only running their functions would make their calls.
+/// Says of a script's own collectors what their last runs tell: only running their functions would make their calls.
 pub(super) fn own(findings: &mut Findings<'_>, own: &[Own]) {
     const HINT: &str =
         "`funchost run SCRIPT --debug` makes its calls, writes nothing, and says what is refused";
-    for Own { name, called } in own {
-        if called.is_empty() {
-            findings.doubtful(
+    for Own { name, called, failed, missing } in own {
+        let calls = called.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let calls = if called.is_empty() { "no cloud" } else { calls.as_str() };
+        match (failed, missing) {
+            (true, _) => {
+                findings.doubtful(name, &format!("its last run failed: it called {calls}"), HINT);
+            }
+            (false, true) if called.is_empty() => findings.doubtful(
                 name,
-                "the script's own collector has not run yet: its endpoints and permissions were not examined",
+                "the script's own collector has not run to its end yet: its endpoints and permissions were not examined",
                 HINT,
-            );
-        } else {
-            let called = called.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            findings.doubtful(
+            ),
+            (false, true) => findings.doubtful(
                 name,
-                &format!("the script's own collector called {called} when it last ran: their permissions were not examined"),
+                &format!("its last run went well, and called {calls}, but not in every region yet"),
                 HINT,
-            );
+            ),
+            (false, false) => findings.well(name, &format!("its last run went well, and called {calls}")),
         }
     }
 }
