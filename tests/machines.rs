@@ -227,12 +227,14 @@ fn each_ticks_work_is_done_once_whoever_dies() {
 
     let (given, used) = turns(folder.path());
     println!("{} turns given, {} used, {killed} machines killed", given.len(), used.len());
+    let unwell =
+        rows(&server, &schema, "SELECT id, trigger_id, status, reason FROM run WHERE status <> 'success'");
     let first = found["t000"][0].0;
     let mut taken_over = 0;
     for (trigger, runs) in &found {
         for (number, (tick, status)) in runs.iter().enumerate() {
             let expected = first + number as i64 * 15 * 60 * 1_000_000_000;
-            assert_eq!((*tick, status.as_str()), (expected, "success"), "{trigger}: {runs:?}");
+            assert_eq!((*tick, status.as_str()), (expected, "success"), "{trigger}: {runs:?}; {unwell:?}");
         }
     }
     for row in rows(&server, &schema, "SELECT count(*) FROM run WHERE fence > 1") {

@@ -657,6 +657,46 @@ fn the_run_of_a_killed_service_is_taken_over_and_a_wrong_configuration_changes_n
 }
 
 #[test]
+fn the_run_of_a_killed_service_whose_function_is_gone_can_be_stopped() {
+    let world = World::new();
+    world.write(
+        "scripts/demo/other.rhai",
+        "@DFF.API(\"long\", timeout = 600)\nfn long() { print(\"begun\"); sleep(300); }",
+    );
+    let service = world.serve(&[]);
+    let id = service.ask("POST", "/api/v1/async/demo__other.long", "").1["data"]["id"].as_i64().unwrap();
+    let run = format!("/api/v1/runs/{id}");
+    service.until(&format!("{run}/log"), |data| data["lines"][0]["text"] == "begun");
+    service.kill();
+    std::fs::remove_file(world.folder.path().join("scripts/demo/other.rhai")).unwrap();
+    // Its lease is five seconds: by now nobody has it, and nobody here could take it over.
+    let service = world.serve_at(SystemClock.now() + 60 * SECOND);
+    assert_eq!(service.get(&run)["status"], "running", "whoever has the function may still take it");
+    assert_eq!(service.ask("POST", &format!("{run}/stop"), "").0, 200);
+    let ended = service.get(&run);
+    assert_eq!((&ended["status"], &ended["reason"]), (&json!("interrupted"), &json!("stopped by hand")));
+    assert_eq!(service.ask("POST", &format!("{run}/stop"), "").0, 409);
+}
+
+#[test]
+fn runs_of_a_function_that_is_gone_hold_up_no_other() {
+    let world = World::new();
+    world.write("scripts/demo/other.rhai", "@DFF.API(\"other\", expires = 86400)\nfn other() {}");
+    let web = world.serve(&["--role", "web"]);
+    for _ in 0..300 {
+        assert_eq!(web.ask("POST", "/api/v1/async/demo__other.other", "").0, 200);
+    }
+    assert_eq!(web.stop(), 0);
+    std::fs::remove_file(world.folder.path().join("scripts/demo/other.rhai")).unwrap();
+    let service = world.serve(&[]);
+    let asked = service.ask("POST", "/api/v1/async/demo__main.hello", r#"{"kwargs":{"name":"a"}}"#).1;
+    let ended = service.until(&format!("/api/v1/runs/{}", asked["data"]["id"]), |data| data["final"] == true);
+    assert_eq!((&ended["status"], &ended["result"]["greeting"]), (&json!("success"), &json!("hi a")));
+    let waiting = service.ask("GET", "/api/v1/runs?status=queued&pageSize=1", "").1;
+    assert_eq!(waiting["pageInfo"]["totalCount"], 300, "{waiting:#}");
+}
+
+#[test]
 fn what_was_missed_is_recorded_and_the_last_made_up_for_however_long_a_lease_is() {
     let world = World::new();
     let config = |lease: u32| {

@@ -227,12 +227,12 @@ async fn calls<'t>(
 /// Runs that nobody takes, and points that nobody took.
 async fn waiting(console: &Console, now: Time) -> Result<Vec<Attention>, Refused> {
     let mut found = Vec::new();
-    let open = console.store.open_runs(now - WAITS, 100).await?;
-    if let Some((run, func)) = open.first() {
+    let open = console.store.open_runs(now - WAITS, None, 100).await?;
+    if let Some(first) = open.first() {
         found.push(Attention::new(
             Urgency::Warning,
             "waiting",
-            json!({ "count": open.len(), "runId": run, "funcId": func }),
+            json!({ "count": open.len(), "runId": first.id, "funcId": first.func }),
         ));
     }
     let limit = console.engine.tools().outbox_limit;

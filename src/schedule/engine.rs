@@ -14,7 +14,7 @@ use crate::money::budget::Budgets;
 use crate::runner::{GRACE, RunStatus, Runner, Settings};
 use crate::script::{self, ApiFunction, Ended, Masker, Report, RunOptions, RunOutcome, Script};
 use crate::sink::datakit::DataKit;
-use crate::state::runs::{Detail, End, Origin, Ours, Status, Store, Taken};
+use crate::state::runs::{Detail, End, OpenRun, Origin, Ours, Status, Store, Taken};
 use crate::state::{StateError, Time, said};
 use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, TRACED, number};
@@ -34,7 +34,7 @@ pub const LARGEST_RESULT: usize = 256 << 10;
 /// The kind of an entry among a record's errors that tells why the function's result is not there.
 pub const RESULT: &str = "result";
 
-/// Runs that are looked at at once.
+/// Runs that are looked at at once; the next ones follow until there is no room, or no run.
 const LOOK: i64 = 256;
 
 /// What runs are made with; replaced whole when the configuration is read again.
@@ -220,30 +220,39 @@ impl Engine {
             return Ok(());
         }
         let published = self.library.published();
-        for (run, func) in self.store.open_runs(self.clock.now(), LOOK).await? {
-            if room == 0 {
-                break;
-            }
-            // A run that another took from us may still be ending here.
-            if self.lock().contains_key(&run) {
-                continue;
-            }
-            let Some((script, function)) = published.function(&func) else { continue };
-            let now = self.clock.now();
-            let lease = now + nanoseconds(self.settings.lease);
-            match self.store.take(run, &self.settings.worker, now, lease, ATTEMPTS).await? {
-                Taken::Gone => {}
-                Taken::Ended(status) => {
-                    tracing::info!(run, func, status = status.as_str(), "not run");
-                    self.ended.send_modify(|count| *count += 1);
+        let looked = self.clock.now();
+        let mut behind = None;
+        loop {
+            let open = self.store.open_runs(looked, behind, LOOK).await?;
+            // What nobody can run here must not hide what stands behind it.
+            behind = open.last().map(|last| (last.due, last.id));
+            for OpenRun { id: run, func, .. } in open {
+                if room == 0 {
+                    return Ok(());
                 }
-                Taken::Yes(ours) => {
-                    room -= 1;
-                    self.start(*ours, script.clone(), function.clone());
+                // A run that another took from us may still be ending here.
+                if self.lock().contains_key(&run) {
+                    continue;
                 }
+                let Some((script, function)) = published.function(&func) else { continue };
+                let now = self.clock.now();
+                let lease = now + nanoseconds(self.settings.lease);
+                match self.store.take(run, &self.settings.worker, now, lease, ATTEMPTS).await? {
+                    Taken::Gone => {}
+                    Taken::Ended(status) => {
+                        tracing::info!(run, func, status = status.as_str(), "not run");
+                        self.ended.send_modify(|count| *count += 1);
+                    }
+                    Taken::Yes(ours) => {
+                        room -= 1;
+                        self.start(*ours, script.clone(), function.clone());
+                    }
+                }
+            }
+            if room == 0 || behind.is_none() {
+                return Ok(());
             }
         }
-        Ok(())
     }
 
     fn start(self: &Arc<Self>, ours: Ours, script: Script, function: ApiFunction) {

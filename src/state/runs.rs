@@ -361,6 +361,17 @@ pub struct Filter {
     pub until: Option<Time>,
 }
 
+/// A run that could be taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenRun {
+    /// Its number.
+    pub id: i64,
+    /// What it runs.
+    pub func: String,
+    /// When it is due.
+    pub due: Time,
+}
+
 /// A process that serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
@@ -440,8 +451,14 @@ pub trait Runs: Send + Sync {
 
     /// Asks for a run.
     async fn enqueue(&self, run: &NewRun) -> Result<i64, StateError>;
-    /// Runs that could be taken now (waiting ones that are due, and those whose worker went silent), with their functions, oldest first.
-    async fn open_runs(&self, now: Time, count: i64) -> Result<Vec<(i64, String)>, StateError>;
+    /// Runs that could be taken now (waiting ones that are due, and those whose worker went silent), oldest first; those behind the one
+    /// with this time and id, where one is given.
+    async fn open_runs(
+        &self,
+        now: Time,
+        behind: Option<(Time, i64)>,
+        count: i64,
+    ) -> Result<Vec<OpenRun>, StateError>;
     /// When the next waiting run is due.
     async fn next_due(&self) -> Result<Option<Time>, StateError>;
     /// Tries to take a run until `lease`. One that has expired ends instead, and so does a trigger's run while another of it goes on;
@@ -462,13 +479,14 @@ pub trait Runs: Send + Sync {
     async fn record(&self, run: &NewRun, started: Time, end: &End, now: Time) -> Result<i64, StateError>;
     /// Gives a run back, for whoever takes it next. `false`: it is no longer ours.
     async fn hand_over(&self, run: i64, fence: i64, reason: &str, now: Time) -> Result<bool, StateError>;
-    /// Asks for a run's end: a waiting one ends at once. `false`: there is none that could be ended.
+    /// Asks for a run's end: a waiting one ends at once, and so does one whose worker went silent. `false`: there is none that could be ended.
     async fn stop(&self, run: i64, now: Time) -> Result<bool, StateError>;
     /// Adds to a run's log. `false`: it is no longer ours.
     async fn log(&self, run: i64, fence: i64, lines: &[LogLine]) -> Result<bool, StateError>;
     /// Ends waiting runs of triggers that are due while another run of their trigger goes on, whether or not a worker has room; says how many.
     async fn skip(&self, now: Time) -> Result<u64, StateError>;
-    /// Ends waiting runs that have expired; says how many.
+    /// Ends waiting runs that have expired, and those whose worker went silent that were asked to stop, or that nobody took over: neither
+    /// before they expired, nor in a quarter of an hour in which somebody was there. Says how many.
     async fn expire(&self, now: Time) -> Result<u64, StateError>;
 
     /// Runs, newest first, and how many there are in all.

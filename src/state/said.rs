@@ -69,6 +69,10 @@ pub(crate) const LOST: Sentence = Sentence::new("lost", "another worker has it")
 pub(crate) const ENDED: Sentence = Sentence::new("ended", "the service ended");
 pub(crate) const SILENT: Sentence =
     Sentence::new("silent", "whoever ran it went silent, {attempts} times: it is not tried again");
+pub(crate) const ABANDONED: Sentence = Sentence::new(
+    "abandoned",
+    "whoever ran it went silent, and no worker took it over in time: see that a worker is up that has `{func}`, and start it again",
+);
 pub(crate) const GIVEN_BACK: Sentence = Sentence::new("givenBack", "given back by {worker} when it ended");
 pub(crate) const UNPUBLISHED_NEAR: Sentence =
     Sentence::new("unpublishedNear", "no function `{func}` is published: did you mean `{near}`?");
@@ -98,7 +102,7 @@ pub(crate) const NO_ARGUMENTS: Sentence = Sentence::new(
 );
 
 /// Every one; of two that fit a text the first counts.
-pub(crate) const ALL: [Sentence; 18] = [
+pub(crate) const ALL: [Sentence; 19] = [
     BUSY,
     MISSED_MANY,
     MISSED_ONE,
@@ -109,6 +113,7 @@ pub(crate) const ALL: [Sentence; 18] = [
     LOST,
     ENDED,
     SILENT,
+    ABANDONED,
     GIVEN_BACK,
     UNPUBLISHED_NEAR,
     UNPUBLISHED,

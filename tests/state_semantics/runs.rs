@@ -3,7 +3,7 @@
 use super::semantics::{MINUTE, NO_LIMIT, START, TestClock, claim, keep, object, parcel, scope, sent};
 use super::{Backend, fresh};
 use funchost::state::runs::{
-    Detail, End, Filter, HourRuns, LogLine, NewRun, Origin, Ours, Status, Taken, TriggerRow,
+    Detail, End, Filter, HourRuns, LogLine, NewRun, Node, OpenRun, Origin, Ours, Status, Taken, TriggerRow,
 };
 use funchost::state::{Claimed, Commit, Outcome, Runs, State, StateError, Store, Time};
 use funchost_collectors::clock::SECOND;
@@ -139,9 +139,10 @@ async fn a_run_goes_from_the_queue_to_its_record() {
     let id =
         state.enqueue(&NewRun { kwargs: "{\"a\":1}".into(), due: START + 5, ..run("a__b.c") }).await.unwrap();
     assert_eq!(state.next_due().await.unwrap(), Some(START + 5));
-    assert!(state.open_runs(START + 4, 10).await.unwrap().is_empty());
+    assert!(state.open_runs(START + 4, None, 10).await.unwrap().is_empty());
     assert_eq!(take(&state, id, START + 4).await, Taken::Gone, "not before its time");
-    assert_eq!(state.open_runs(START + 5, 10).await.unwrap(), [(id, "a__b.c".to_owned())]);
+    let open = OpenRun { id, func: "a__b.c".to_owned(), due: START + 5 };
+    assert_eq!(state.open_runs(START + 5, None, 10).await.unwrap(), [open]);
     let taken = ours(&state, id, START + 5).await;
     assert_eq!((taken.record.fence, taken.kwargs.as_str(), &taken.from), (1, "{\"a\":1}", &None));
     assert_eq!(take(&state, id, START + 6).await, Taken::Gone, "it is taken");
@@ -392,6 +393,91 @@ async fn what_cannot_run_ends_and_says_why() {
     assert!(state.hand_over(back, 1, "the service ended", after).await.unwrap());
     assert_eq!(status(&state, back).await, (Status::Queued, Some("the service ended".into())));
     assert_eq!(ours(&state, back, after + 14 * MINUTE).await.record.fence, 2);
+}
+
+#[tokio::test]
+async fn a_run_that_went_silent_and_that_nobody_takes_over_ends() {
+    let state = state().await;
+    let secret = NewRun { kwargs: "{\"password\":\"hunter22\"}".into(), ..run("a__b.c") };
+    let long = NewRun { expires: START + 60 * MINUTE, ..run("a__b.c") };
+    let mut ids = Vec::new();
+    for one in [&secret, &long, &run("a__b.c"), &run("a__b.c"), &run("a__b.c")] {
+        let id = state.enqueue(one).await.unwrap();
+        ours(&state, id, START).await;
+        ids.push(id);
+    }
+    let [silent, may_wait, held, asked, stopped] = ids[..] else { unreachable!() };
+    // One that is held ends by whoever holds it, at whatever time.
+    assert_eq!(state.hold(&[(held, 1)], START + 500 * MINUTE).await.unwrap(), [(held, false)]);
+    // Asked while its worker may live: the worker ends it, or the end of the lease does.
+    assert!(state.stop(asked, START + LEASE).await.unwrap());
+    assert_eq!(state.expire(START + LEASE).await.unwrap(), 0);
+    assert_eq!(status(&state, asked).await, (Status::Running, None));
+    assert_eq!(state.expire(START + LEASE + 1).await.unwrap(), 1);
+    let by_hand = (Status::Interrupted, Some("stopped by hand".to_owned()));
+    assert_eq!(status(&state, asked).await, by_hand);
+    // Asked when nobody can hear it any more.
+    assert!(state.stop(stopped, START + LEASE + 1).await.unwrap());
+    assert_eq!(status(&state, stopped).await, by_hand);
+    assert!(!state.stop(stopped, START + LEASE + 2).await.unwrap());
+
+    // It has expired, but nobody was there who could have taken it over: not heard lately, or not there for long enough.
+    let late = START + LEASE + 16 * MINUTE;
+    assert_eq!(state.expire(late).await.unwrap(), 0);
+    let node =
+        |id: &str, started: Time, seen: Time| Node { id: id.into(), roles: "worker".into(), started, seen };
+    state.here(&node("gone", START, late - 2 * MINUTE)).await.unwrap();
+    state.here(&node("new", late - 14 * MINUTE, late)).await.unwrap();
+    assert_eq!(state.expire(late).await.unwrap(), 0);
+    let open: Vec<i64> = state.open_runs(late, None, 10).await.unwrap().iter().map(|one| one.id).collect();
+    assert_eq!(open, [silent, may_wait], "whoever has the function may still take them");
+    let later = late + 2 * MINUTE;
+    state.here(&node("new", late - 14 * MINUTE, later)).await.unwrap();
+    assert_eq!(state.expire(later).await.unwrap(), 1);
+    let why = "whoever ran it went silent, and no worker took it over in time: see that a worker is up that has `a__b.c`, \
+               and start it again";
+    assert_eq!(status(&state, silent).await, (Status::Interrupted, Some(why.into())));
+    let (record, detail) = state.run(silent).await.unwrap().unwrap();
+    assert_eq!(
+        (record.ended, record.lease, detail.kwargs.as_str()),
+        (Some(later), None, "{\"password\":\"****\"}")
+    );
+    assert!(
+        !state.finish(silent, 1, &end(Status::Success), later).await.unwrap(),
+        "who had it has it no more"
+    );
+    assert_eq!(status(&state, held).await.0, Status::Running);
+    assert_eq!(ours(&state, may_wait, later).await.record.fence, 2);
+    // Taken over long after it expired, it has again a quarter of an hour from when it went silent.
+    let end = START + 100 * MINUTE;
+    assert_eq!(state.hold(&[(may_wait, 2)], end).await.unwrap(), [(may_wait, false)]);
+    state.here(&node("new", late, end + 15 * MINUTE)).await.unwrap();
+    assert_eq!(state.expire(end + 15 * MINUTE).await.unwrap(), 0);
+    assert_eq!(state.expire(end + 15 * MINUTE + 1).await.unwrap(), 1);
+    assert_eq!(status(&state, may_wait).await.0, Status::Interrupted);
+}
+
+#[tokio::test]
+async fn open_runs_are_read_one_part_behind_the_other() {
+    let state = state().await;
+    let mut all = Vec::new();
+    // Many are due at the same time, and who was asked for first is not due first.
+    for number in 0..10 {
+        let due = START + 3 - number / 3;
+        all.push((due, state.enqueue(&NewRun { due, ..run("a__b.c") }).await.unwrap()));
+    }
+    all.sort_unstable();
+    let (mut read, mut behind) = (Vec::new(), None);
+    loop {
+        let part = state.open_runs(START + 3, behind, 3).await.unwrap();
+        behind = part.last().map(|last| (last.due, last.id));
+        if part.is_empty() {
+            break;
+        }
+        assert!(part.len() <= 3);
+        read.extend(part.iter().map(|one| (one.due, one.id)));
+    }
+    assert_eq!(read, all);
 }
 
 #[tokio::test]

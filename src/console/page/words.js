@@ -67,6 +67,7 @@ export const WORDS = {
   "told.lost": ["Another worker has it.", "已由其他执行进程接管。"],
   "told.ended": ["The service ended.", "服务已停止。"],
   "told.silent": ["Whoever ran it went silent, {attempts} times: it is not tried again.", "执行进程先后 {attempts} 次失去联系，不再重试。"],
+  "told.abandoned": ["Whoever ran it went silent, and no worker took it over in time: see that a worker is up that has `{func}`, and start it again.", "执行进程失去联系，且没有其他执行进程按时接管：请确认有运行中的执行进程具备 `{func}`，然后重新执行。"],
   "told.givenBack": ["Given back by {worker} when it ended.", "{worker} 停止时交还，等待重新开始。"],
   "told.unpublishedNear": ["No function `{func}` is published: did you mean `{near}`?", "函数 `{func}` 尚未发布：是否想写 `{near}`？"],
   "told.unpublished": ['No function `{func}` is published: put `@DFF.API("title")` above it, and its script into the library.', '函数 `{func}` 尚未发布：请在函数上方写 `@DFF.API("标题")`，并把脚本放进脚本库。'],

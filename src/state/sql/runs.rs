@@ -7,11 +7,17 @@
 
 use super::{AT_ONCE, Connection, Database, Row};
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Origin, Ours,
-    Record, Status, Taken, TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, OpenRun, Origin,
+    Ours, Record, Status, Taken, TriggerRow,
 };
 use crate::state::{Time, said};
 use sqlx::{QueryBuilder, Row as _};
+
+/// How long whoever takes a run next has for it, where nothing else is said.
+const AGAIN: Time = 900 * funchost_collectors::clock::SECOND;
+
+/// A process that was not heard for so long is not there.
+const HEARD: Time = 60 * funchost_collectors::clock::SECOND;
 
 /// The columns of a [`Record`].
 macro_rules! columns {
@@ -194,16 +200,21 @@ pub(super) async fn enqueue(connection: &mut Connection, run: &NewRun) -> sqlx::
 pub(super) async fn open_runs(
     connection: &mut Connection,
     now: Time,
+    behind: Option<(Time, i64)>,
     count: i64,
-) -> sqlx::Result<Vec<(i64, String)>> {
-    sqlx::query_as(
-        "SELECT id, func FROM run WHERE status IN ('queued', 'running')
+) -> sqlx::Result<Vec<OpenRun>> {
+    let (due, id) = behind.unwrap_or((Time::MIN, i64::MIN));
+    let rows: Vec<(i64, String, Time)> = sqlx::query_as(
+        "SELECT id, func, due FROM run WHERE status IN ('queued', 'running') AND (due, id) > ($3, $4)
          AND ((status = 'queued' AND due <= $1) OR (status = 'running' AND lease < $1)) ORDER BY due, id LIMIT $2",
     )
     .bind(now)
     .bind(count)
+    .bind(due)
+    .bind(id)
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|(id, func, due)| OpenRun { id, func, due }).collect())
 }
 
 pub(super) async fn next_due(connection: &mut Connection) -> sqlx::Result<Option<Time>> {
@@ -461,7 +472,7 @@ pub(super) async fn hand_over(
     .bind(fence)
     .bind(reason)
     // Who takes it next has as long again as a run may wait when nothing is said.
-    .bind(now.saturating_add(900 * funchost_collectors::clock::SECOND))
+    .bind(now.saturating_add(AGAIN))
     .execute(connection)
     .await?;
     Ok(given.rows_affected() == 1)
@@ -469,7 +480,9 @@ pub(super) async fn hand_over(
 
 pub(super) async fn stop(connection: &mut Connection, run: i64, now: Time) -> sqlx::Result<(bool, Cleared)> {
     let ended = sqlx::query(
-        "UPDATE run SET status = 'interrupted', reason = $3, ended = $2, stop = 1 WHERE id = $1 AND status = 'queued'",
+        // Of a worker that went silent nobody can ask it, and perhaps nobody has the function to take the run over.
+        "UPDATE run SET status = 'interrupted', reason = $3, ended = $2, stop = 1, lease = NULL
+         WHERE id = $1 AND (status = 'queued' OR (status = 'running' AND lease < $2))",
     )
     .bind(run)
     .bind(now)
@@ -561,7 +574,30 @@ pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Resu
     .bind(said::NO_WORKER.text())
     .fetch_all(&mut *connection)
     .await?;
-    clear_all(connection, &expired).await
+    let stopped: Vec<i64> = sqlx::query_scalar(
+        "UPDATE run SET status = 'interrupted', reason = $2, ended = $1, lease = NULL
+         WHERE status IN ('queued', 'running') AND status = 'running' AND lease < $1 AND stop = 1 RETURNING id",
+    )
+    .bind(now)
+    .bind(said::BY_HAND.text())
+    .fetch_all(&mut *connection)
+    .await?;
+    // A run may be at work long after it would have expired, and everything may have been down: whoever is to take it over has time for
+    // it from when it went silent, and from when somebody was there again.
+    let abandoned: Vec<i64> = sqlx::query_scalar(
+        "UPDATE run SET status = 'interrupted', reason = replace($2, $3, func), ended = $1, lease = NULL
+         WHERE status IN ('queued', 'running') AND status = 'running' AND lease < $4 AND expires < $1
+         AND EXISTS (SELECT 1 FROM node WHERE started < $4 AND seen >= $5) RETURNING id",
+    )
+    .bind(now)
+    .bind(said::ABANDONED.text())
+    .bind("{func}")
+    .bind(now.saturating_sub(AGAIN))
+    .bind(now.saturating_sub(HEARD))
+    .fetch_all(&mut *connection)
+    .await?;
+    let ended = [expired, stopped, abandoned].concat();
+    clear_all(connection, &ended).await
 }
 
 /// Clears runs that have ended without a worker; says how many they are.

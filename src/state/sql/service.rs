@@ -3,8 +3,8 @@
 use super::Backend;
 use super::runs::{self, Cleared};
 use crate::state::runs::{
-    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, Record, Runs,
-    Store, Taken, TriggerRow,
+    Counts, DayCalls, Detail, End, Filter, HourRuns, LogLine, NewRun, Node, ObjectSummary, OpenRun, Record,
+    Runs, Store, Taken, TriggerRow,
 };
 use crate::state::{State, StateError, Time};
 use std::sync::Arc;
@@ -74,8 +74,13 @@ impl Runs for Backend {
         write!(self, enqueue, run)
     }
 
-    async fn open_runs(&self, now: Time, count: i64) -> Result<Vec<(i64, String)>, StateError> {
-        read!(self, open_runs, now, count)
+    async fn open_runs(
+        &self,
+        now: Time,
+        behind: Option<(Time, i64)>,
+        count: i64,
+    ) -> Result<Vec<OpenRun>, StateError> {
+        read!(self, open_runs, now, behind, count)
     }
 
     async fn next_due(&self) -> Result<Option<Time>, StateError> {
