@@ -26,6 +26,11 @@ fn steady(world: &World, ran: &Ran) -> String {
         .replace(world.clouds.aliyun_url().trim_start_matches("http://"), "ALIYUN")
         .replace(world.clouds.tencent_url().trim_start_matches("http://"), "TENCENT")
         .replace(&world.clouds.datakit_url(), "http://DATAKIT");
+    let timeless = |line: &str| match line.split_once("its last run, ") {
+        Some((before, rest)) => format!("{before}its last run, TIME{}", &rest[rest.find(',').unwrap()..]),
+        None => line.to_owned(),
+    };
+    let text: String = text.lines().map(|line| timeless(line) + "\n").collect();
     let line = |line: &str| match line.split_once("  disk: ") {
         Some((_, rest)) => format!(
             "????  disk: {}",
@@ -321,6 +326,95 @@ fn run() {
     let ran = world.run(&["doctor", "my/main.rhai", "--yes"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     insta::assert_snapshot!("own_failed", steady(&world, &ran));
+}
+
+/// The script of a collector that does this.
+fn own_script(body: &str) -> String {
+    format!(
+        r##"import "guance_integration__runner" as integration;
+import "guance_integration__aws" as aws;
+let account = #{{ ak_id: DFF.ENV("AWS_AK_ID"), ak_secret: DFF.ENV("AWS_AK_SECRET") }};
+@DFF.API("x")
+fn run() {{
+    Runner([Collector("my_rds", account, #{{ regions: ["cn-north-1"] }}, |ctx| {{
+        {body}
+        []
+    }})]).run();
+}}
+"##
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_of_an_own_collector_is_of_its_last_run_and_of_this_script() {
+    const CALL: &str = r#"aws::client(ctx.account).request("rds", "DescribeDBInstances");"#;
+    let world = world().await;
+    let doctor = || -> String {
+        let ran = world.run(&["doctor", "my/main.rhai", "--no-calls"]);
+        ran.stdout.lines().filter(|line| line.contains("my_rds: ")).collect()
+    };
+    let plan = || {
+        let plan = world.run(&["plan", "my/main.rhai", "--every", "15m", "--output", "json"]).json();
+        (plan["collectors"][0]["exact"].clone(), plan["collectors"][0]["at_least_because"].to_string())
+    };
+    world.write("my/main.rhai", &own_script(CALL));
+    assert_eq!(world.run(&["run", "my/main.rhai"]).code, 0);
+    assert!(doctor().contains("ok    my_rds: its last run, "), "{}", doctor());
+    assert!(
+        doctor().contains("Z, ended without an error, and called rds:DescribeDBInstances"),
+        "{}",
+        doctor()
+    );
+    assert_eq!(plan().0, false);
+    // A run that is stopped has no end, whatever the one before it has been.
+    world.write("my/main.rhai", &own_script(&format!("{CALL} loop {{ }}")));
+    assert!(doctor().contains("WARN  my_rds: the script was changed since its last run"), "{}", doctor());
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force", "--timeout", "1"]).code, 124);
+    assert!(doctor().contains("WARN  my_rds: its last run did not end"), "{}", doctor());
+    assert_eq!(plan().0, false);
+    assert!(plan().1.contains("whose last run did not end"), "{}", plan().1);
+    // One that fails before its first call has called nothing itself, though whole ones did.
+    world.write("my/main.rhai", &own_script("throw \"no\";"));
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 1);
+    assert!(doctor().contains("WARN  my_rds: its last run failed before any call"), "{}", doctor());
+    assert!(plan().1.contains("whose last run failed"), "{}", plan().1);
+    // One without a call says nothing of the next.
+    world.write("my/main.rhai", &own_script(""));
+    assert_eq!(world.run(&["run", "my/main.rhai", "--force"]).code, 0);
+    assert!(doctor().contains("and called no cloud"), "{}", doctor());
+    assert_eq!(plan().0, false, "{}", plan().1);
+    assert!(plan().1.contains("as its last run called"), "{}", plan().1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_the_client_cannot_read_is_said() {
+    let mut world = world().await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    for password in ["hunter22|x", "hunter22 x", "hunter22`x"] {
+        world.variables.insert("HTTPS_PROXY".into(), format!("http://user:{password}@127.0.0.1:{port}"));
+        let ran = world.run(WITHOUT_CALLS);
+        assert_eq!(ran.code, 1, "{password}: {ran:?}");
+        assert!(!format!("{ran:?}").contains("hunter22"), "{ran:?}");
+        assert!(ran.stdout.contains("FAIL  proxy: HTTPS_PROXY cannot be read and is ignored"), "{ran:?}");
+        assert!(!ran.stdout.contains("go through it"), "{ran:?}");
+    }
+    world.variables.insert("HTTPS_PROXY".into(), format!("http://user:hunter22%7Cx@127.0.0.1:{port}"));
+    let ran = world.run(WITHOUT_CALLS);
+    assert!(ran.stdout.contains("ok    proxy: HTTPS_PROXY is set: requests go through it"), "{ran:?}");
+    for (except, meaningless) in [
+        ("10.0.0.0/33", true),
+        ("localhost/8", true),
+        ("[::1]:80", true),
+        ("[::1]", true),
+        ("10.0.0.0/8", false),
+        ("::1", false),
+        ("fd00::/8", false),
+    ] {
+        world.variables.insert("NO_PROXY".into(), except.into());
+        let said = world.run(WITHOUT_CALLS).stdout.contains(&format!("`{except}` in NO_PROXY is no host"));
+        assert_eq!(said, meaningless, "{except}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

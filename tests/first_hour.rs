@@ -229,6 +229,14 @@ async fn an_editor_gets_definitions_of_every_package() {
     let (snapshot, problems) = funchost::script::Snapshot::read(world.folder.path());
     assert_eq!((snapshot.ids().collect::<Vec<_>>(), problems), (vec!["my__main"], vec![]));
     assert!(read("__static__.d.rhai").contains("fn push("));
+    for command in ["check", "run", "plan"] {
+        let ran = world.run(&[command, "types/aws_ec2.d.rhai"]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(
+            ran.stderr.contains("aws_ec2.d.rhai holds definitions for the editor, and nothing to run"),
+            "{ran:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -561,6 +561,14 @@ async fn a_skipped_collector_names_the_other_function_that_has_its_name() {
     assert_eq!(run("same").collector("my_rds")["warnings"], serde_json::json!([]));
     world.write("my/main.rhai", &script.replace("@DFF.API(\"own\"", "\n\n@DFF.API(\"own\""));
     assert_eq!(run("run").collector("my_rds")["warnings"], serde_json::json!([]));
+    // Nor is a function that has another name now, at another line: nobody collects under the old one any more.
+    let renamed = script.replace("fn run() {", "\n\nfn fetch() {").replace("{ run() }", "{ fetch() }");
+    world.write(
+        "my/main.rhai",
+        &renamed.replace("@DFF.API(\"own\", timeout = 60)\n\n\n", "\n\n@DFF.API(\"own\", timeout = 60)\n"),
+    );
+    assert_eq!(run("fetch").collector("my_rds")["status"], "skipped");
+    assert_eq!(run("fetch").collector("my_rds")["warnings"], serde_json::json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

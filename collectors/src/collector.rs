@@ -15,7 +15,7 @@
 
 use crate::account::{Account, Cloud};
 use crate::call::CallError;
-use crate::estimate::{Ahead, Estimate};
+use crate::estimate::{Ahead, Estimate, LastRun};
 use crate::mistake::{Argument, Mistake};
 use crate::objects::ObjectCollector;
 use crate::point::{Category, Point, Text};
@@ -251,6 +251,14 @@ pub trait Spec: Send + Sync + std::fmt::Debug {
     /// Where what is remembered cannot be read.
     async fn taken_by(&self, _memory: &dyn Memory, _regions: &[Text]) -> Result<Option<String>, Failure> {
         Ok(None)
+    }
+
+    /// How the last collection of each region went, where it is written down: of a script's own collectors, whose calls nobody else knows.
+    ///
+    /// # Errors
+    /// Where what is remembered cannot be read.
+    async fn last_runs(&self, _memory: &dyn Memory, _regions: &[Text]) -> Result<Vec<LastRun>, Failure> {
+        Ok(Vec::new())
     }
 
     /// Asks for the lists that an estimate needs, and for nothing that is metered: they are remembered, and objects are sent as the list has them.

@@ -15,6 +15,10 @@ pub const AS_LAST_RUN: &str = "a script's own collector: as its last run called"
 /// The same where that run failed: what it had called by then, and what the runs before it called.
 pub const AS_FAILED_RUN: &str = "a script's own collector, whose last run failed: a whole one may call more, and `funchost run` says why it fails";
 
+/// The same where that run did not come to an end.
+pub const AS_OPEN_RUN: &str =
+    "a script's own collector, whose last run did not end: a whole one may call more";
+
 /// Why nothing is known of a script's own collector.
 pub const NOT_RUN: &str = "what a script's own collector calls is known once it has run to its end";
 
@@ -88,6 +92,32 @@ pub struct Estimate {
     pub calls: Vec<Expected>,
     /// Why there may be other calls than these.
     pub at_least: Vec<String>,
+}
+
+/// How a collection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Without an error.
+    Well,
+    /// With one.
+    Failed,
+    /// Not: it was stopped, or is under way.
+    Open,
+}
+
+/// What is remembered of the last collection of one region by a script's own collector.
+#[derive(Clone, Debug)]
+pub struct LastRun {
+    /// Which region.
+    pub region: Text,
+    /// How it ended; none where nothing is remembered of a collection.
+    pub end: Option<End>,
+    /// When its run began, nanoseconds since 1970; none where an older version remembered it.
+    pub began: Option<i64>,
+    /// What it called, as `service:Action`.
+    pub called: Vec<String>,
+    /// Was the script as it is now? None where an older version remembered it.
+    pub same: Option<bool>,
 }
 
 /// Pages of a list; the first is asked for even where nothing is listed.

@@ -6,7 +6,7 @@ use super::Rhythm;
 use super::forecast::{CallForecast, CollectorForecast, Forecast, Pool, whole_day};
 use crate::cli::Table;
 use crate::money::{Unit, grouped, money};
-use funchost_collectors::estimate::{AS_FAILED_RUN, AS_LAST_RUN};
+use funchost_collectors::estimate::{AS_FAILED_RUN, AS_LAST_RUN, AS_OPEN_RUN};
 use std::fmt::Write as _;
 
 impl Forecast {
@@ -144,7 +144,7 @@ impl Forecast {
             }
         }
         // What a script's own collector calls is as it is: another run only tells what that one called.
-        let own = |why: &String| [AS_LAST_RUN, AS_FAILED_RUN].contains(&why.as_str());
+        let own = |why: &String| [AS_LAST_RUN, AS_FAILED_RUN, AS_OPEN_RUN].contains(&why.as_str());
         if uncertain.iter().flat_map(|one| &one.at_least_because).all(own) {
             return;
         }

@@ -5,7 +5,7 @@
 //! that filters take too, because no function of a script runs on an async worker.
 
 use super::convert::{NotData, from_json, kind, to_json};
-use super::filter::{CollectJob, Job};
+use super::filter::{CollectJob, Job, Unfinished};
 use super::host::{Host, lock, terminated};
 use super::packages::{Created, Inner};
 use super::points::{self, Shape, Wrong};
@@ -16,7 +16,9 @@ use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{
     Collector, Description, Failure, MarkId, MarkKey, MetricPoint, Output, Part, Spec, Window,
 };
-use funchost_collectors::estimate::{AS_FAILED_RUN, AS_LAST_RUN, Ahead, Estimate, Expected, NOT_RUN};
+use funchost_collectors::estimate::{
+    AS_FAILED_RUN, AS_LAST_RUN, AS_OPEN_RUN, Ahead, End, Estimate, Expected, LastRun, NOT_RUN,
+};
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
@@ -130,6 +132,10 @@ pub(super) struct ScriptSpec {
     script: Arc<str>,
     /// By whom it was created.
     by: By,
+    /// The functions that its script has now, by their ids.
+    functions: Arc<[String]>,
+    /// A digest of the script, and of what it imports.
+    source: Arc<str>,
     category: Category,
     /// Seconds of a window's step; metrics only.
     period: i64,
@@ -164,13 +170,14 @@ impl ScriptSpec {
         Ok(known.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
-    /// What was called for a region, with the metrics that were asked for, of both since `before`.
+    /// What was called for a region, with the metrics that were asked for, of both since `before`. A run that is stopped notes its end no more: so
+    /// its beginning is noted as one that has not ended.
     async fn note(
         &self,
         run: &Run,
         region: &Text,
         before: &Made,
-        failed: bool,
+        end: End,
     ) -> std::result::Result<(), Failure> {
         let made = Made::of(run);
         let since = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
@@ -180,11 +187,18 @@ impl ScriptSpec {
         let mut made = Made {
             calls: since(&made.calls, &before.calls),
             metrics: since(&made.metrics, &before.metrics),
-            failed,
+            failed: end == End::Failed,
+            open: end == End::Open,
             by: Some(self.by.clone()),
+            began: Some(run.started),
+            source: Some(self.source.to_string()),
+            called: None,
         };
-        // A run that failed may have made a part of its calls: what whole ones made is still to be expected.
-        if failed && let Some(known) = self.made(run.memory.as_ref(), region).await? {
+        made.called = Some(made.calls.keys().cloned().collect());
+        // A run that failed or was stopped may have made a part of its calls: what whole ones made is still to be expected.
+        if end != End::Well
+            && let Some(known) = self.made(run.memory.as_ref(), region).await?
+        {
             for (new, known) in [(&mut made.calls, known.calls), (&mut made.metrics, known.metrics)] {
                 for (name, count) in known {
                     let new = new.entry(name).or_default();
@@ -196,8 +210,8 @@ impl ScriptSpec {
         run.memory.remember(&self.memory(region), &bytes, NOTED).await
     }
 
-    async fn region(&self, run: &Run, region: &Text) -> std::result::Result<(), Failure> {
-        let gone = || Failure::Script("the script has ended".into());
+    async fn region(&self, run: &Run, region: &Text) -> std::result::Result<(), Unfinished> {
+        let gone = || Unfinished::Stopped(Failure::Script("the script has ended".into()));
         let Some((collector, thread)) = &self.thread else { return Err(gone()) };
         let mut window = None;
         if self.category == Category::Metric {
@@ -234,10 +248,15 @@ impl Spec for ScriptSpec {
         // One after the other: a script has one thread.
         for region in regions {
             let before = Made::of(run);
-            let mut result = self.region(run, region).await;
-            let noted = self.note(run, region, &before, result.is_err()).await;
+            let begun = self.note(run, region, &before, End::Open).await;
+            let (end, result) = match self.region(run, region).await {
+                Ok(()) => (End::Well, Ok(())),
+                Err(Unfinished::Failed(failure)) => (End::Failed, Err(failure)),
+                Err(Unfinished::Stopped(failure)) => (End::Open, Err(failure)),
+            };
+            let noted = self.note(run, region, &before, end).await;
             // Why it failed is worth more than that this could not be remembered.
-            result = result.and(noted);
+            let result = result.and(begun).and(noted);
             run.done(region, result).await;
         }
     }
@@ -248,9 +267,16 @@ impl Spec for ScriptSpec {
             let made = self.made(ahead.memory, region).await?;
             let uncertain = match &made {
                 None => Some(NOT_RUN),
-                Some(made) => made.failed.then_some(AS_FAILED_RUN),
+                Some(made) => match made.end() {
+                    End::Failed => Some(AS_FAILED_RUN),
+                    End::Open if made.calls.is_empty() => Some(NOT_RUN),
+                    End::Open => Some(AS_OPEN_RUN),
+                    End::Well => None,
+                },
             };
-            if let Some(why) = uncertain
+            // That the last run called nothing does not say that the next one will call nothing.
+            let silent = made.as_ref().is_some_and(|made| made.calls.is_empty());
+            if let Some(why) = uncertain.or(silent.then_some(AS_LAST_RUN))
                 && !estimate.at_least.iter().any(|known| known == why)
             {
                 estimate.at_least.push(why.into());
@@ -277,7 +303,9 @@ impl Spec for ScriptSpec {
     ) -> std::result::Result<Option<String>, Failure> {
         for region in regions {
             let made = self.made(memory, region).await?;
-            if let Some(other) = made.and_then(|made| made.by).filter(|other| other.is_another(&self.by)) {
+            // A function that the script has no more collects no more.
+            let another = |other: &By| other.is_another(&self.by) && self.functions.contains(&other.function);
+            if let Some(other) = made.and_then(|made| made.by).filter(another) {
                 let name = self.name;
                 return Ok(Some(format!(
                     "under this name `{}` has collected last, by the collector `{name}` that it creates at {}: one name, account and region is one collector, with one interval; name them differently, or give them different regions",
@@ -286,6 +314,30 @@ impl Spec for ScriptSpec {
             }
         }
         Ok(None)
+    }
+
+    async fn last_runs(
+        &self,
+        memory: &dyn Memory,
+        regions: &[Text],
+    ) -> std::result::Result<Vec<LastRun>, Failure> {
+        let mut all = Vec::new();
+        for region in regions {
+            let made = self.made(memory, region).await?;
+            all.push(match made {
+                None => {
+                    LastRun { region: region.clone(), end: None, began: None, called: Vec::new(), same: None }
+                }
+                Some(made) => LastRun {
+                    region: region.clone(),
+                    end: Some(made.end()),
+                    began: made.began,
+                    called: made.called.unwrap_or_else(|| made.calls.into_keys().collect()),
+                    same: made.source.map(|source| *source == *self.source),
+                },
+            });
+        }
+        Ok(all)
     }
 }
 
@@ -306,7 +358,7 @@ impl By {
     }
 }
 
-/// What was called so far, as it is remembered for plans.
+/// What was called so far, as it is remembered for plans. What an older version remembered is without what has been added since.
 #[derive(Debug, Default, Deserialize, Serialize)]
 struct Made {
     calls: BTreeMap<String, u64>,
@@ -314,12 +366,32 @@ struct Made {
     /// Did that run fail?
     #[serde(default)]
     failed: bool,
-    /// Whose run it was; none of what an older version remembered.
+    /// Has it not ended?
+    #[serde(default)]
+    open: bool,
+    /// Whose run it was.
     #[serde(default)]
     by: Option<By>,
+    /// When the run began, nanoseconds since 1970.
+    #[serde(default)]
+    began: Option<i64>,
+    /// A digest of the script as it was.
+    #[serde(default)]
+    source: Option<String>,
+    /// What that run called; `calls` has also what whole runs before it did.
+    #[serde(default)]
+    called: Option<Vec<String>>,
 }
 
 impl Made {
+    fn end(&self) -> End {
+        match (self.open, self.failed) {
+            (true, _) => End::Open,
+            (false, true) => End::Failed,
+            (false, false) => End::Well,
+        }
+    }
+
     fn of(run: &Run) -> Self {
         Self { calls: run.counts.snapshot(), metrics: run.counts.metrics(), ..Self::default() }
     }
@@ -793,8 +865,18 @@ fn construct(
     if let Some(configs) = configs.as_object_mut() {
         configs.insert("script".into(), (*script).into());
     }
-    let spec =
-        ScriptSpec { regions, name: collector.description.name, script, by, category, period, thread: None };
+    let functions = host.functions().iter().map(|one| format!("{}.{}", one.script, one.name)).collect();
+    let spec = ScriptSpec {
+        regions,
+        name: collector.description.name,
+        script,
+        by,
+        functions,
+        source: format!("{:016x}", host.digest()).into(),
+        category,
+        period,
+        thread: None,
+    };
     let prepared = Prepared {
         collector,
         account: Arc::new(read),
@@ -812,4 +894,19 @@ fn construct(
         spec: Some(spec),
         written,
     })))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_older_version_remembered_stays_readable() {
+        let made: Made =
+            serde_json::from_str(r#"{"calls":{"rds:DescribeDBInstances":3},"metrics":{},"failed":true}"#)
+                .unwrap();
+        assert_eq!((made.end(), made.began, made.source, made.called), (End::Failed, None, None, None));
+        assert_eq!(made.calls["rds:DescribeDBInstances"], 3);
+    }
 }

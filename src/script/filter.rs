@@ -39,7 +39,21 @@ pub(super) struct CollectJob {
     pub(super) run: Run,
     pub(super) region: Text,
     pub(super) window: Option<Window>,
-    pub(super) answer: oneshot::Sender<Result<(), Failure>>,
+    pub(super) answer: oneshot::Sender<std::result::Result<(), Unfinished>>,
+}
+
+/// Why a region was not collected to its end.
+pub(super) enum Unfinished {
+    /// It failed.
+    Failed(Failure),
+    /// The script was stopped meanwhile.
+    Stopped(Failure),
+}
+
+impl From<Failure> for Unfinished {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 /// The collectors' side.
@@ -156,6 +170,10 @@ impl Jobs {
         let result = result.map_err(|error| match failed(host, &error) {
             (line, Some(hint)) => Failure::Script(format!("{line}\nhint: {hint}")),
             (line, None) => Failure::Script(line),
+        });
+        let result = result.map_err(|failure| match host.stop.why() {
+            Some(_) => Unfinished::Stopped(failure),
+            None => Unfinished::Failed(failure),
         });
         memory::uncounted(|| {
             let CollectJob { run, answer, .. } = job;

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use xxhash_rust::xxh3::Xxh3Default;
 
 /// The id of the host's own lines of Rhai.
 pub(super) const PRELUDE: &str = "__host";
@@ -179,6 +180,19 @@ impl Host {
     /// A script that was loaded.
     pub(super) fn script(&self, id: &str) -> Option<Loaded> {
         self.scripts.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// A digest of all that was loaded so far: another where any of it has changed.
+    pub(super) fn digest(&self) -> u64 {
+        let scripts = self.scripts.read().unwrap_or_else(PoisonError::into_inner);
+        let mut digest = Xxh3Default::new();
+        for (id, loaded) in scripts.iter() {
+            digest.update(id.as_bytes());
+            digest.update(&[0]);
+            digest.update(loaded.source.as_bytes());
+            digest.update(&[0]);
+        }
+        digest.digest()
     }
 
     /// The ids of all scripts that were loaded, in order.

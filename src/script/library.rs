@@ -16,8 +16,12 @@ const DEFINITIONS: &str = ".d.rhai";
 /// Is a file a script, by its name?
 #[must_use]
 pub fn is_script(file: &Path) -> bool {
-    let definitions = file.file_name().is_some_and(|name| name.to_string_lossy().ends_with(DEFINITIONS));
-    file.extension().is_some_and(|extension| extension == SUFFIX) && !definitions
+    file.extension().is_some_and(|extension| extension == SUFFIX) && !is_definitions(file)
+}
+
+/// Is a file what an editor completes from, by its name?
+pub(super) fn is_definitions(file: &Path) -> bool {
+    file.file_name().is_some_and(|name| name.to_string_lossy().ends_with(DEFINITIONS))
 }
 
 /// Where the scripts of a run are.

@@ -209,6 +209,12 @@ pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
             &other_file(path, settings.directory.as_deref()),
         )
     })?;
+    if library::is_definitions(path) {
+        return Err(failed(
+            format!("{} holds definitions for the editor, and nothing to run", path.display()),
+            "name a script; what ends in .d.rhai is none",
+        ));
+    }
     let source = library::read(&file).map_err(|message| failed(message, ""))?;
     let library = Library::around(&file, settings.library.as_deref());
     Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })

@@ -6,11 +6,12 @@ use super::{Findings, PATIENCE};
 use crate::script::Prepared;
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::call::CallPath;
-use funchost_collectors::estimate::{AS_FAILED_RUN, Ahead, Estimate, NOT_RUN};
+use funchost_collectors::estimate::{Ahead, Estimate};
 use funchost_collectors::point::Text;
 use funchost_collectors::{aliyun, aws, tencentcloud};
 use hyper_util::client::proxy::matcher::Matcher;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 /// How requests of one scheme leave.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,15 +46,20 @@ impl Proxy {
     }
 }
 
-/// The entries of NO_PROXY that the HTTP client takes for names of hosts that cannot be: a `*` is an entry of its own or nothing, and a host has no scheme,
-/// port or blank.
+/// The entries of NO_PROXY that the HTTP client takes for names of hosts that cannot be: a `*` is an entry of its own or nothing, a host has no scheme,
+/// port, bracket or blank, and a network is an address with as many bits as it can have.
 fn meaningless(except: &str) -> Vec<&str> {
     let entries = except.split(',').map(str::trim);
     let meaningless = |entry: &&str| {
         let port = entry.split_once(':').is_some_and(|(host, port)| {
             !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
         });
-        *entry != "*" && (port || entry.contains(['*', ' ', '\t', ';']) || entry.contains("://"))
+        let network = entry.split_once('/').is_some_and(|(address, bits)| {
+            let most = address.parse::<IpAddr>().map(|address| if address.is_ipv4() { 32 } else { 128 });
+            most.is_ok_and(|most| bits.parse::<u8>().is_ok_and(|bits| bits <= most))
+        });
+        let odd = entry.contains(['*', ' ', '\t', ';', '[', ']']);
+        *entry != "*" && (port || odd || (entry.contains('/') && !network))
     };
     entries.filter(meaningless).collect()
 }
@@ -85,6 +91,12 @@ fn named(value: &str) -> Named {
         }
         (scheme, ..) => Named::Ignored(format!("begins with {scheme}://, which is no proxy's")),
     }
+}
+
+/// Does the HTTP client make a proxy of it at all?
+fn is_read(value: &str) -> bool {
+    let matcher = Matcher::builder().https(value).build();
+    matcher.intercept(&hyper::Uri::from_static("https://example.com")).is_some()
 }
 
 /// Why a connection cannot be made; none where it can.
@@ -132,6 +144,17 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
     let mut ways: BTreeMap<&str, Way> = BTreeMap::new();
     let mut open = Vec::new();
     for (name, value) in set {
+        // The client reads a variable more narrowly than a URL is read: of a password with a `#` it makes nothing.
+        if let Named::At(..) | Named::Other(_) = named(&value)
+            && !is_read(&value)
+        {
+            findings.wrong(
+                "proxy",
+                &format!("{name} cannot be read and is ignored: requests go without it"),
+                "write http://user:password@host:port with special characters percent-encoded",
+            );
+            continue;
+        }
         let way = match named(&value) {
             Named::Ignored(why) => {
                 findings.wrong(
@@ -171,10 +194,15 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
             "this machine and the hosts in NO_PROXY"
         };
         let verb = if open.len() == 1 { "is" } else { "are" };
-        findings.well(
-            "proxy",
-            &format!("{} {verb} set: requests go through it, but for {except}", open.join(", ")),
-        );
+        // Clouds are asked over https, of which HTTP_PROXY says nothing.
+        let only = ["HTTPS_PROXY", "ALL_PROXY"].iter().all(|name| !ways.contains_key(name));
+        let only = if only { " to http:// addresses" } else { "" };
+        let text = format!("{} {verb} set: requests{only} go through it, but for {except}", open.join(", "));
+        findings.well("proxy", &text);
+        if !only.is_empty() {
+            findings
+                .well("proxy", "none for https:// addresses, as clouds have them: that would be HTTPS_PROXY");
+        }
     }
     for entry in meaningless(&except) {
         findings.doubtful(
@@ -216,7 +244,8 @@ async fn services(
         return regions.iter().flat_map(asked).collect();
     }
     // What cannot be remembered is as if it had never run.
-    let mut estimate = Estimate { calls: Vec::new(), at_least: vec![NOT_RUN.into()] };
+    let mut estimate = Estimate::default();
+    let mut runs = Vec::new();
     if let Some(state) = &ledger.state {
         let memory = Remembered { state: state.clone(), account: one.account.identity(), now };
         let ahead = Ahead {
@@ -229,16 +258,10 @@ async fn services(
         if let Ok(known) = one.spec.estimate(&ahead, &regions).await {
             estimate = known;
         }
+        runs = one.spec.last_runs(&memory, &regions).await.unwrap_or_default();
     }
-    let Estimate { calls, at_least } = estimate;
-    let is = |why: &str| at_least.iter().any(|one| one == why);
-    own.push(Own {
-        name: description.name,
-        called: calls.iter().map(|one| format!("{}:{}", one.action.service, one.action.action)).collect(),
-        failed: is(AS_FAILED_RUN),
-        missing: is(NOT_RUN),
-    });
-    calls.into_iter().map(|one| (one.region, one.action.service)).collect()
+    own.push(Own { name: description.name, runs });
+    estimate.calls.into_iter().map(|one| (one.region, one.action.service)).collect()
 }
 
 /// Does something listen where each service is asked? Answers with the script's own collectors, of which nobody can know all.

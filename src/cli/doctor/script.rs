@@ -5,10 +5,12 @@
 use super::{DoctorArguments, Findings, PATIENCE, lock};
 use crate::cli::script_settings;
 use crate::config::{Config, FILE_NAME};
+use crate::runner::rfc3339;
 use crate::script::{
     self, Backend, BackendError, Kept, Line, Prepared, Request, RunOptions, ScriptOutput, WriteRequest,
     Written,
 };
+use funchost_collectors::estimate::{End, LastRun};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tokio_util::sync::CancellationToken;
@@ -109,38 +111,67 @@ pub(super) async fn collectors(
     Some(found)
 }
 
-/// A script's own collector: its name, and what it called when it last ran.
+/// A script's own collector: its name, and what is remembered of each of its regions.
 pub(super) struct Own {
     pub(super) name: &'static str,
-    pub(super) called: BTreeSet<String>,
-    /// Did its last run fail, in one region at least?
-    pub(super) failed: bool,
-    /// Is there a region of which no run has come to an end?
-    pub(super) missing: bool,
+    pub(super) runs: Vec<LastRun>,
 }
 
 /// Says of a script's own collectors what their last runs tell: only running their functions would make their calls.
 pub(super) fn own(findings: &mut Findings<'_>, own: &[Own]) {
     const HINT: &str =
         "`funchost run SCRIPT --debug` makes its calls, writes nothing, and says what is refused";
-    for Own { name, called, failed, missing } in own {
-        let calls = called.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let calls = if called.is_empty() { "no cloud" } else { calls.as_str() };
-        match (failed, missing) {
-            (true, _) => {
-                findings.doubtful(name, &format!("its last run failed: it called {calls}"), HINT);
-            }
-            (false, true) if called.is_empty() => findings.doubtful(
+    for Own { name, runs } in own {
+        let of = |end: End| -> Vec<&LastRun> { runs.iter().filter(|run| run.end == Some(end)).collect() };
+        let called = |runs: &[&LastRun]| -> Option<String> {
+            let names: BTreeSet<&str> = runs.iter().flat_map(|run| &run.called).map(String::as_str).collect();
+            (!names.is_empty()).then(|| names.into_iter().collect::<Vec<_>>().join(", "))
+        };
+        // Of several regions it is said which.
+        let place = |chosen: &[&LastRun]| {
+            let names: Vec<&str> = chosen.iter().map(|run| &*run.region).collect();
+            if runs.len() > 1 { format!(" in {}", names.join(", ")) } else { String::new() }
+        };
+        let (well, failed, open) = (of(End::Well), of(End::Failed), of(End::Open));
+        let known = || runs.iter().filter(|run| run.end.is_some());
+        let after = |runs: &[&LastRun]| match called(runs) {
+            Some(calls) => format!("after calling {calls}"),
+            None => "before any call".into(),
+        };
+        // The first that began: what is said holds of all.
+        let when = known().filter_map(|run| run.began).min().map(|time| format!(", {},", rfc3339(time)));
+        let when = when.unwrap_or_default();
+        let missing = known().count() < runs.len();
+        if known().next().is_none() {
+            findings.doubtful(
                 name,
                 "the script's own collector has not run to its end yet: its endpoints and permissions were not examined",
                 HINT,
-            ),
-            (false, true) => findings.doubtful(
+            );
+        } else if known().any(|run| run.same == Some(false)) {
+            findings.doubtful(
                 name,
-                &format!("its last run went well, and called {calls}, but not in every region yet"),
+                "the script was changed since its last run; its permissions were not examined",
                 HINT,
-            ),
-            (false, false) => findings.well(name, &format!("its last run went well, and called {calls}")),
+            );
+        } else if !open.is_empty() {
+            // What it called would be noted at its end.
+            let text = format!("its last run{} did not end: it was stopped, or is under way", place(&open));
+            findings.doubtful(name, &text, HINT);
+        } else if !failed.is_empty() {
+            let text = format!("its last run{} failed {}", place(&failed), after(&failed));
+            findings.doubtful(name, &text, HINT);
+        } else {
+            let calls = called(&well).unwrap_or_else(|| "no cloud".into());
+            let text = format!("its last run{when} ended without an error, and called {calls}");
+            if missing {
+                findings.doubtful(name, &format!("{text}, but not in every region yet"), HINT);
+            } else if known().any(|run| run.same.is_none()) {
+                let text = format!("{text}; whether the script was changed since is not known");
+                findings.doubtful(name, &text, HINT);
+            } else {
+                findings.well(name, &text);
+            }
         }
     }
 }
