@@ -31,8 +31,8 @@ mod value;
 pub use value::DataKitUrl;
 
 use crate::money::budget::Budgets;
+use crate::schedule::zone::Zone;
 use crate::state::DatabaseUrl;
-use chrono_tz::Tz;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::{COLLECTORS, Collector};
 use secrecy::SecretString;
@@ -91,7 +91,7 @@ pub struct ServiceConfig {
     /// Runs at a time.
     pub workers: u32,
     /// The time zone of crontabs and logs; none: the machine's.
-    pub timezone: Option<Tz>,
+    pub timezone: Option<Zone>,
     /// Records that are kept of each trigger, and of the calls of each function.
     pub keep_runs: u32,
     /// Days that records are kept.
@@ -127,7 +127,7 @@ pub struct TriggerConfig {
     /// Five fields; none where the function has a crontab of its own, which would win anyway.
     pub cron: Option<String>,
     /// Where the wall is; none: the service's.
-    pub timezone: Option<Tz>,
+    pub timezone: Option<Zone>,
     /// The function's arguments.
     pub kwargs: serde_json::Map<String, serde_json::Value>,
     /// Does it fire?

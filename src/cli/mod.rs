@@ -353,9 +353,9 @@ fn library(surroundings: &Surroundings, config: &Config) -> PathBuf {
 }
 
 /// The time zone of crontabs and logs: the configured one, else the machine's.
-fn zone(config: &Config) -> chrono_tz::Tz {
+fn zone(config: &Config) -> crate::schedule::zone::Zone {
     let machine = || iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok());
-    config.service.timezone.or_else(machine).unwrap_or(chrono_tz::Tz::UTC)
+    config.service.timezone.or_else(machine).unwrap_or(crate::schedule::zone::Zone::UTC)
 }
 
 /// What the script host needs of a configuration.

@@ -5,10 +5,10 @@ use super::{Common, Format, Surroundings, zone};
 use crate::config::Config;
 use crate::runner::RunReport;
 use crate::schedule::prefix;
+use crate::schedule::zone::Zone;
 use crate::state::Time;
 use crate::state::runs::{Detail, Filter, Origin, Record, Store};
 use chrono::DateTime;
-use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,7 +191,7 @@ pub(super) fn said(kind: &str, text: &str) -> String {
     }
 }
 
-fn shown(time: Time, zone: Tz) -> String {
+fn shown(time: Time, zone: Zone) -> String {
     DateTime::from_timestamp_nanos(time).with_timezone(&zone).format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
@@ -203,7 +203,7 @@ fn seconds(from: Option<Time>, to: Option<Time>) -> String {
     }
 }
 
-fn list(records: &[Record], zone: Tz) -> String {
+fn list(records: &[Record], zone: Zone) -> String {
     let mut table =
         Table::new(&["run", "function", "by", "time", "status", "waited", "took", "points", "reason"]);
     for record in records {
@@ -227,7 +227,7 @@ fn list(records: &[Record], zone: Tz) -> String {
     table.to_string()
 }
 
-fn one(record: &Record, detail: &Detail, zone: Tz) -> String {
+fn one(record: &Record, detail: &Detail, zone: Zone) -> String {
     let mut rows = vec![
         ("run", record.id.to_string()),
         ("function", record.func.clone()),

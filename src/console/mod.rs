@@ -29,6 +29,7 @@ mod view;
 pub use forecast::Forecast;
 pub use listen::{Patience, serve};
 
+use crate::schedule::zone::Zone;
 use crate::schedule::{Engine, Idle, Trigger};
 use crate::state::Time;
 use crate::state::runs::{Detail, Record, Store};
@@ -36,7 +37,6 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
-use chrono_tz::Tz;
 use funchost_collectors::clock::Clock;
 use secrecy::SecretString;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -63,7 +63,7 @@ pub struct Console {
     /// What callers must show.
     pub token: RwLock<Option<SecretString>>,
     /// The zone of logs.
-    pub zone: RwLock<Tz>,
+    pub zone: RwLock<Zone>,
     /// `scheduler,worker,web`.
     pub roles: String,
     /// When this process started.
@@ -85,7 +85,7 @@ impl Console {
         self.plan.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn zone(&self) -> Tz {
+    fn zone(&self) -> Zone {
         *self.zone.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -144,8 +144,8 @@ pub(super) fn is_by_hand(record: &Record) -> bool {
 mod tests {
     use super::*;
     use crate::schedule::cron::Crontab;
+    use crate::schedule::zone::Zone;
     use chrono::DateTime;
-    use chrono_tz::Tz;
 
     fn at(text: &str) -> Time {
         DateTime::parse_from_rfc3339(text).unwrap().timestamp_nanos_opt().unwrap()
@@ -155,7 +155,7 @@ mod tests {
     fn slow_counts_ticks_that_there_should_have_been() {
         let pace = |crontab: &str, seconds, first, last, count| {
             let (first, last) = (at(first), at(last));
-            let crontab = Crontab::new(crontab, Tz::UTC).unwrap();
+            let crontab = Crontab::new(crontab, Zone::UTC).unwrap();
             Pace::of(seconds, last - first, count, || crontab.count(first, last))
         };
         let (morning, noon) = ("2026-11-26T06:00:00Z", "2026-11-26T12:00:00Z");

@@ -4,12 +4,12 @@
 
 use super::standing::{Standing, is_by_hand};
 use super::told::told_of;
+use crate::schedule::zone::Zone;
 use crate::schedule::{PublishedScript, prefix};
 use crate::script::{ApiFunction, Masker};
 use crate::state::Time;
 use crate::state::runs::{Detail, LogLine, Record};
 use chrono::{DateTime, SecondsFormat};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 /// A time.
@@ -69,7 +69,7 @@ pub(super) fn whole(run: &Record, detail: &Detail) -> Value {
 }
 
 /// A line of a log.
-pub(super) fn line(line: &LogLine, zone: Tz) -> Value {
+pub(super) fn line(line: &LogLine, zone: Zone) -> Value {
     json!({
         "number": line.number,
         "time": time(line.time),

@@ -10,10 +10,10 @@
 //! - All others (`30 2 * * *`, `0 2,14 * * *`, `0 */2 * * *`) go by the wall: a time that is shown twice fires the first time only;
 //!   times that were left out fire once, at the moment after the change.
 
+use crate::schedule::zone::Zone;
 use crate::script::crontab;
 use crate::state::Time;
 use chrono::{DateTime, Days, MappedLocalTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
-use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
 use funchost_collectors::clock::SECOND;
@@ -41,7 +41,7 @@ pub struct Wrong {
 #[derive(Clone, Debug)]
 pub struct Crontab {
     text: String,
-    zone: Tz,
+    zone: Zone,
     cron: Cron,
     /// Names every hour: goes by the time that passes.
     hourly: bool,
@@ -53,9 +53,9 @@ pub struct Crontab {
 ///
 /// # Errors
 /// There is none of that name.
-pub fn zone(name: &str) -> Result<Tz, Wrong> {
+pub fn zone(name: &str) -> Result<Zone, Wrong> {
     name.parse().map_err(|_| {
-        let near = nearest(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let near = nearest(name, Zone::names());
         Wrong {
             message: format!("is no time zone: `{}`", shown(name)),
             hint: near.map_or_else(
@@ -75,7 +75,7 @@ fn shown(text: &str) -> String {
 /// # Errors
 /// What is wrong with them.
 pub fn check(text: &str) -> Result<(), Wrong> {
-    Crontab::new(text, Tz::UTC).map(drop)
+    Crontab::new(text, Zone::UTC).map(drop)
 }
 
 impl Crontab {
@@ -83,7 +83,7 @@ impl Crontab {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn new(text: &str, zone: Tz) -> Result<Self, Wrong> {
+    pub fn new(text: &str, zone: Zone) -> Result<Self, Wrong> {
         crontab::check(text).map_err(|(message, hint)| Wrong { message, hint })?;
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
@@ -119,7 +119,7 @@ impl Crontab {
 
     /// Where the wall is.
     #[must_use]
-    pub fn zone(&self) -> Tz {
+    pub fn zone(&self) -> Zone {
         self.zone
     }
 
@@ -281,7 +281,7 @@ mod tests {
         DateTime::parse_from_rfc3339(text).unwrap().timestamp_nanos_opt().unwrap()
     }
 
-    fn fires(crontab: &str, zone: Tz, from: &str, until: &str) -> Vec<String> {
+    fn fires(crontab: &str, zone: Zone, from: &str, until: &str) -> Vec<String> {
         let crontab = Crontab::new(crontab, zone).unwrap();
         let times = crontab.between(at(from), at(until));
         // One by one they are the same.
@@ -303,8 +303,9 @@ mod tests {
 
     #[test]
     fn a_time_that_was_left_out_fires_at_the_moment_after_and_once() {
-        let spring =
-            |crontab| fires(crontab, Tz::Europe__Berlin, "2026-03-28T23:30:00Z", "2026-03-29T03:30:00Z");
+        let spring = |crontab| {
+            fires(crontab, "Europe/Berlin".parse().unwrap(), "2026-03-28T23:30:00Z", "2026-03-29T03:30:00Z")
+        };
         assert_eq!(spring("30 2 * * *"), ["29 03:00 +0200"]);
         assert_eq!(spring("0,30 2 * * *"), ["29 03:00 +0200"]);
         assert_eq!(spring("0 2,3 * * *"), ["29 03:00 +0200"], "two reasons, one run");
@@ -317,8 +318,14 @@ mod tests {
 
     #[test]
     fn a_time_that_is_shown_twice_fires_once_unless_every_hour_does() {
-        let autumn =
-            |crontab| fires(crontab, Tz::America__New_York, "2026-11-01T04:50:00Z", "2026-11-01T07:10:00Z");
+        let autumn = |crontab| {
+            fires(
+                crontab,
+                "America/New_York".parse().unwrap(),
+                "2026-11-01T04:50:00Z",
+                "2026-11-01T07:10:00Z",
+            )
+        };
         assert_eq!(autumn("30 1 * * *"), ["01 01:30 -0400"]);
         assert_eq!(autumn("0 1,2 * * *"), ["01 01:00 -0400", "01 02:00 -0500"]);
         assert_eq!(autumn("30 * * * *"), ["01 01:30 -0400", "01 01:30 -0500"]);
@@ -327,7 +334,12 @@ mod tests {
 
     #[test]
     fn days_are_counted_by_the_hour_where_every_hour_is_alike() {
-        for zone in [Tz::UTC, Tz::America__New_York, Tz::Australia__Lord_Howe, Tz::Asia__Kolkata] {
+        for zone in [
+            Zone::UTC,
+            "America/New_York".parse().unwrap(),
+            "Australia/Lord_Howe".parse().unwrap(),
+            "Asia/Kolkata".parse().unwrap(),
+        ] {
             for text in [
                 "*/7 * * * *",
                 "0 0-23 * * *",
@@ -357,9 +369,9 @@ mod tests {
 
     #[test]
     fn the_days_of_month_and_week_are_alternatives() {
-        let fired = fires("0 0 13 * FRI", Tz::UTC, "2026-11-01T00:00:00Z", "2026-11-30T00:00:00Z");
+        let fired = fires("0 0 13 * FRI", Zone::UTC, "2026-11-01T00:00:00Z", "2026-11-30T00:00:00Z");
         assert_eq!(fired, ["06 00:00 +0000", "13 00:00 +0000", "20 00:00 +0000", "27 00:00 +0000"]);
-        let fired = fires("0 0 * * 7", Tz::UTC, "2026-11-01T00:00:00Z", "2026-11-10T00:00:00Z");
+        let fired = fires("0 0 * * 7", Zone::UTC, "2026-11-01T00:00:00Z", "2026-11-10T00:00:00Z");
         assert_eq!(fired, ["08 00:00 +0000"]);
     }
 

@@ -3,11 +3,11 @@
 //! Owns the numbering, the times and the bounds of a log. Lines are kept a few at a time while the run goes on, so that whoever looks
 //! sees it grow.
 
+use crate::schedule::zone::Zone;
 use crate::script::{Kind, Level, Line, ScriptOutput};
 use crate::state::Time;
 use crate::state::runs::{LogLine, Store};
 use chrono::DateTime;
-use chrono_tz::Tz;
 use funchost_collectors::call::number;
 use funchost_collectors::clock::Clock;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(200);
 
 /// The original's prefix: `[11-22 08:00:00] [+3ms] [12ms]`.
 #[must_use]
-pub fn prefix(line: &LogLine, zone: Tz) -> String {
+pub fn prefix(line: &LogLine, zone: Zone) -> String {
     let time = DateTime::from_timestamp_nanos(line.time).with_timezone(&zone).format("%m-%d %H:%M:%S");
     format!("[{time}] [+{}ms] [{}ms]", line.since_last / 1_000_000, line.since_start / 1_000_000)
 }
@@ -223,9 +223,9 @@ mod tests {
             kind: "print".into(),
             text: "said".into(),
         };
-        let shanghai = |line: LogLine| prefix(&line, Tz::Asia__Shanghai);
+        let shanghai = |line: LogLine| prefix(&line, "Asia/Shanghai".parse().unwrap());
         assert_eq!(shanghai(line(3_999_999, 12_000_000)), "[11-22 08:00:05] [+3ms] [12ms]");
         assert_eq!(shanghai(line(0, 75_000_000_000)), "[11-22 08:00:05] [+0ms] [75000ms]");
-        assert_eq!(prefix(&line(0, 0), Tz::UTC), "[11-22 00:00:05] [+0ms] [0ms]");
+        assert_eq!(prefix(&line(0, 0), Zone::UTC), "[11-22 00:00:05] [+0ms] [0ms]");
     }
 }

@@ -18,6 +18,7 @@ mod library;
 mod log;
 mod scheduler;
 mod trigger;
+pub mod zone;
 
 pub use engine::{ATTEMPTS, Engine, EngineSettings, LARGEST_RESULT, RESULT, Tools, end_of};
 pub use library::{Library, Published, PublishedScript};

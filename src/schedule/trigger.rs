@@ -4,10 +4,10 @@
 
 use super::cron::Crontab;
 use crate::config::{CatchUp, TriggerConfig};
+use crate::schedule::zone::Zone;
 use crate::script::{ApiFunction, Masker, Options};
 use crate::state::runs::TriggerRow;
 use crate::state::{Time, said};
-use chrono_tz::Tz;
 use funchost_collectors::mistake::nearest;
 use serde_json::{Map, Value, json};
 
@@ -95,7 +95,7 @@ impl Trigger {
 pub fn gather(
     configured: &[TriggerConfig],
     functions: &[ApiFunction],
-    zone: Tz,
+    zone: Zone,
 ) -> (Vec<Trigger>, Vec<Idle>) {
     let mut triggers: Vec<Trigger> = Vec::new();
     let mut idle = Vec::new();
@@ -135,7 +135,7 @@ fn add(
     one: &TriggerConfig,
     function: Option<&ApiFunction>,
     functions: &[ApiFunction],
-    zone: Tz,
+    zone: Zone,
     triggers: &mut Vec<Trigger>,
     idle: &mut Vec<Idle>,
 ) {
@@ -159,7 +159,7 @@ fn add(
 }
 
 /// A trigger, whatever it is for; without its function it is what the configuration says.
-fn made(one: &TriggerConfig, function: Option<&ApiFunction>, zone: Tz) -> Result<Trigger, String> {
+fn made(one: &TriggerConfig, function: Option<&ApiFunction>, zone: Zone) -> Result<Trigger, String> {
     let plain = Options::default();
     let options = function.map_or(&plain, |function| &function.options);
     let Some(cron) = options.fixed_crontab.as_ref().or(one.cron.as_ref()) else {
@@ -219,7 +219,7 @@ mod tests {
         };
         let functions = [function("a__b.own", own, &[]), function("a__b.plain", Options::default(), &[])];
         let (triggers, idle) =
-            gather(&[configured("one", "a__b.own"), configured("two", "a__b.plain")], &functions, Tz::UTC);
+            gather(&[configured("one", "a__b.own"), configured("two", "a__b.plain")], &functions, Zone::UTC);
         assert!(idle.is_empty(), "{idle:?}");
         let shown: Vec<_> = triggers
             .iter()
@@ -239,7 +239,7 @@ mod tests {
         let own = Options { fixed_crontab: Some("*/7 * * * *".into()), ..Options::default() };
         let functions = [function("a__b.own", own, &[]), function("a__b.plain", Options::default(), &[])];
         // The function's own trigger would have the function's id, which another has taken.
-        let (triggers, idle) = gather(&[configured("a__b.own", "a__b.plain")], &functions, Tz::UTC);
+        let (triggers, idle) = gather(&[configured("a__b.own", "a__b.plain")], &functions, Zone::UTC);
         assert_eq!(triggers.len(), 1);
         assert_eq!(triggers[0].func, "a__b.plain");
         let why = "another trigger, of `a__b.plain`, has the id `a__b.own`: give it another `id` under [[triggers]]";
@@ -258,7 +258,7 @@ mod tests {
             ..configured("t", "a__b.two")
         };
         let why = |kwargs: Value| -> Vec<String> {
-            gather(&[with(kwargs)], &functions, Tz::UTC).1.into_iter().map(|idle| idle.why).collect()
+            gather(&[with(kwargs)], &functions, Zone::UTC).1.into_iter().map(|idle| idle.why).collect()
         };
         // A function with a crontab of its own is given no arguments.
         let own = "the argument `x` of `a__b.own` is missing, it takes: x; its arguments are `kwargs` of [[triggers]]";
@@ -282,7 +282,7 @@ mod tests {
             [function("a__b.two", Options::default(), &["x"]), function("a__b.own", Options::default(), &[])];
         let code = |func: &str, kwargs: Value| {
             let one = TriggerConfig { func: func.into(), ..with(kwargs) };
-            said::read(&gather(&[one], &functions, Tz::UTC).1[0].why).map(|(sentence, _)| sentence)
+            said::read(&gather(&[one], &functions, Zone::UTC).1[0].why).map(|(sentence, _)| sentence)
         };
         assert_eq!(code("a__b.two", json!({})), Some(said::ARGUMENT_MISSING));
         assert_eq!(code("a__b.two", json!({ "x": 1, "z": 1 })), Some(said::ARGUMENT_UNKNOWN));

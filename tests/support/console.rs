@@ -85,7 +85,7 @@ pub(crate) async fn over(folder: &Path, store: Arc<dyn Store>, functions: usize,
     library.refresh(clock.now());
     let published: Vec<_> = library.published().functions().cloned().collect();
     assert_eq!(published.len(), functions);
-    let (triggers, idle) = gather(&[], &published, chrono_tz::Tz::America__New_York);
+    let (triggers, idle) = gather(&[], &published, "America/New_York".parse().unwrap());
     let rows: Vec<_> = triggers.iter().map(|trigger| trigger.row(clock.now(), &Masker::new())).collect();
     // Since before the first run: what did not run since then is late, and is looked into.
     let began = clock.now() - 30 * 86_400 * SECOND;
@@ -118,7 +118,7 @@ pub(crate) async fn over(folder: &Path, store: Arc<dyn Store>, functions: usize,
         engine: Engine::new(store, clock.clone(), library, tools, settings),
         plan: RwLock::new(Arc::new(Plan { triggers, idle })),
         token: RwLock::default(),
-        zone: RwLock::new(chrono_tz::Tz::Asia__Shanghai),
+        zone: RwLock::new("Asia/Shanghai".parse().unwrap()),
         roles: "web".into(),
         started: began,
         forecast: Forecast::default(),

@@ -154,7 +154,7 @@ fn wrong(wrong: cron::Wrong) -> Wrong {
     Wrong::new(wrong.message).hint(wrong.hint)
 }
 
-fn zone(text: &str) -> Result<chrono_tz::Tz, Wrong> {
+fn zone(text: &str) -> Result<crate::schedule::zone::Zone, Wrong> {
     cron::zone(text.trim()).map_err(wrong)
 }
 
