@@ -651,3 +651,39 @@ async fn a_datakit_with_another_clock_is_said() {
     assert!(ran.stdout.contains("FAIL  clock against DataKit `datakit`: this machine is "), "{ran:?}");
     assert!(ran.stdout.contains(" s behind; DataKit overwrites times"), "{ran:?}");
 }
+
+/// A script that runs is found to run: what it keeps is read, its report and its own writes are as after a run that found nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_script_does_beside_collecting_does_not_fail_it() {
+    let world = world().await;
+    let script = |body: &str| {
+        format!(
+            r##"import "guance_integration__runner" as integration;
+import "guance_aws_ec2__main" as aws_ec2;
+let account = #{{ ak_id: DFF.ENV("AWS_AK_ID"), ak_secret: DFF.ENV("AWS_AK_SECRET") }};
+@DFF.API("x")
+fn run() {{
+    let collectors = [ aws_ec2::DataCollector(account, #{{ regions: ["cn-north-1"] }}) ];
+    {body}
+}}
+"##
+        )
+    };
+    for body in [
+        "DFF.STORE.set(\"a\", 1); let a = DFF.STORE.get(\"a\"); print(a + 1); Runner(collectors).run();",
+        "for one in Runner(collectors).run().collectors { print(one.seconds + one.already_sent); }",
+        "let written = DFF.CONN(\"datakit\").write_metric(\"m\", #{}, #{ a: 1.0 }); if written.delivered != 1 { throw \"no\"; } Runner(collectors).run();",
+    ] {
+        world.write("my/main.rhai", &script(body));
+        let ran = world.run(&["doctor", "my/main.rhai", "--no-calls"]);
+        assert_eq!(ran.code, 0, "{body}: {ran:?}");
+        assert!(ran.stdout.contains("ok    my/main.rhai: runs aws_ec2"), "{body}: {ran:?}");
+    }
+    // Nothing of it is left, and nothing was written.
+    world.write(
+        "my/main.rhai",
+        &script("if DFF.STORE.get(\"a\") != () { throw \"kept\"; } Runner(collectors).run();"),
+    );
+    assert_eq!(world.run(&["doctor", "my/main.rhai", "--no-calls"]).code, 0);
+    assert!(world.clouds.datakit().take_points().is_empty());
+}

@@ -320,3 +320,29 @@ async fn progress_is_for_terminals() {
         format!("{}{}", String::from_utf8_lossy(&piped.stdout), String::from_utf8_lossy(&piped.stderr));
     assert!(text.contains("my__main.run ok in ") && !text.contains('\x1b'), "{text:?}");
 }
+
+/// The metrics that a new script shows are those of the objects before them, for every product that has some.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_script_asks_for_the_metrics_of_its_own_objects() {
+    let world = world().await;
+    for (monitor, objects, namespace) in [
+        ("tencentcloud_monitor", "tencentcloud_redis", "QCE/REDIS_MEM"),
+        ("tencentcloud_monitor", "tencentcloud_cvm", "QCE/CVM"),
+        ("aws_cloudwatch", "aws_elasticache", "AWS/ElastiCache"),
+        ("aws_cloudwatch", "aws_ec2", "AWS/EC2"),
+        ("aliyun_monitor", "aliyun_redis", "acs_kvstore"),
+        ("aliyun_monitor", "aliyun_rds", "acs_rds_dashboard"),
+    ] {
+        let set = format!("my_{objects}");
+        let collectors = format!("{objects},{monitor}");
+        assert_eq!(world.run(&["new", &set, "--collector", &collectors, "--lang", "en"]).code, 0);
+        let text = std::fs::read_to_string(world.folder.path().join(&set).join("main.rhai")).unwrap();
+        assert!(text.contains(&format!("namespace: \"{namespace}\"")), "{text}");
+        // Where every metric costs a call, the rhythm that is named is one that is free for long.
+        assert_eq!(text.contains("every five minutes"), monitor != "aws_cloudwatch", "{text}");
+    }
+    let refused = world.run(&["new", "scripts", "--collector", "aws_ec2"]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    assert!(refused.stderr.contains("hint: choose another name"), "{refused:?}");
+    assert!(!world.folder.path().join("scripts").exists());
+}

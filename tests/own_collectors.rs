@@ -105,12 +105,14 @@ async fn own_metrics_take_the_tags_of_objects_and_are_sent_once() {
         for reservation in ids.reservationSet {
             for instance in reservation.instancesSet {
                 count += 1;
-                ctx.emit(#{
-                    tags: #{ InstanceId: instance.instanceId },
-                    fields: #{ up: 1.0 },
-                    timestamp: ctx.window.end_ms - 60000,
-                    link: #{ class: "aws_ec2", value: instance.instanceId },
-                });
+                for minutes in 1..=4 {
+                    ctx.emit(#{
+                        tags: #{ InstanceId: instance.instanceId },
+                        fields: #{ up: 1.0 },
+                        timestamp: ctx.window.end_ms - 60000 * minutes,
+                        link: #{ class: "aws_ec2", value: instance.instanceId },
+                    });
+                }
             }
         }
         ctx.warn(`${count} are running`);
@@ -125,21 +127,24 @@ async fn own_metrics_take_the_tags_of_objects_and_are_sent_once() {
         world.clouds.instances("cn-north-1").iter().filter(|instance| instance.state == "running").count();
     assert!(running > 0);
     let report = first.collector("my_up");
-    assert_eq!((&report["collected"], &report["linked"]), (&running.into(), &running.into()));
+    let all = 4 * running;
+    assert_eq!((&report["collected"], &report["linked"]), (&all.into(), &all.into()));
     assert_eq!(report["warnings"][0], format!("{running} are running"));
     let points = world.clouds.datakit().take_points();
     let metrics: Vec<_> = points.iter().filter(|point| point.category == "metric").collect();
-    assert_eq!(metrics.len(), running);
+    assert_eq!(metrics.len(), all);
     for point in metrics {
         assert_eq!(point.measurement, "my_up");
         assert!(point.tags.contains_key("InstanceType") && !point.tags.contains_key("name"), "{point:?}");
         assert_eq!(point.fields["up"], FieldValue::Float(1.0));
     }
-    // The same point again is not sent again.
-    let forced = world.run(&["run", "my/main.rhai", "--output", "json", "--force"]);
+    // The same points again are not sent again; of the four minutes one is new, two where the test itself runs over a full minute.
+    world.clouds.set_clock_offset(60);
+    let forced = world.run_at(60, &["run", "my/main.rhai", "--output", "json", "--force"]);
     let report = forced.collector("my_up");
-    let sent = report["already_sent"].as_u64().unwrap() + report["collected"].as_u64().unwrap();
-    assert_eq!(sent, running as u64, "{forced:?}");
+    let (again, new) = (report["already_sent"].as_u64().unwrap(), report["collected"].as_u64().unwrap());
+    assert_eq!(again + new, all as u64, "{forced:?}");
+    assert!(again >= 2 * running as u64 && new >= running as u64, "{forced:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -751,4 +756,26 @@ async fn dff_is_known_inside_closures() {
             .iter()
             .all(|point| point.tags["home"] == "mine" && point.fields["n"] == FieldValue::Integer(1))
     );
+}
+
+/// Within one step nothing new can come: the function is not called for an empty time, which clouds refuse.
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_of_long_steps_are_asked_for_when_a_step_has_ended() {
+    let body = r##"Runner([ Collector("my_up", account, #{ regions: ["cn-north-1"], kind: "metrics", period: 300 }, |ctx| {
+        if ctx.window.start_ms >= ctx.window.end_ms { throw "an empty time"; }
+        [ #{ fields: #{ up: 1 }, timestamp: ctx.window.end_ms - 1000 } ]
+    }) ]).run()"##;
+    let world = world(0, body).await;
+    let first = world.run(RUN);
+    assert_eq!((first.code, &first.collector("my_up")["collected"]), (0, &1.into()), "{first:?}");
+    let mut asked = 0;
+    for minute in 1..=5 {
+        let ran = world.run_at(61 * minute, RUN);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let report = ran.collector("my_up");
+        assert_eq!((&report["status"], &report["error"]), (&"collected".into(), &serde_json::Value::Null));
+        asked += u64::from(report["collected"] == 1 || report["already_sent"] == 1);
+    }
+    // One step ends in five minutes; at the seam of the test's own seconds two do.
+    assert!((1..=2).contains(&asked), "{asked}");
 }

@@ -100,6 +100,23 @@ pub fn collector(script_id: &str) -> Option<&'static dyn Collector> {
     COLLECTORS.iter().copied().find(|collector| collector.description().is_package(package))
 }
 
+/// The namespaces of a cloud's metrics that take the tags of objects, each once.
+#[must_use]
+pub fn linked_namespaces(cloud: account::Cloud) -> Vec<&'static str> {
+    let rows: Vec<&'static str> = match cloud {
+        account::Cloud::Aliyun => aliyun::monitor::LINKS.iter().map(|row| row.namespace).collect(),
+        account::Cloud::Aws => aws::cloudwatch::LINKS.iter().map(|row| row.namespace).collect(),
+        account::Cloud::Tencent => tencentcloud::monitor::namespaces(),
+    };
+    let mut names = Vec::with_capacity(rows.len());
+    for name in rows {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 /// What to say about a region that its cloud is not known to have; none where it is a known one.
 #[must_use]
 pub fn region_hint(cloud: account::Cloud, region: &str) -> Option<String> {

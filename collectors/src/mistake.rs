@@ -86,6 +86,13 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
         .map(|(_, name)| name)
 }
 
+/// The known name of which this is a slip of one or two characters. Of names that nobody can know all of, only such a one is a mistake.
+#[must_use]
+pub fn slip_of<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = written.to_lowercase();
+    known.into_iter().find(|name| strsim::damerau_levenshtein(&folded, &name.to_lowercase()) <= 2)
+}
+
 /// What may be meant by a name that there is not, as a hint: the nearest known name, else those of whose words it is one: `ecs` of `aliyun_ecs`.
 #[must_use]
 pub fn meant<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {

@@ -5,6 +5,7 @@
 use crate::COLLECTORS;
 use crate::account::Cloud;
 use crate::collector::Action;
+use crate::request::RATE;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
@@ -42,11 +43,17 @@ pub fn keep(text: &str) -> Result<&'static str, TooMany> {
     Ok(kept)
 }
 
-/// The action of a name: the declared one where a collector has it, so that both share one rate; else one that is kept, with this rate.
+/// The action of a name: the declared one where a collector has it, unless a lower rate was given; else one that is kept, with the given rate,
+/// or the usual one.
 ///
 /// # Errors
 /// [`TooMany`] where the process keeps more than any script needs.
-pub fn action(cloud: Cloud, service: &str, action: &str, rate: f64) -> Result<&'static Action, TooMany> {
+pub fn action(
+    cloud: Cloud,
+    service: &str,
+    action: &str,
+    rate: Option<f64>,
+) -> Result<&'static Action, TooMany> {
     let same = |known: &Action| known.service == service && known.action == action;
     let declared = COLLECTORS
         .iter()
@@ -54,9 +61,12 @@ pub fn action(cloud: Cloud, service: &str, action: &str, rate: f64) -> Result<&'
         .filter(|description| description.cloud == cloud)
         .flat_map(|description| description.actions.iter().copied())
         .find(|known| same(known));
-    if let Some(declared) = declared {
+    if let Some(declared) = declared
+        && rate.is_none_or(|rate| rate >= declared.rate)
+    {
         return Ok(declared);
     }
+    let rate = rate.unwrap_or(RATE);
     let (service, name) = (keep(service)?, keep(action)?);
     let permission = match (cloud, service) {
         (Cloud::Aws, "monitoring") => keep(&format!("cloudwatch:{name}"))?,
@@ -84,19 +94,23 @@ mod tests {
 
     #[test]
     fn a_declared_action_is_the_same_for_scripts() {
-        let declared = action(Cloud::Aws, "ec2", "DescribeInstances", 1.0).unwrap();
+        let declared = action(Cloud::Aws, "ec2", "DescribeInstances", None).unwrap();
         let from_collector = crate::aws::ec2::EC2.description.actions[0];
         assert!(std::ptr::eq(declared, from_collector));
+        let faster = action(Cloud::Aws, "ec2", "DescribeInstances", Some(1e6)).unwrap();
+        assert!(std::ptr::eq(faster, from_collector), "the cloud's rate is no script's to raise");
+        let slower = action(Cloud::Aws, "ec2", "DescribeInstances", Some(0.5)).unwrap();
+        assert_eq!((slower.rate, slower.permission), (0.5, from_collector.permission));
     }
 
     #[test]
     fn names_are_kept_once() {
-        let one = action(Cloud::Aws, "rds", "DescribeDBInstances", 5.0).unwrap();
-        let two = action(Cloud::Aws, "rds", "DescribeDBInstances", 5.0).unwrap();
+        let one = action(Cloud::Aws, "rds", "DescribeDBInstances", None).unwrap();
+        let two = action(Cloud::Aws, "rds", "DescribeDBInstances", None).unwrap();
         assert!(std::ptr::eq(one, two));
         assert_eq!(one.permission, "rds:DescribeDBInstances");
         assert!(std::ptr::eq(keep("x-y").unwrap(), keep("x-y").unwrap()));
-        let other = action(Cloud::Tencent, "rds", "DescribeDBInstances", 5.0).unwrap();
+        let other = action(Cloud::Tencent, "rds", "DescribeDBInstances", None).unwrap();
         assert!(!std::ptr::eq(one, other), "another cloud's action of the same name is another");
     }
 }

@@ -70,14 +70,15 @@ impl Named {
     /// # Errors
     /// A [`Mistake`] in the options: a service whose API's version is not known and not given, a protocol that is none.
     pub fn new(cloud: Cloud, service: &str, action: &str, options: &Options) -> Result<Self, Mistake> {
-        let rate = options.rate.unwrap_or(RATE);
-        if !(rate.is_finite() && rate > 0.0) {
+        if let Some(rate) = options.rate
+            && !(rate.is_finite() && rate > 0.0)
+        {
             return Err(wrong("rate", format!("is {rate}: write calls a second, more than 0")));
         }
         let service = how::service(cloud, service);
         let how = how::of(cloud, service, options)?;
-        let action =
-            names::action(cloud, service, action, rate).map_err(|error| wrong("", error.to_string()))?;
+        let action = names::action(cloud, service, action, options.rate)
+            .map_err(|error| wrong("", error.to_string()))?;
         Ok(Self { cloud, action, how })
     }
 

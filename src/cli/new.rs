@@ -102,6 +102,11 @@ fn new(surroundings: &Surroundings, common: &Common, arguments: &NewArguments) -
             "`{name}` is no name for a script set\nhint: letters, digits and single `_`, not a digit first, at most 60: my_aliyun"
         )));
     }
+    if name == "scripts" && config.scripts.is_none() && !surroundings.directory.join("scripts").is_dir() {
+        return Err(wrong(
+            "`scripts` is the folder of a library of script sets, and no set: all other scripts here would be looked for in it\nhint: choose another name, such as my_aws".into(),
+        ));
+    }
     let collectors = chosen(&arguments.collectors).map_err(wrong)?;
     let language = Language::of(arguments.lang, surroundings);
     let clouds: BTreeSet<Cloud> = collectors.iter().map(|one| one.description().cloud).collect();
@@ -210,8 +215,6 @@ struct Words {
     english: &'static str,
     chinese: &'static str,
     region: &'static str,
-    /// Namespaces to choose an example from: the first that is linked with what is collected.
-    namespaces: &'static [&'static str],
 }
 
 fn words(cloud: Cloud) -> Words {
@@ -222,7 +225,6 @@ fn words(cloud: Cloud) -> Words {
             english: "Alibaba Cloud",
             chinese: "阿里云",
             region: "cn-hangzhou",
-            namespaces: &["acs_ecs_dashboard", "acs_rds_dashboard", "acs_slb_dashboard", "acs_oss_dashboard"],
         },
         Cloud::Aws => Words {
             variable: "aws",
@@ -230,7 +232,6 @@ fn words(cloud: Cloud) -> Words {
             english: "AWS",
             chinese: "AWS",
             region: "cn-northwest-1",
-            namespaces: &["AWS/EC2", "AWS/RDS", "AWS/ELB", "AWS/S3"],
         },
         Cloud::Tencent => Words {
             variable: "tencentcloud",
@@ -238,7 +239,6 @@ fn words(cloud: Cloud) -> Words {
             english: "Tencent Cloud",
             chinese: "腾讯云",
             region: "ap-guangzhou",
-            namespaces: &["QCE/CVM", "QCE/CDB", "QCE/LB_PUBLIC"],
         },
     }
 }
@@ -257,8 +257,9 @@ fn namespaces(collector: &'static dyn Collector, all: &[&'static dyn Collector])
         let links = spec.map(|spec| spec.links()).unwrap_or_default();
         all.iter().any(|one| links.iter().any(|class| **class == *one.description().measurement))
     };
-    let found: Vec<&'static str> = words.namespaces.iter().filter(linked).copied().collect();
-    if found.is_empty() { words.namespaces.iter().take(1).copied().collect() } else { found }
+    let known = funchost_collectors::linked_namespaces(description.cloud);
+    let found: Vec<&'static str> = known.iter().filter(linked).copied().collect();
+    if found.is_empty() { known.into_iter().take(1).collect() } else { found }
 }
 
 /// The script.
@@ -343,10 +344,19 @@ fn write(
         );
     }
     text.push_str("\n// ");
-    text.push_str(pick(
-        "Run it every minute: each collector knows when it is due.",
-        "每分钟执行一次即可：每个采集器各自控制采集间隔。",
-    ));
+    // CloudMonitor and Tencent Cloud count a call for every metric.
+    let by_the_call = ["aliyun_monitor", "tencentcloud_monitor"];
+    text.push_str(if collectors.iter().any(|one| by_the_call.contains(&one.description().name)) {
+        pick(
+            "Run it every five minutes: no datapoint is lost by that, and every metric costs calls at each run. `funchost plan` says how many.",
+            "每五分钟执行一次即可：不会丢失数据点，而每个指标每次运行都要计费调用。funchost plan 会算出次数。",
+        )
+    } else {
+        pick(
+            "Run it every minute: each collector knows when it is due.",
+            "每分钟执行一次即可：每个采集器各自控制采集间隔。",
+        )
+    });
     text.push_str("\n@DFF.API(\"");
     text.push_str(pick("collect cloud resources and metrics", "执行云资产同步"));
     text.push_str("\", timeout = 300)\nfn run() {\n");

@@ -12,7 +12,7 @@ use super::report::{self, At, Masked, Problem};
 use super::value::{self, DataKitUrl, Given, Wrong, mismatch};
 use super::{Config, DataKitConfig, EnvValue, LoadRequest, Overlap, is_secret_name};
 use crate::money::budget::{Budget, Budgets};
-use funchost_collectors::mistake::nearest;
+use funchost_collectors::mistake::{nearest, slip_of};
 use secrecy::SecretString;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -477,11 +477,10 @@ impl<'r> Reader<'r> {
             return Err(shape.hint(format!("the first part is one of {}", CLOUDS.join(", "))));
         }
         let prefix = format!("{cloud}.");
-        if known.range(prefix.clone()..).next().is_some_and(|name| name.starts_with(&prefix)) {
-            return Err(unknown(
-                written,
-                known.iter().filter(|name| name.starts_with(&prefix)).map(String::as_str),
-            ));
+        // A script's own collector may call anything: only what is nearly a known call is taken for a slip.
+        let of_cloud = || known.iter().filter(|name| name.starts_with(&prefix)).map(String::as_str);
+        if slip_of(written, of_cloud()).is_some() {
+            return Err(unknown(written, of_cloud()));
         }
         if service.is_empty() || action.is_empty() {
             return Err(shape);

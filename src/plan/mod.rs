@@ -90,12 +90,12 @@ impl Planner {
     }
 
     /// Points that the script would write itself, by DataKit.
-    fn written(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn written(&self) -> BTreeMap<String, u64> {
         self.0.written.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Every collector of every Runner that was noted, in order, each with the DataKit that its points would go to.
-    fn prepared(&self) -> Vec<(String, Prepared)> {
+    pub(crate) fn prepared(&self) -> Vec<(String, Prepared)> {
         let requests = self.0.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let of_one = |request: &Request| {
             let datakit = request.datakit_id.clone();

@@ -22,7 +22,6 @@ use funchost_collectors::estimate::{
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
-use funchost_collectors::request::RATE;
 use funchost_collectors::run::{Memory, Run, WindowRequest};
 use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
 use serde::{Deserialize, Serialize};
@@ -213,22 +212,31 @@ impl ScriptSpec {
         run.memory.remember(&self.memory(region), &bytes, NOTED).await
     }
 
-    async fn region(&self, run: &Run, region: &Text) -> std::result::Result<(), Unfinished> {
+    /// What is to be asked for; none for objects.
+    async fn window(&self, run: &Run, region: &Text) -> std::result::Result<Option<Window>, Failure> {
+        if self.category != Category::Metric {
+            return Ok(None);
+        }
+        let now = run.calls.now(run.account.cloud) / SECOND;
+        let key = MarkKey {
+            region: region.clone(),
+            namespace: format!("{} {}", self.script, self.name).into(),
+            metric: "points".into(),
+            dimensions: Vec::new(),
+        };
+        let request =
+            WindowRequest { end: (now - now.rem_euclid(self.period)) * SECOND, period: self.period };
+        Ok(run.memory.windows(&[(key, request)]).await?.into_iter().next())
+    }
+
+    async fn region(
+        &self,
+        run: &Run,
+        region: &Text,
+        window: Option<Window>,
+    ) -> std::result::Result<(), Unfinished> {
         let gone = || Unfinished::Stopped(Failure::Script("the script has ended".into()));
         let Some((collector, thread)) = &self.thread else { return Err(gone()) };
-        let mut window = None;
-        if self.category == Category::Metric {
-            let now = run.calls.now(run.account.cloud) / SECOND;
-            let key = MarkKey {
-                region: region.clone(),
-                namespace: format!("{} {}", self.script, self.name).into(),
-                metric: "points".into(),
-                dimensions: Vec::new(),
-            };
-            let request =
-                WindowRequest { end: (now - now.rem_euclid(self.period)) * SECOND, period: self.period };
-            window = run.memory.windows(&[(key, request)]).await?.into_iter().next();
-        }
         let (answer, answered) = oneshot::channel();
         let job =
             CollectJob { collector: *collector, run: run.clone(), region: region.clone(), window, answer };
@@ -250,9 +258,21 @@ impl Spec for ScriptSpec {
     async fn collect(&self, run: &Run, regions: &[Text]) {
         // One after the other: a script has one thread.
         for region in regions {
+            let window = match self.window(run, region).await {
+                // No step has ended since the last delivery: there is nothing to ask for, and clouds refuse an empty time.
+                Ok(Some(window)) if window.start >= window.end => {
+                    run.done(region, Ok(())).await;
+                    continue;
+                }
+                Ok(window) => window,
+                Err(failure) => {
+                    run.done(region, Err(failure)).await;
+                    continue;
+                }
+            };
             let before = Made::of(run);
             let begun = self.note(run, region, &before, End::Open).await;
-            let (end, result) = match self.region(run, region).await {
+            let (end, result) = match self.region(run, region, window).await {
                 Ok(()) => (End::Well, Ok(())),
                 Err(Unfinished::Failed(failure)) => (End::Failed, Err(failure)),
                 Err(Unfinished::Stopped(failure)) => (End::Open, Err(failure)),
@@ -287,7 +307,7 @@ impl Spec for ScriptSpec {
             let Some(made) = made else { continue };
             for (name, calls) in &made.calls {
                 let Some((service, action)) = name.split_once(':') else { continue };
-                let action = names::action(ahead.account.cloud, service, action, RATE)
+                let action = names::action(ahead.account.cloud, service, action, None)
                     .map_err(|error| Failure::State(error.to_string()))?;
                 estimate.calls.push(Expected {
                     metrics: made.metrics.get(name).copied().unwrap_or(0),

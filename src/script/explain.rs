@@ -387,6 +387,11 @@ fn thrown_text(value: &Dynamic) -> String {
 /// A name that means nothing where it stands.
 pub(super) fn undefined(host: &Host, name: &str, script: &str) -> Problem {
     let problem = Problem::input(format!("`{name}` is not defined")).label("not defined here");
+    if let Some((_, variable)) = name.rsplit_once("::") {
+        return problem.hint(format!(
+            "another script gives away its functions, and of its variables those that it exports: write `export let {variable} = …;` there"
+        ));
+    }
     let Some(loaded) = host.script(script) else { return problem };
     let Some(ast) = loaded.ast else { return problem };
     let found = imports(&ast);

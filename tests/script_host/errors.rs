@@ -1169,3 +1169,15 @@ fn own_collectors_of_two_functions_have_two_names() {
         "{problems}"
     );
 }
+
+#[test]
+fn a_variable_of_another_script_is_exported_there() {
+    let world = |util: &str| {
+        World::new("import \"__util\" as util;\n@DFF.API(\"t\") fn run() { util::account }")
+            .file("my/util.rhai", util)
+    };
+    assert_eq!(world("export let account = 5;").run().value(), serde_json::json!(5));
+    let error = world("let account = 5;").run().error();
+    assert!(error.contains("`util::account` is not defined"), "{error}");
+    assert!(error.contains("write `export let account = …;` there"), "{error}");
+}

@@ -585,7 +585,7 @@ mod tests {
 
     #[test]
     fn metrics_are_billed_in_every_protocol() {
-        let action = |name| crate::names::action(Cloud::Aws, "monitoring", name, 5.0).unwrap();
+        let action = |name| crate::names::action(Cloud::Aws, "monitoring", name, None).unwrap();
         let get = action("GetMetricData");
         let query = |id: &str, metric: &str, statistic: &str| {
             let metric = json!({ "Namespace": "AWS/EC2", "MetricName": metric, "Dimensions": [{ "Name": "InstanceId", "Value": "i-1" }] });

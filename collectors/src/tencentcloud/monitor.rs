@@ -36,6 +36,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+/// The namespaces, as the API spells them.
+pub(crate) fn namespaces() -> Vec<&'static str> {
+    namespaces::NAMESPACES.iter().map(|one| one.name).collect()
+}
+
 const VERSION: &str = "2018-07-24";
 
 static DESCRIBE_BASE_METRICS: Action = Action {

@@ -13,7 +13,10 @@ mod trial;
 
 use super::progress::{self, Both, Progress};
 use super::{Common, Surroundings};
+use crate::cli::run::overlaps;
 use crate::config::{Config, FILE_NAME};
+use crate::plan::{self, Planner};
+use crate::state::{Sqlite, State};
 use clap::Args;
 use funchost_collectors::call::{CallPath, Options, is_near};
 use std::path::PathBuf;
@@ -178,7 +181,25 @@ async fn examine(
         );
         return 0;
     };
-    let Some(collectors) = script::collectors(findings, config, arguments, script).await else {
+    let state = match &ledger.state {
+        Some(state) => state.clone(),
+        // What is wrong with the state is said already; the script is looked at as if nothing were remembered.
+        None => match Sqlite::in_memory(surroundings.clock.clone()).await {
+            Ok(empty) => Arc::new(empty) as Arc<dyn State>,
+            Err(error) => {
+                findings.wrong("state", &error.to_string(), "");
+                return 1;
+            }
+        },
+    };
+    let planner = Planner::new(plan::Settings {
+        state,
+        calls: calls.clone(),
+        clock: surroundings.clock.clone(),
+        overlap: overlaps(config),
+        budgets: config.budgets.clone(),
+    });
+    let Some(collectors) = script::collectors(findings, config, arguments, script, &planner).await else {
         proxy.say(findings, true);
         return 2;
     };

@@ -1,62 +1,17 @@
 //! The script: which collectors it would run.
 //!
-//! Its function runs against a backend that collects nothing and notes what it is given.
+//! Its function runs as for a plan: nothing is collected, what it keeps is read and not changed, and what it would run is noted.
 
-use super::{DoctorArguments, Findings, PATIENCE, lock};
+use super::{DoctorArguments, Findings};
 use crate::cli::script_settings;
 use crate::config::{Config, FILE_NAME};
+use crate::plan::Planner;
 use crate::runner::rfc3339;
-use crate::script::{
-    self, Backend, BackendError, Kept, Line, Prepared, Request, RunOptions, ScriptOutput, WriteRequest,
-    Written,
-};
+use crate::script::{self, Line, Prepared, RunOptions, ScriptOutput};
 use funchost_collectors::estimate::{End, LastRun};
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// Hears of the collectors that a script would run, and runs none.
-#[derive(Default)]
-struct Listening {
-    found: Mutex<Vec<Prepared>>,
-    datakits: Mutex<BTreeSet<String>>,
-}
-
-#[async_trait::async_trait]
-impl Backend for Listening {
-    async fn run(&self, request: Request, _: CancellationToken) -> Result<serde_json::Value, BackendError> {
-        let collectors: Vec<serde_json::Value> = request
-            .collectors
-            .iter()
-            .map(|one| {
-                serde_json::json!({
-                    "name": one.collector.description().name, "status": "collected", "collected": 0, "delivered": 0, "kept": 0,
-                    "rejected": 0, "too_old": 0, "linked": 0, "calls": {}, "regions": {}, "warnings": [], "error": null,
-                })
-            })
-            .collect();
-        lock(&self.datakits).insert(request.datakit_id);
-        lock(&self.found).extend(request.collectors);
-        Ok(serde_json::json!({ "status": "ok", "reason": null, "collectors": collectors }))
-    }
-
-    async fn write(&self, request: WriteRequest, _: CancellationToken) -> Result<Written, BackendError> {
-        lock(&self.datakits).insert(request.datakit_id);
-        Ok(Written::default())
-    }
-
-    async fn value(&self, _: &str) -> Result<Option<Kept>, BackendError> {
-        Ok(None)
-    }
-
-    async fn swap_value(&self, _: &str, _: Option<Vec<u8>>, _: Option<Kept>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-
-    async fn value_keys(&self, _: &str) -> Result<Vec<String>, BackendError> {
-        Ok(Vec::new())
-    }
-}
 
 /// What a script prints is not what is asked for here.
 struct Silent;
@@ -71,21 +26,18 @@ pub(super) async fn collectors(
     config: &Config,
     arguments: &DoctorArguments,
     script: &std::path::Path,
+    planner: &Planner,
 ) -> Option<Vec<Prepared>> {
     let surroundings = findings.surroundings;
     let shown = script.display().to_string();
     let mut settings = (*script_settings(surroundings, config)).clone();
     settings.output = Arc::new(Silent);
-    let listening = Arc::new(Listening::default());
     let result = match script::open(&surroundings.directory.join(script), &Arc::new(settings)) {
         Err(report) => Err(report),
         Ok(opened) => {
-            let options = RunOptions {
-                function: arguments.func.clone(),
-                timeout: Some(PATIENCE.as_secs()),
-                ..RunOptions::default()
-            };
-            script::run(&opened, options, listening.clone(), CancellationToken::new()).await.result.map(drop)
+            let options = RunOptions { function: arguments.func.clone(), ..RunOptions::default() };
+            let noting = Arc::new(planner.clone());
+            script::run(&opened, options, noting, CancellationToken::new()).await.result.map(drop)
         }
     };
     if let Err(report) = result {
@@ -94,14 +46,17 @@ pub(super) async fn collectors(
         }
         return None;
     }
-    for id in lock(&listening.datakits).iter().filter(|id| !config.datakits.contains_key(*id)) {
+    let found = planner.prepared();
+    let written = planner.written();
+    let datakits: BTreeSet<&String> = found.iter().map(|(id, _)| id).chain(written.keys()).collect();
+    for id in datakits.into_iter().filter(|id| !config.datakits.contains_key(*id)) {
         findings.wrong(
             &shown,
             &format!("no DataKit `{id}` is configured"),
             &format!("add `[datakits.{id}]` with `url = \"http://host:9529\"` to {FILE_NAME}"),
         );
     }
-    let found = std::mem::take(&mut *lock(&listening.found));
+    let found: Vec<Prepared> = found.into_iter().map(|(_, one)| one).collect();
     let names: Vec<&str> = found.iter().map(|one| one.collector.description().name).collect();
     if names.is_empty() {
         findings.doubtful(&shown, "its function runs no collector", "call `Runner(collectors).run()` in it");
