@@ -203,20 +203,25 @@ async fn the_demo_shows_how_a_metric_got_its_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_wrong_is_said_to_programs_too() {
     let world = World::new(Options::default()).await;
-    for (arguments, message) in [
-        (&["run", "--output", "json"][..], "the following required arguments were not provided: <SCRIPT>"),
+    for (arguments, message, hint) in [
+        (
+            &["run", "--output", "json"][..],
+            "the following required arguments were not provided: <SCRIPT>",
+            Some("no script lies below the current folder; `funchost new NAME --collector …` writes one"),
+        ),
         (
             &["run", "x.rhai", "--output=json", "--timeout", "0"],
             "invalid value '0' for '--timeout <SECONDS>': 0 is not in 1..=3600",
+            None,
         ),
-        (&["run", "x.rhai", "--forse", "--output", "json"], "unexpected argument '--forse' found"),
+        (
+            &["run", "x.rhai", "--forse", "--output", "json"],
+            "unexpected argument '--forse' found",
+            Some("a similar argument exists: '--force'"),
+        ),
     ] {
         let ran = world.run(arguments);
         assert_eq!(ran.code, 2, "{ran:?}");
-        let hint = match arguments.contains(&"--forse") {
-            true => serde_json::json!("a similar argument exists: '--force'"),
-            false => serde_json::Value::Null,
-        };
         let entry = serde_json::json!({ "message": message, "file": null, "line": null, "column": null, "hint": hint });
         assert_eq!(ran.json(), serde_json::json!({ "status": "invalid", "errors": [entry] }));
     }
