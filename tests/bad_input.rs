@@ -251,6 +251,9 @@ async fn the_command_line_is_explained() {
         "my_aws/more.rhai",
         "@DFF.API(\"x\")\nfn run() { helper(); }\n\nfn helper() {}\n\nfn test_it() { run(); }\n",
     );
+    world.write("my_aws/main.py", "def run():\n    pass\n");
+    world.write("old/sync.py", "def run():\n    pass\n");
+    std::fs::create_dir(world.folder.path().join("empty")).unwrap();
     for (name, arguments) in [
         ("usage_no_such_file", vec!["run", "my_aws/mian.rhai"]),
         ("usage_no_such_file_in_a_folder", vec!["run", "sub/deep/mian.rhai"]),
@@ -268,6 +271,28 @@ async fn the_command_line_is_explained() {
         ("usage_function_not_registered", vec!["run", "my_aws/more.rhai", "--func", "helper"]),
         ("usage_test_as_function", vec!["run", "my_aws/more.rhai", "--func", "test_it"]),
         ("usage_no_such_recording", vec!["test", "my_aws/more.rhai", "--replay", "nowhere.json"]),
+        ("usage_folder_as_command", vec!["my_aws"]),
+        ("usage_folder_without_script", vec!["run", "empty"]),
+        ("usage_folder_of_scripts", vec!["check", "sub"]),
+        ("usage_folder_of_several", vec!["plan", "my_aws"]),
+        ("usage_misspelt_folder", vec!["run", "my_aw/main.rhai"]),
+        ("usage_misspelt_script_as_command", vec!["my_aws/mian.rhai"]),
+        ("usage_script_without_folder", vec!["test", "more.rhai"]),
+        ("usage_nothing_like_it", vec!["check", "elsewhere/sync.rhai"]),
+        ("usage_python", vec!["run", "old/sync.py"]),
+        ("usage_python_beside", vec!["run", "my_aws/main.py"]),
+        ("usage_python_as_command", vec!["old/sync.py"]),
+        ("usage_configuration_as_script", vec!["run", "funchost.toml"]),
+        ("usage_no_script", vec!["run"]),
+        ("usage_no_script_to_check", vec!["check"]),
+        ("usage_unknown_word", vec!["collect"]),
+        ("usage_region_of_run", vec!["run", "my_aws/main.rhai", "--region", "cn-north-1"]),
+        ("usage_keys_of_run", vec!["run", "my_aws/main.rhai", "--ak_id=AKIA"]),
+        ("usage_every_of_run", vec!["run", "my_aws/main.rhai", "--every", "5m"]),
+        ("usage_option_that_is_none", vec!["run", "my_aws/main.rhai", "--frobnicate"]),
+        ("usage_option_misspelt", vec!["run", "my_aws/main.rhai", "--debgu"]),
+        ("usage_function_as_word", vec!["run", "my_aws/main.rhai", "run"]),
+        ("usage_two_scripts", vec!["run", "my_aws/main.rhai", "my_aws/more.rhai"]),
         ("usage_no_such_config", vec!["run", "my_aws/main.rhai", "--config", "nowhere.toml"]),
     ] {
         let ran = world.run(&arguments);

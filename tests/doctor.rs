@@ -6,6 +6,8 @@ mod support;
 
 use simcloud::{AliyunEstate, AwsEstate, DataKitBehaviour, Fault, FaultKind, Options, TencentEstate};
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
 use support::{Ran, World, aws_script};
 
 async fn world() -> World {
@@ -235,6 +237,15 @@ async fn what_no_proxy_excepts_is_tried_directly() {
         let ran = world.run(WITHOUT_CALLS);
         assert_eq!(ran.stdout.contains("ok    endpoints: 1 of 1 reached"), direct, "{except}: {ran:?}");
         assert_eq!(ran.stdout.contains("WARN  endpoints: not tried"), !direct, "{except}: {ran:?}");
+        // A proxy that nobody is sent to breaks nothing.
+        assert_eq!(ran.code, u8::from(!direct), "{except}: {ran:?}");
+        let proxy = ran.stdout.lines().find(|line| line.contains("proxy: HTTP_PROXY is set")).unwrap();
+        assert_eq!(proxy.starts_with("WARN  "), direct, "{except}: {ran:?}");
+        assert_eq!(
+            proxy.ends_with("; nothing that is asked here goes through it"),
+            direct,
+            "{except}: {ran:?}"
+        );
     }
     world.variables.insert("NO_PROXY".into(), "127.0.0.0/8".into());
     assert!(world.binary(DOCTOR).stdout.contains("ok    aws_ec2: may ec2:DescribeInstances"));
@@ -384,6 +395,45 @@ async fn what_is_said_of_an_own_collector_is_of_its_last_run_and_of_this_script(
     assert!(doctor().contains("and called no cloud"), "{}", doctor());
     assert_eq!(plan().0, false, "{}", plan().1);
     assert!(plan().1.contains("as its last run called"), "{}", plan().1);
+}
+
+/// Ctrl-C leaves a run without an end, as a deadline does.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_collector_that_was_interrupted_did_not_end() {
+    let world = world().await;
+    const CALL: &str = r#"aws::client(ctx.account).request("rds", "DescribeDBInstances");"#;
+    world.write("my/main.rhai", &own_script(CALL));
+    assert_eq!(world.run(&["run", "my/main.rhai"]).code, 0);
+    world.write("my/main.rhai", &own_script(&format!(r#"{CALL} print("called"); loop {{ }}"#)));
+    let mut running = world
+        .command(&["run", "my/main.rhai", "--force"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (code, said) = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(running.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.ends_with("called")));
+        let pressed = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+        assert!(pressed.success());
+        let said: String = lines.collect::<Vec<_>>().join("\n");
+        (running.wait().unwrap().code(), said)
+    })
+    .await
+    .unwrap();
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("`my__main.run` was stopped before its end"), "{said}");
+    assert!(said.contains("while `my_rds` for cn-north-1 ran this function"), "{said}");
+    let doctor = world.run(&["doctor", "my/main.rhai", "--no-calls"]);
+    assert!(doctor.stdout.contains("WARN  my_rds: its last run"), "{doctor:?}");
+    assert!(doctor.stdout.contains("did not end: it was stopped, or is under way"), "{doctor:?}");
+    // What whole runs called is still expected of the next.
+    let plan = world.run(&["plan", "my/main.rhai", "--every", "15m", "--output", "json"]).json();
+    assert_eq!(plan["collectors"][0]["exact"], false, "{plan:#}");
+    assert!(
+        plan["collectors"][0]["at_least_because"].to_string().contains("whose last run did not end"),
+        "{plan:#}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -263,3 +263,60 @@ async fn the_pages_of_the_collectors_are_those_that_the_program_makes() {
         }
     }
 }
+
+/// Runs funchost on a terminal of its own, and answers with what stands there in the end, escapes included.
+fn on_a_terminal(world: &World, variables: &[(&str, &str)], arguments: &[&str]) -> String {
+    const TERMINAL: &str =
+        "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut command = std::process::Command::new("python3");
+    command.args(["-c", TERMINAL, env!("CARGO_BIN_EXE_funchost")]).args(arguments);
+    command
+        .current_dir(world.folder.path())
+        .env_clear()
+        .envs(&world.variables)
+        .envs(variables.iter().copied());
+    command.env("HOME", world.folder.path()).env("PATH", std::env::var_os("PATH").unwrap());
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Colour is for a terminal whose reader has not refused it (https://no-color.org).
+#[tokio::test(flavor = "multi_thread")]
+async fn colour_is_for_terminals_and_can_be_refused() {
+    let world = world().await;
+    world.write("my/main.rhai", "@DFF.API(\"x\")\nfn run() { regoins; }\n");
+    let check = ["check", "my/main.rhai"];
+    for (variables, coloured) in [
+        (vec![("TERM", "xterm")], true),
+        (vec![("TERM", "xterm"), ("NO_COLOR", "1")], false),
+        // Set to nothing, it refuses nothing.
+        (vec![("TERM", "xterm"), ("NO_COLOR", "")], true),
+        (vec![("TERM", "dumb")], false),
+    ] {
+        let text = on_a_terminal(&world, &variables, &check);
+        assert!(text.contains("`regoins` is not defined"), "{variables:?}: {text:?}");
+        assert_eq!(text.contains('\x1b'), coloured, "{variables:?}: {text:?}");
+    }
+    // A pipe is no terminal, whatever TERM says.
+    let piped = world.command(&check).env("TERM", "xterm").output().unwrap();
+    let text = String::from_utf8(piped.stderr).unwrap();
+    assert!(text.contains("`regoins` is not defined") && !text.contains('\x1b'), "{text:?}");
+}
+
+/// The line that changes in place is for terminals, too. It is no colour: NO_COLOR leaves it.
+#[tokio::test(flavor = "multi_thread")]
+async fn progress_is_for_terminals() {
+    const LINE: &str = "\r\x1b[K1 s";
+    let world = world().await;
+    world.write("my/main.rhai", "@DFF.API(\"x\")\nfn run() { sleep(1.5); }\n");
+    let run = ["run", "my/main.rhai"];
+    let text = on_a_terminal(&world, &[("TERM", "xterm"), ("NO_COLOR", "1")], &run);
+    assert!(text.contains(LINE), "{text:?}");
+    assert!(text.contains("\r\x1b[Kmy__main.run ok in "), "it is gone before the report: {text:?}");
+    let text = on_a_terminal(&world, &[("TERM", "dumb")], &run);
+    assert!(text.contains("my__main.run ok in ") && !text.contains('\x1b'), "{text:?}");
+    let piped = world.command(&run).env("TERM", "xterm").output().unwrap();
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&piped.stdout), String::from_utf8_lossy(&piped.stderr));
+    assert!(text.contains("my__main.run ok in ") && !text.contains('\x1b'), "{text:?}");
+}

@@ -197,6 +197,18 @@ async fn a_loop_in_an_own_collector_ends_at_the_deadline() {
     let ran = world.run(&["run", "my/main.rhai", "--timeout", "1", "--output", "json"]);
     assert_eq!(ran.code, 124, "{ran:?}");
     assert_eq!(ran.json()["reason"], "timeout");
+    insta::assert_snapshot!("own_loop", ran.stderr);
+    // Where it looks at a variable, that is the place.
+    let body = r##"Runner([ Collector("my_loop", account, #{ regions: ["cn-north-1"] }, |ctx| {
+        let turns = 0;
+        while ctx.region != "" {
+            turns += 1;
+        }
+    }) ]).run()"##;
+    let world = self::world(0, body).await;
+    let ran = world.run(&["run", "my/main.rhai", "--timeout", "1", "--output", "json"]);
+    assert_eq!(ran.code, 124, "{ran:?}");
+    insta::assert_snapshot!("own_loop_with_a_variable", ran.stderr);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -389,6 +401,38 @@ async fn a_loops_variable_in_a_collectors_function_is_warned_of() {
         write(&world, body);
         let checked = world.run(&["check", "my/main.rhai"]);
         assert!(checked.stderr.contains("changes with every turn of the loop"), "{body}: {checked:?}");
+    }
+}
+
+/// The same in every kind of loop, and where a variable holds the function; only where it is wrong for certain.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_variable_of_any_loop_is_warned_of() {
+    let world = world(0, "()").await;
+    const LATE: &str = "all.push(Collector(`my_${at}`, account, |ctx| { print(names[at]); [] }));";
+    for (warned, body) in [
+        (true, format!("while at < 2 {{ {LATE} at += 1; }}")),
+        (true, format!("while at < names.len() {{ at += 1; {LATE} }}")),
+        (true, format!("loop {{ if at == 2 {{ break; }} {LATE} at += 1; }}")),
+        (true, format!("do {{ {LATE} at += 1; }} while at < 2;")),
+        (true, "for at in 0..2 { let read = |ctx| { print(names[at]); [] }; all.push(Collector(`my_${at}`, account, read)); }".into()),
+        (true, "while at < 2 { let read = |ctx| { print(at); [] }; all.push(Collector(`my_${at}`, account, read)); at += 1; }".into()),
+        // A copy, in the loop.
+        (false, "while at < 2 { let own = at; all.push(Collector(`my_${at}`, account, |ctx| { print(own); [] })); at += 1; }".into()),
+        // What does not say when the loop ends may be meant to be read behind it.
+        (false, "let count = 0; for name in names { count += 1; all.push(Collector(name, account, |ctx| { ctx.warn(`one of ${count}`); [] })); }".into()),
+        (false, "let count = 0; while at < 2 { count += 1; at += 1; let name = names[at - 1]; all.push(Collector(name, account, |ctx| { ctx.warn(`one of ${count}`); [] })); }".into()),
+        // Nothing changes any more behind the function.
+        (false, "for name in names { if name == \"two\" { all.push(Collector(name, account, |ctx| { print(name); [] })); break; } }".into()),
+        (false, "while at < 2 { if names[at] == \"two\" { all.push(Collector(\"my\", account, |ctx| { print(at); [] })); break; } at += 1; }".into()),
+        (false, format!("loop {{ {LATE} at += 1; break; }}")),
+        // It runs inside, or is never kept.
+        (false, format!("while at < 2 {{ {LATE} Runner([all.pop()]).run(); at += 1; }}")),
+        (false, "for at in 0..2 { let read = |one| one == at; print([1].filter(read)); }".into()),
+    ] {
+        write(&world, &format!("let names = [\"one\", \"two\", \"three\"];\n    let all = [];\n    let at = 0;\n    {body}\n    Runner(all).run()"));
+        let checked = world.run(&["check", "my/main.rhai"]);
+        let found = checked.stderr.contains("changes with every turn of the loop");
+        assert_eq!(found, warned, "{body}: {checked:?}");
     }
 }
 

@@ -19,6 +19,7 @@ mod remote;
 mod run;
 mod runs;
 mod serve;
+mod slips;
 mod table;
 mod test;
 
@@ -257,32 +258,7 @@ pub fn main(surroundings: &Surroundings) -> u8 {
     let words = std::iter::once(OsString::from("funchost")).chain(surroundings.arguments.iter().cloned());
     let cli = match Cli::try_parse_from(words) {
         Ok(cli) => cli,
-        Err(error) => {
-            let mut text = error.render().to_string();
-            if error.kind() == clap::error::ErrorKind::UnknownArgument
-                && surroundings.arguments.iter().any(|word| word.to_string_lossy().ends_with(','))
-                && let Some(end) = text.find('\n')
-            {
-                text.insert_str(end, "\n\n  tip: no blank stands behind a comma: write `a,b`");
-            }
-            if let Some(tip) = meant_command(surroundings, &error)
-                && let Some(end) = text.find('\n')
-            {
-                text.insert_str(end, &format!("\n\n  tip: {tip}"));
-            }
-            // Help and version are what was asked for; all else is a mistake.
-            if error.use_stderr() {
-                surroundings.say(text.trim_end());
-                if wants_json(&surroundings.arguments) {
-                    let errors = [usage_entry(&text)];
-                    let document = serde_json::json!({ "status": "invalid", "errors": errors });
-                    surroundings.out(&format!("{document:#}\n"));
-                }
-                return 2;
-            }
-            surroundings.out(&text);
-            return 0;
-        }
+        Err(error) => return slips::answer(surroundings, &error),
     };
     match cli.command {
         Command::Run(arguments) => run::main(surroundings, &cli.common, &arguments),
@@ -300,43 +276,6 @@ pub fn main(surroundings: &Surroundings) -> u8 {
         Command::Definitions(arguments) => definitions::main(surroundings, &arguments),
         Command::Demo(arguments) => demo::main(surroundings, &arguments),
     }
-}
-
-/// What is meant by a word that is no command: a script, or the program's version.
-fn meant_command(surroundings: &Surroundings, error: &clap::Error) -> Option<String> {
-    use clap::error::{ContextKind, ContextValue, ErrorKind};
-    if error.kind() != ErrorKind::InvalidSubcommand {
-        return None;
-    }
-    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return None };
-    if word == "version" {
-        return Some("write `funchost --version`".into());
-    }
-    let is_script = word.ends_with(".rhai") || surroundings.directory.join(word).is_file();
-    is_script.then(|| format!("a script is run by `funchost run {word}`"))
-}
-
-/// A mistake in the words themselves, for a program: it stands in no file. What clap lists below its first line is what it is about.
-fn usage_entry(text: &str) -> serde_json::Value {
-    let mut lines = text.lines();
-    let mut message = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let mut hint = serde_json::Value::Null;
-    for line in lines.take_while(|line| !line.starts_with("Usage:")) {
-        match line.trim().strip_prefix("tip: ") {
-            Some(tip) => hint = tip.into(),
-            None if line.trim().is_empty() => {}
-            None => message.push_str(&format!(" {}", line.trim())),
-        }
-    }
-    // The last words of every message of clap: they name a help that the person already has.
-    let message = message.split(" For more information").next().unwrap_or_default();
-    serde_json::json!({ "message": message, "file": null, "line": null, "column": null, "hint": hint })
-}
-
-/// Did the words that could not be read ask for a document?
-fn wants_json(words: &[OsString]) -> bool {
-    let pair = words.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
-    (pair || words.iter().any(|word| word == "--output=json")) && !words.iter().any(|word| word == "--debug")
 }
 
 /// Lines on one of the streams (of debug mode on stdout, of the log on stderr), without any known secret.
@@ -435,6 +374,7 @@ fn script_settings(surroundings: &Surroundings, config: &Config) -> Arc<script::
     );
     Arc::new(script::Settings {
         directory: Some(surroundings.directory.clone()),
+        command: slips::command(&surroundings.arguments),
         library: config.scripts.clone(),
         env,
         datakits: Some(config.datakits.keys().cloned().collect()),

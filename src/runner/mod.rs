@@ -334,6 +334,9 @@ impl Inner {
         let mut reports = Vec::with_capacity(request.collectors.len());
         for (done, prepared) in request.collectors.iter().enumerate() {
             (self.settings.steps)(done, request.collectors.len());
+            if !ending.stop.is_cancelled() {
+                request.at_work.begin(done);
+            }
             let span = self.span(prepared);
             let report =
                 self.collect(prepared, &request.datakit_id, &mut target, debug, (&ending, &span)).await;
@@ -341,6 +344,9 @@ impl Inner {
             drop(span);
             self.lock().collectors.push(report.clone());
             reports.push(report);
+        }
+        if !ending.stop.is_cancelled() {
+            request.at_work.end();
         }
         let outbox = self.written(&request.datakit_id, &target).await;
         let (status, reason) = RunReport::judge(&reports, &outbox);

@@ -10,7 +10,7 @@ use super::host::{Host, lock, terminated};
 use super::packages::{Created, Inner};
 use super::points::{self, Shape, Wrong};
 use super::problem::{Problem, Result};
-use super::{Prepared, clients, memory};
+use super::{Prepared, clients, ending, memory};
 use funchost_collectors::account::{Account, Cloud};
 use funchost_collectors::clock::SECOND;
 use funchost_collectors::collector::{
@@ -25,7 +25,7 @@ use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
 use funchost_collectors::request::RATE;
 use funchost_collectors::run::{Memory, Run, WindowRequest};
-use rhai::{Array, Dynamic, Engine, FnPtr, Map, NativeCallContext, Position};
+use rhai::{Array, Dynamic, Engine, EvalAltResult, FnPtr, Map, NativeCallContext, Position};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -45,6 +45,9 @@ const BATCH: usize = 500;
 
 /// How long it is remembered what a collector called.
 const NOTED: Duration = Duration::from_secs(7 * 86_400);
+
+/// Characters of a collector's name.
+const LONGEST_NAME: usize = 64;
 
 /// Different collectors of scripts that a process keeps.
 const MOST: usize = 10_000;
@@ -509,6 +512,14 @@ pub(super) fn collect(
     answer
 }
 
+/// Notes where a collector's function was when the run was stopped.
+pub(super) fn note_end(host: &Host, error: &EvalAltResult, created: &Created, job: &CollectJob) {
+    let Some(closure) = &created.0.closure else { return };
+    let name = created.0.prepared.collector.description().name;
+    let of = if job.region.is_empty() { format!("`{name}`") } else { format!("`{name}` for {}", job.region) };
+    ending::note_callback(host, error, closure.fn_name(), &of);
+}
+
 impl ContextInner {
     fn add(&self, point: &Dynamic) -> std::result::Result<(), Wrong> {
         let metric = self.category == Category::Metric;
@@ -704,10 +715,19 @@ fn construct(
         ));
     };
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+    if name.chars().count() > LONGEST_NAME {
+        // Nobody reads it twice.
+        let count = name.chars().count();
         let message =
-            format!("`{name}` is no name for a collector: letters, digits, `_` and `-`, at most 64");
-        let plain: String = name.chars().map(|c| if plain(c) { c } else { '_' }).take(64).collect();
+            format!("the name of a collector has {count} characters, expected at most {LONGEST_NAME}");
+        let hint = "write a short one, such as `\"my_product\"`; the measurement may have any name: `measurement: \"…\"`";
+        return Err(wrong(0, "", message, Some(hint.into())));
+    }
+    if name.is_empty() || !name.chars().all(plain) {
+        let message = format!(
+            "`{name}` is no name for a collector: letters, digits, `_` and `-`, at most {LONGEST_NAME}"
+        );
+        let plain: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
         let name = if name.is_ascii() && !name.is_empty() { plain.as_str() } else { "my_product" };
         return Err(wrong(
             0,

@@ -42,7 +42,11 @@ pub(super) fn build(host: &Arc<Host>) -> Result<Engine> {
         if memory::held() > shared.settings.memory_limit {
             shared.stop.now(Why::Memory);
         }
-        shared.stop.why().map(|_| Dynamic::UNIT)
+        shared
+            .stop
+            .why()
+            .filter(|_| shared.ending.is_over(shared.settings.memory_limit))
+            .map(|_| Dynamic::UNIT)
     });
     let shared = host.clone();
     engine.on_print(move |text| shared.say(Kind::Print, text, None));
@@ -306,7 +310,11 @@ impl ModuleResolver for Resolver {
         super::host::lock(&self.loading).pop();
         let module: Shared<Module> = module
             .map_err(|error| match *error {
-                terminated @ EvalAltResult::ErrorTerminated(..) => Box::new(terminated),
+                // Rhai has no file for a terminated run: it is this script.
+                terminated @ EvalAltResult::ErrorTerminated(..) => {
+                    self.host.ending.note((id.clone(), terminated.position()), "while it loaded this");
+                    Box::new(terminated)
+                }
                 other => Box::new(EvalAltResult::ErrorInModule(id.clone(), Box::new(other), position)),
             })?
             .into();

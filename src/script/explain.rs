@@ -6,11 +6,11 @@ use super::convert::{kind, kind_of_name, to_json};
 use super::diagnostic::{Diagnostic, Label, Severity};
 use super::dialect::{MEMBER, TOOL};
 use super::engine::CALL_LEVELS;
-use super::host::{Host, PRELUDE, Why};
+use super::host::{Host, PRELUDE};
 use super::lexer::{Kind, lex};
 use super::locate::{self, imports};
 use super::problem::{At, Problem};
-use super::{clients, dff, habits, packages, variables};
+use super::{clients, dff, ending, habits, packages, variables};
 use funchost_collectors::call::{cut, number};
 use funchost_collectors::mistake::nearest;
 use rhai::{ASTNode, Dynamic, EvalAltResult, Expr, Position, ScriptFuncDef, Stmt};
@@ -34,50 +34,82 @@ pub(super) fn error_of_callback(host: &Host, error: &EvalAltResult) -> Diagnosti
     explain(host, error, PRELUDE)
 }
 
-fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
-    let mut frames: Vec<Frame> = Vec::new();
-    let mut script = outermost.to_owned();
-    let mut function = None;
-    let mut inner = error;
-    loop {
-        match inner {
-            EvalAltResult::ErrorInFunctionCall(called, source, cause, position) => {
-                let name =
-                    if called.starts_with("anon$") { "a closure".to_owned() } else { format!("`{called}`") };
-                frames.push(Frame {
-                    at: (script.clone(), *position),
-                    label: format!("called here: {name}"),
-                    what: format!("in the call of {name}"),
-                });
-                if !source.is_empty() {
-                    script.clone_from(source);
+/// The way from an error's outside to its inside.
+struct Way<'e> {
+    at: At,
+    frames: Vec<Frame>,
+    /// The function in which it is.
+    function: Option<String>,
+    inner: &'e EvalAltResult,
+}
+
+impl<'e> Way<'e> {
+    fn to(error: &'e EvalAltResult, outermost: &str) -> Self {
+        let mut frames: Vec<Frame> = Vec::new();
+        let mut script = outermost.to_owned();
+        let mut function = None;
+        let mut inner = error;
+        loop {
+            match inner {
+                EvalAltResult::ErrorInFunctionCall(called, source, cause, position) => {
+                    let name = if called.starts_with("anon$") {
+                        "a closure".to_owned()
+                    } else {
+                        format!("`{called}`")
+                    };
+                    frames.push(Frame {
+                        at: (script.clone(), *position),
+                        label: format!("called here: {name}"),
+                        what: format!("in the call of {name}"),
+                    });
+                    if !source.is_empty() {
+                        script.clone_from(source);
+                    }
+                    function = Some(called.clone());
+                    inner = cause;
                 }
-                function = Some(called.clone());
-                inner = cause;
-            }
-            EvalAltResult::ErrorInModule(module, cause, position) => {
-                frames.push(Frame {
-                    at: (script.clone(), *position),
-                    label: format!("imports `{module}`"),
-                    what: format!("in the import of `{module}`"),
-                });
-                if !module.is_empty() {
-                    script.clone_from(module);
+                EvalAltResult::ErrorInModule(module, cause, position) => {
+                    frames.push(Frame {
+                        at: (script.clone(), *position),
+                        label: format!("imports `{module}`"),
+                        what: format!("in the import of `{module}`"),
+                    });
+                    if !module.is_empty() {
+                        script.clone_from(module);
+                    }
+                    function = None;
+                    inner = cause;
                 }
-                function = None;
-                inner = cause;
+                _ => break,
             }
-            _ => break,
         }
+        let mut at: At = (script, inner.position());
+        // What the prelude throws was caused by its caller.
+        if at.0 == PRELUDE
+            && let Some(caller) = frames.pop()
+        {
+            at = caller.at;
+        }
+        frames.retain(|frame| frame.at.0 != PRELUDE && !frame.at.1.is_none());
+        Self { at, frames, function, inner }
     }
-    let mut at: At = (script, inner.position());
-    // What the prelude throws was caused by its caller.
-    if at.0 == PRELUDE
-        && let Some(caller) = frames.pop()
-    {
-        at = caller.at;
+}
+
+/// Where an error of a function that the host called from inside `.run()` began, and with what.
+pub(super) fn innermost(error: &EvalAltResult) -> (At, &EvalAltResult) {
+    let way = Way::to(error, PRELUDE);
+    (way.at, way.inner)
+}
+
+fn explain(host: &Host, error: &EvalAltResult, outermost: &str) -> Diagnostic {
+    let Way { mut at, mut frames, function, inner } = Way::to(error, outermost);
+    if ending::is_end(inner) {
+        let (found, led_there) = ending::explain(host, inner, &mut at);
+        if !led_there {
+            frames.clear();
+        }
+        return assemble(host, &found, Some(&at), &frames);
     }
-    frames.retain(|frame| frame.at.0 != PRELUDE && !frame.at.1.is_none());
     if let EvalAltResult::ErrorRuntime(value, _) = inner
         && let Some(thrown) = value.read_lock::<Problem>()
     {
@@ -178,22 +210,6 @@ fn words(host: &Host, error: &EvalAltResult, at: &mut At, frames: &mut Vec<Frame
         EvalAltResult::ErrorModuleNotFound(module, _) => not_imported(host, module, &at.0),
         EvalAltResult::ErrorRuntime(value, _) => {
             Problem::run_time(thrown_text(value)).label("thrown here")
-        }
-        EvalAltResult::ErrorTerminated(..) => {
-            let problem = ended(host);
-            // Rhai has overwritten the place; the host knows what was waited for, or what was run.
-            if let Some((waiting, what)) = host.waited_for() {
-                *at = waiting;
-                frames.clear();
-                return problem.label(format!("while it waited for {what}"));
-            }
-            if let Some(chosen) = host.chosen() {
-                *at = (host.library.entry.clone(), chosen.at);
-                frames.clear();
-                return problem.label("while it ran this function");
-            }
-            at.1 = Position::NONE;
-            problem
         }
         EvalAltResult::ErrorAssignmentToConstant(name, position) => {
             let loaded = host.script(&at.0).and_then(|script| script.ast);
@@ -365,30 +381,6 @@ fn thrown_text(value: &Dynamic) -> String {
     match to_json(value) {
         Ok(data) => format!("the script threw {data}"),
         Err(_) => format!("the script threw {}", kind(value)),
-    }
-}
-
-/// A run that ended before its time.
-fn ended(host: &Host) -> Problem {
-    let what = match host.chosen() {
-        Some(chosen) => format!("`{}.{}`", host.library.entry, chosen.name),
-        None => format!("loading `{}`", host.library.entry),
-    };
-    match host.stop.why() {
-        Some(Why::Deadline) => {
-            let seconds =
-                host.chosen().map_or(host.settings.default_timeout.as_secs(), |chosen| chosen.timeout);
-            let seconds = host.timeout.unwrap_or(seconds);
-            Problem::run_time(format!("{what} did not end within its time limit of {seconds} s")).hint(
-                "raise it with `@DFF.API(\"…\", timeout = seconds)`, at most 3600, or with --timeout for this run",
-            )
-        }
-        Some(Why::Memory) => Problem::run_time(format!(
-            "{what} needs more than the {} MiB of memory that a script may hold",
-            host.settings.memory_limit >> 20
-        ))
-        .hint("keep less at a time; objects and points need no list in a script"),
-        Some(Why::Stopped) | None => Problem::run_time(format!("{what} was stopped before its end")),
     }
 }
 

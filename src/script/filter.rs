@@ -7,7 +7,7 @@ use super::convert::{from_json, kind};
 use super::host::Host;
 use super::output::{Kind, Level};
 use super::packages::Created;
-use super::{BackendError, custom, explain, memory};
+use super::{BackendError, custom, ending, explain, memory};
 use funchost_collectors::call::cut;
 use funchost_collectors::collector::{Failure, Window};
 use funchost_collectors::point::Text;
@@ -159,7 +159,13 @@ impl Jobs {
     fn collect(&self, host: &Host, context: &NativeCallContext, job: CollectJob) {
         let waited_for = host.waited_for();
         let result = match self.collectors.get(job.collector) {
-            Some(created) => custom::collect(host, context, created, &job),
+            Some(created) => custom::collect(host, context, created, &job).inspect_err(|error| {
+                // What it waited for itself, such as a call, is known.
+                let waits = host.waited_for().filter(|waiting| Some(waiting) != waited_for.as_ref());
+                if host.stop.why().is_some() && waits.is_none() {
+                    custom::note_end(host, error, created, &job);
+                }
+            }),
             None => Ok(()),
         };
         if host.stop.why().is_none()
@@ -217,7 +223,12 @@ fn call(host: &Host, context: &NativeCallContext, filter: &FnPtr, instance: Dyna
                 host.function_place(filter.fn_name()).map_or(String::new(), |place| format!(" ({place})"));
             format!("it answered {}, expected true or false{place}", kind(&answer))
         }),
-        Err(error) => Err(failed(host, &error).0),
+        Err(error) => {
+            if host.stop.why().is_some() {
+                ending::note_callback(host, &error, filter.fn_name(), "a filter");
+            }
+            Err(failed(host, &error).0)
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 use super::dff::Registration;
 use super::diagnostic::{Diagnostic, Label, Place};
 use super::dialect::{self, Notes};
+use super::ending::Ending;
 use super::library::Library;
 use super::output::{Kind, Level, Line};
 use super::problem::{At, Problem, Result};
@@ -102,6 +103,8 @@ pub(super) struct Host {
     pub(super) library: Library,
     pub(super) mode: Mode,
     pub(super) stop: Stop,
+    /// Where the run was then.
+    pub(super) ending: Ending,
     /// Where async work is done; none without running.
     pub(super) runtime: Option<tokio::runtime::Handle>,
     pub(super) backend: Option<Arc<dyn Backend>>,
@@ -119,6 +122,8 @@ pub(super) struct Host {
     warnings: Mutex<Vec<Diagnostic>>,
     /// What the script is waiting for: Rhai forgets the place of a terminated run.
     waiting: Mutex<Option<(At, String)>>,
+    /// The collector that a Runner was at when it was stopped: where it is created, and its name.
+    at_work: Mutex<Option<(At, String)>>,
     chosen: Mutex<Option<Chosen>>,
     /// The reports of every `.run()`, in order.
     pub(super) reports: Mutex<Vec<serde_json::Value>>,
@@ -153,6 +158,7 @@ impl Host {
             library,
             mode,
             stop: Stop::default(),
+            ending: Ending::default(),
             runtime: None,
             backend: None,
             timeout: None,
@@ -164,6 +170,7 @@ impl Host {
             registrations: Mutex::default(),
             warnings: Mutex::default(),
             waiting: Mutex::default(),
+            at_work: Mutex::default(),
             chosen: Mutex::default(),
             reports: Mutex::default(),
             debugged: AtomicBool::new(false),
@@ -291,6 +298,9 @@ impl Host {
             Mode::Run { function, .. } => function.clone(),
         };
         if let Mode::Run { function: Some(name), test: true, .. } = &self.mode {
+            let at = self.function_position(name).map_or(Position::NONE, |(_, position)| position);
+            let timeout = self.timeout.unwrap_or(self.settings.default_timeout.as_secs());
+            *lock(&self.chosen) = Some(Chosen { name: name.clone(), at, timeout });
             let call = NativeCallContext::new_with_all_fields(
                 context.engine(),
                 name,
@@ -555,6 +565,16 @@ impl Host {
     /// It came.
     pub(super) fn end_waiting(&self) {
         *lock(&self.waiting) = None;
+    }
+
+    /// Notes the collector that a Runner was at when it was stopped.
+    pub(super) fn was_at_work(&self, collector: &At, name: &str) {
+        *lock(&self.at_work) = Some((collector.clone(), name.to_owned()));
+    }
+
+    /// That collector.
+    pub(super) fn at_work(&self) -> Option<(At, String)> {
+        lock(&self.at_work).clone()
     }
 
     /// What the script waited for when it was stopped.

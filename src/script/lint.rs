@@ -8,7 +8,7 @@ use super::explain;
 use super::host::Host;
 use super::locate::{each_node, imports};
 use super::problem::Problem;
-use super::{clients, dff, packages, variables};
+use super::{clients, dff, late, packages, variables};
 use funchost_collectors::mistake::nearest;
 use rhai::{AST, ASTNode, Engine, Expr, FnCallExpr, Position, ScriptFuncDef, Shared, Stmt};
 use std::collections::BTreeSet;
@@ -85,7 +85,8 @@ impl Linter<'_> {
             self.ast.shared_lib().iter_script_fn_info().map(|(.., function)| function.clone()).collect();
         for function in functions.iter().map(Some).chain([None]) {
             self.names(function.map(|function| &**function), &mut problems);
-            self.late_readers(function.map(|function| &**function), &mut problems);
+            let late = late::readers(self.id, self.ast, function.map(|function| &**function));
+            problems.extend(late.into_iter().map(|problem| (Severity::Warning, problem)));
             self.plain_texts(function.map(|function| &**function), &mut problems);
         }
         for problem in variables::lost_assignments(self.id, self.ast) {
@@ -283,60 +284,6 @@ impl Linter<'_> {
         if !dff::MEMBERS.contains(&function.name.as_str()) {
             problems.push((Severity::Warning, problem));
         }
-    }
-
-    /// A function that is written in a `for` loop shares the loop's variable: a collector calls it when the loop has ended, and the variable has its last value.
-    fn late_readers(&self, function: Option<&ScriptFuncDef>, problems: &mut Vec<(Severity, Problem)>) {
-        let called = |node: &ASTNode| match node {
-            ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _)) => {
-                call.name.to_string()
-            }
-            _ => String::new(),
-        };
-        each_node(self.ast, function, &mut |node| {
-            let ASTNode::Stmt(Stmt::For(parts, _)) = node else { return };
-            let (variable, counter, flow) = &**parts;
-            let (mut shared, mut own, mut runs) = (Vec::new(), BTreeSet::new(), false);
-            for statement in flow.body.statements() {
-                statement.walk(&mut Vec::new(), &mut |nodes: &[ASTNode]| {
-                    match nodes.last() {
-                        Some(ASTNode::Stmt(Stmt::Var(new, ..))) => {
-                            own.insert(new.0.name.to_string());
-                        }
-                        Some(ASTNode::Stmt(Stmt::Share(variables))) => {
-                            let kept = |node: &ASTNode| {
-                                ["Collector", "DataCollector"].contains(&called(node).as_str())
-                            };
-                            if nodes.iter().any(kept) {
-                                shared.extend(variables.iter().map(|(one, _)| one.clone()));
-                            }
-                        }
-                        // What runs inside the loop reads this turn's value.
-                        Some(ASTNode::Expr(Expr::Custom(..))) => runs = true,
-                        Some(other) => runs |= called(other) == "Runner",
-                        None => {}
-                    }
-                    true
-                });
-            }
-            let loops = |name: &str| {
-                name == variable.name.as_str()
-                    || counter.as_ref().is_some_and(|one| one.name.as_str() == name)
-            };
-            for one in shared {
-                let name = one.name.as_str();
-                if runs || own.contains(name) || !loops(name) {
-                    continue;
-                }
-                let problem = Problem::input(format!(
-                    "`{name}` changes with every turn of the loop, and this function reads it when the loop has ended"
-                ))
-                .label(format!("the last `{name}`, in all of them"))
-                .hint(format!("take a copy in the loop, and use that in the function: `let own_{name} = {name};`"))
-                .at(self.id, one.pos);
-                problems.push((Severity::Warning, problem));
-            }
-        });
     }
 
     /// `"${name}"`: a text in double quotes is as it is written.

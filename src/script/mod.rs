@@ -6,9 +6,9 @@
 //!
 //! - `engine` sets Rhai up; `dialect` adds the two forms that plain Rhai does not have; `variables` lets functions see
 //!   module-level variables; `packages` and `dff` are what a script can name; `library` finds its files.
-//! - `run` gives a script its thread, its deadline and its outcome; `host` is the state that all rooms share meanwhile;
+//! - `open` finds the script that is meant; `run` gives a script its thread, its deadline and its outcome; `host` is the state that all rooms share meanwhile;
 //!   `filter` brings a collector's questions back to that thread; `memory` counts what it holds.
-//! - `explain`, `habits`, `locate` and `lint` make messages; `diagnostic` is their shape; `secrets` keeps secrets out of them.
+//! - `explain`, `ending`, `habits`, `locate` and `lint` make messages; `diagnostic` is their shape; `secrets` keeps secrets out of them.
 
 mod clients;
 mod connect;
@@ -19,16 +19,19 @@ mod definitions;
 mod dff;
 mod diagnostic;
 mod dialect;
+mod ending;
 mod engine;
 mod explain;
 mod filter;
 mod habits;
 mod host;
+mod late;
 mod lexer;
 mod library;
 mod lint;
 mod locate;
 mod memory;
+mod open;
 mod output;
 mod packages;
 mod points;
@@ -42,10 +45,11 @@ pub use dff::Options;
 pub use diagnostic::{Diagnostic, Fault, Label, Machine, Place, Report, Severity};
 pub use library::{Snapshot, is_script};
 pub use memory::rest;
+pub use open::{open, scripts_below};
 pub use output::{Kind, Level, Line, ScriptOutput, Stderr};
 pub use packages::unknown_datakit;
 pub use run::{
-    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open, open_in, run, tests,
+    ApiFunction, CheckResult, Ended, RunOptions, RunOutcome, Script, check, list, open_in, run, tests,
 };
 pub use secrets::Masker;
 
@@ -58,6 +62,7 @@ use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -77,6 +82,8 @@ pub struct Settings {
     pub packages: &'static [&'static dyn Collector],
     /// Where paths of scripts begin in messages; none shows them as they are.
     pub directory: Option<PathBuf>,
+    /// The word behind `funchost` that was typed, for lines to type; none where nobody typed one.
+    pub command: Option<&'static str>,
     /// The folder of the script sets; none means the folder above the entry script's.
     pub library: Option<PathBuf>,
     /// Values for `DFF.ENV`; they win over the environment's.
@@ -104,6 +111,7 @@ impl Settings {
         Self {
             packages,
             directory: None,
+            command: None,
             library: None,
             env: BTreeMap::new(),
             datakits: None,
@@ -143,6 +151,29 @@ pub struct Request {
     pub debug: bool,
     /// Which DataKit.
     pub datakit_id: String,
+    /// The backend says here which collector it is at.
+    pub at_work: AtWork,
+}
+
+/// Which collector of a [`Request`] is at work: what a run that is stopped was waiting for.
+#[derive(Clone, Debug, Default)]
+pub struct AtWork(Arc<AtomicUsize>);
+
+impl AtWork {
+    /// The collector with this index begins.
+    pub fn begin(&self, index: usize) {
+        self.0.store(index + 1, Ordering::Relaxed);
+    }
+
+    /// None does any more.
+    pub fn end(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// The one that is.
+    fn index(&self) -> Option<usize> {
+        self.0.load(Ordering::Relaxed).checked_sub(1)
+    }
 }
 
 /// Points that a script writes itself, with `DFF.CONN(id)`.

@@ -8,7 +8,7 @@ use super::dialect::known;
 use super::filter::{ChannelFilter, Jobs};
 use super::host::{Host, Mode, lock};
 use super::problem::{At, Problem, Result};
-use super::{Prepared, Request, clients, explain, memory};
+use super::{AtWork, Prepared, Request, clients, explain, memory};
 use funchost_collectors::account::Account;
 use funchost_collectors::collector::Collector;
 use funchost_collectors::mapped::Mapped as _;
@@ -405,12 +405,21 @@ impl Runner {
             .collect();
         // The channel closes when the backend drops the last filter.
         drop(filters);
-        let request = Request { collectors, debug: self.debug, datakit_id: self.datakit_id.clone() };
+        let at_work = AtWork::default();
+        let request = Request {
+            collectors,
+            debug: self.debug,
+            datakit_id: self.datakit_id.clone(),
+            at_work: at_work.clone(),
+        };
         let stop: CancellationToken = host.stop.token.child_token();
         host.begin_waiting(&self.at.0, self.at.1, "the collectors of this Runner");
         let task = runtime.spawn(async move { backend.run(request, stop).await });
         let answer = jobs.serve(host, runtime, context, task);
         if host.stop.why().is_some() {
+            if let Some(Created(one)) = at_work.index().and_then(|index| self.collectors.get(index)) {
+                host.was_at_work(&one.at, one.prepared.collector.description().name);
+            }
             if let Ok(Ok(report)) = answer {
                 lock(&host.reports).push(report);
             }

@@ -5,7 +5,7 @@
 use super::dff::Options;
 use super::diagnostic::{Diagnostic, Fault, Place, Report, Severity};
 use super::host::{Host, Mode, Why, lock};
-use super::library::{self, Library, Snapshot};
+use super::library::{Library, Snapshot};
 use super::problem::Problem;
 use super::{Backend, Settings, convert, engine, explain, lexer, lint, memory};
 use rhai::{Dynamic, EvalAltResult, Scope};
@@ -29,10 +29,10 @@ const DRY_TIME: Duration = Duration::from_secs(5);
 /// An entry script: its id, its text and where its imports are.
 #[derive(Clone)]
 pub struct Script {
-    settings: Arc<Settings>,
-    library: Library,
-    source: Arc<str>,
-    path: PathBuf,
+    pub(super) settings: Arc<Settings>,
+    pub(super) library: Library,
+    pub(super) source: Arc<str>,
+    pub(super) path: PathBuf,
 }
 
 impl std::fmt::Debug for Script {
@@ -179,79 +179,6 @@ impl RunOutcome {
     #[must_use]
     pub fn is_input_error(&self) -> bool {
         self.backend_calls == 0 && matches!(&self.result, Err(report) if report.fault() == Fault::Input)
-    }
-}
-
-/// Reads an entry script.
-///
-/// # Errors
-/// The file cannot be read, or is no text.
-pub fn open(path: &Path, settings: &Arc<Settings>) -> Result<Script, Report> {
-    let failed = |message: String, hint: &str| {
-        Report::from(Diagnostic {
-            severity: Severity::Error,
-            fault: Fault::Input,
-            message,
-            labels: Vec::new(),
-            hint: (!hint.is_empty()).then(|| hint.to_owned()),
-            trace: Vec::new(),
-        })
-    };
-    if path.is_dir() {
-        return Err(failed(
-            format!("{} is a folder, not a script", path.display()),
-            "name the script's file, such as my_aws/main.rhai",
-        ));
-    }
-    let file = path.canonicalize().map_err(|error| {
-        failed(
-            format!("cannot open the script {}: {error}", path.display()),
-            &other_file(path, settings.directory.as_deref()),
-        )
-    })?;
-    if library::is_definitions(path) {
-        return Err(failed(
-            format!("{} holds definitions for the editor, and nothing to run", path.display()),
-            "name a script; what ends in .d.rhai is none",
-        ));
-    }
-    let source = library::read(&file).map_err(|message| failed(message, ""))?;
-    let library = Library::around(&file, settings.library.as_deref());
-    Ok(Script { settings: settings.clone(), library, source: source.into(), path: path.to_path_buf() })
-}
-
-/// What may be meant by a file that cannot be opened.
-fn other_file(path: &Path, directory: Option<&Path>) -> String {
-    const ELSE: &str = "check the path; `funchost list` shows the scripts below the current folder";
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let scripts: Vec<String> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| name(&entry.path()))
-        .filter(|name| name.ends_with(".rhai"))
-        .collect();
-    let wanted = name(path);
-    let with_end = format!("{wanted}.rhai");
-    let near = scripts
-        .iter()
-        .find(|name| **name == with_end)
-        .map(String::as_str)
-        .or_else(|| funchost_collectors::mistake::nearest(&wanted, scripts.iter().map(String::as_str)));
-    // The id of a function, or of a script: `my_aws__main.run`.
-    let (id, function) = wanted.split_once('.').unwrap_or((wanted.as_str(), ""));
-    let of_id = id.split_once("__").map(|(set, script)| Path::new(set).join(script).with_extension("rhai"));
-    if let Some(file) = of_id.filter(|file| near.is_none() && folder.join(file).is_file()) {
-        let function = if function.is_empty() { String::new() } else { format!(" --func {function}") };
-        return format!("did you mean `{}{function}`? Its id is for `funchost run --remote`", file.display());
-    }
-    match near {
-        Some(near) => {
-            let written = directory.and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path);
-            format!("did you mean `{}`?", written.with_file_name(near).display())
-        }
-        None => ELSE.into(),
     }
 }
 

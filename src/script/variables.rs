@@ -64,6 +64,9 @@ pub(super) fn install(engine: &mut Engine, host: &Arc<Host>) {
     let host = host.clone();
     #[expect(deprecated, reason = "volatile, and the version of Rhai is pinned")]
     engine.on_var(move |name, index, context| {
+        if host.stop.why().is_some() {
+            host.ending.throw()?;
+        }
         if index > 0 || context.scope().contains(name) {
             return Ok(None);
         }

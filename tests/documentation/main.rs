@@ -416,3 +416,107 @@ fn the_messages_of_the_troubleshooting_page_are_the_programs() {
     }
     assert!(count > 60, "{count}");
 }
+
+/// Codes of the first cells of a page's tables, each as the parts between its `…`.
+fn patterns(page: &str) -> Vec<Vec<String>> {
+    let cells = page.lines().filter(|line| line.starts_with("| ")).filter_map(|row| row.split(" | ").next());
+    cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .map(|code| {
+            code.split('…').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+        })
+        .filter(|parts: &Vec<String>| !parts.is_empty())
+        .collect()
+}
+
+/// Would somebody who looks for this message find a pattern of it?
+fn is_found(patterns: &[Vec<String>], message: &str) -> bool {
+    patterns.iter().any(|parts| {
+        let mut rest = message;
+        parts.iter().all(|part| match rest.split_once(part.as_str()) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
+    })
+}
+
+/// The first lines of the errors that a text shows: of messages, of `doctor`, and of collectors in a report.
+fn said(text: &str) -> Vec<&str> {
+    text.lines()
+        .filter_map(|line| {
+            let error =
+                line.trim_start().strip_prefix("error").map(|rest| rest.trim_start_matches(|c| c != ':'));
+            let error = error.and_then(|rest| rest.strip_prefix(": "));
+            error.or_else(|| line.strip_prefix("FAIL  "))
+        })
+        .collect()
+}
+
+/// Messages that the page has no row for, by their snapshots, and why that is right.
+const NO_ROW: &[(&str, &str)] =
+    &[("test_failing", "one of its words is thrown by the script itself: nobody else knows what it means")];
+
+/// The page of troubles goes the other way as well: whoever sees a message finds it there, or among the likely mistakes.
+#[test]
+fn every_message_that_a_snapshot_holds_has_its_row() {
+    let mistakes: toml::Table =
+        std::fs::read_to_string(root().join("tests/mistakes.toml")).unwrap().parse().unwrap();
+    let groups = mistakes["group"].as_array().unwrap().iter();
+    let listed: BTreeSet<&str> = groups
+        .flat_map(|group| group["mistakes"].as_array().unwrap())
+        .map(|mistake| mistake["id"].as_str().unwrap())
+        .collect();
+    let tests = root().join("tests");
+    let folders = std::fs::read_dir(&tests).unwrap().map(|entry| entry.unwrap().path().join("snapshots"));
+    let folders = folders.filter(|folder| folder.is_dir()).chain([tests.join("snapshots")]);
+    let mut snapshots = Vec::new();
+    for entry in folders.flat_map(|folder| std::fs::read_dir(folder).unwrap()) {
+        let path = entry.unwrap().path();
+        let id = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.extension().is_some_and(|ending| ending == "snap") && !listed.contains(id.as_str()) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            snapshots.push((id, text.splitn(3, "---\n").nth(2).unwrap().to_owned()));
+        }
+    }
+    snapshots.sort();
+    for name in ["docs/troubleshooting.md", "docs/zh-CN/troubleshooting.md"] {
+        let patterns = patterns(&std::fs::read_to_string(root().join(name)).unwrap());
+        let (mut count, mut missing, mut excepted) = (0, String::new(), BTreeSet::new());
+        for (id, text) in &snapshots {
+            for message in said(text) {
+                count += 1;
+                if is_found(&patterns, message) {
+                    continue;
+                }
+                if NO_ROW.iter().any(|(known, _)| known == id) {
+                    excepted.insert(id.as_str());
+                } else {
+                    let _ = writeln!(missing, "{id}: {message}");
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{name} has no row for these:\n{missing}");
+        assert!(count > 200, "{count}");
+        let known: BTreeSet<&str> = NO_ROW.iter().map(|(id, _)| *id).collect();
+        assert_eq!(excepted, known, "an exception that is none any more is taken from the list");
+    }
+}
+
+#[test]
+fn a_message_is_found_by_its_parts_in_their_order() {
+    let patterns =
+        patterns("| You see | Do |\n| --- | --- |\n| `no DataKit … is configured`, `proxy` | look |\n");
+    for (message, found) in [
+        ("no DataKit `a` is configured", true),
+        ("is configured: no DataKit", false),
+        ("the proxy refused", true),
+        ("nothing", false),
+    ] {
+        assert_eq!(is_found(&patterns, message), found, "{message}");
+    }
+    let text = "error: one\n  x\n    error: two\nerror[a]: three\nFAIL  four: five\nan error: none\n";
+    assert_eq!(said(text), ["one", "two", "three", "four: five"]);
+}

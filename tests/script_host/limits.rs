@@ -15,6 +15,16 @@ fn a_loop_ends_at_the_deadline() {
     assert_eq!(ran.outcome.ended, Ended::TimedOut);
     assert_snapshot!(ran.error(), @r#"
     error: `my__main.run` did not end within its time limit of 1 s
+     --> my/main.rhai:6:23
+      |
+    6 |     let n = 0; loop { n += 1; }
+      |                       ^ while it ran this
+      |
+      = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+    // What looks at no variable has no place but its function's.
+    assert_snapshot!(one_second("loop { }").error(), @r#"
+    error: `my__main.run` did not end within its time limit of 1 s
      --> my/main.rhai:4:1
       |
     4 | @DFF.API("t", timeout = 1)
@@ -25,10 +35,39 @@ fn a_loop_ends_at_the_deadline() {
 }
 
 #[test]
-fn a_try_does_not_catch_the_deadline() {
-    let ran = one_second("loop { try { loop { } } catch { print(\"caught\"); } }");
+fn a_loop_in_another_script_is_shown_there_with_who_called_it() {
+    let ran = World::new(
+        "import \"__util\" as util;\n@DFF.API(\"t\", timeout = 1)\nfn run() {\n    util::wait();\n}",
+    )
+    .file("my/util.rhai", "fn wait() {\n    let turns = 0;\n    while true {\n        turns += 1;\n    }\n}")
+    .run();
     assert_eq!(ran.outcome.ended, Ended::TimedOut);
-    assert!(ran.texts().is_empty());
+    assert_snapshot!(ran.error(), @r#"
+    error: `my__main.run` did not end within its time limit of 1 s
+     --> my/util.rhai:4:9
+      |
+    4 |         turns += 1;
+      |         ^^^^^ while it ran this
+      |
+     ::: my/main.rhai:4:11
+      |
+    4 |     util::wait();
+      |           ---- called here: `wait`
+      |
+      = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+}
+
+#[test]
+fn a_try_does_not_catch_the_deadline() {
+    for inside in ["loop { }", "let n = 0; loop { n += 1; }"] {
+        let ran = one_second(&format!(
+            "loop {{ try {{ {inside} }} catch (error) {{ print(\"caught\"); error; }} }}"
+        ));
+        assert_eq!(ran.outcome.ended, Ended::TimedOut, "{inside}");
+        assert!(ran.texts().is_empty(), "{inside}: {:?}", ran.texts());
+        assert!(ran.error().contains("did not end within its time limit of 1 s"), "{}", ran.error());
+    }
 }
 
 #[test]
@@ -62,14 +101,59 @@ fn reading_a_very_long_script_ends_at_the_deadline() {
 
 #[test]
 fn loading_counts_towards_the_deadline() {
-    let options = RunOptions { timeout: Some(1), ..RunOptions::default() };
-    let ran = World::new("let n = 0;\nloop { n += 1; }\n@DFF.API(\"t\") fn run() {}").options(options).run();
+    let options = || RunOptions { timeout: Some(1), ..RunOptions::default() };
+    let ran =
+        World::new("let n = 0;\nloop { n += 1; }\n@DFF.API(\"t\") fn run() {}").options(options()).run();
     assert_eq!(ran.outcome.ended, Ended::TimedOut);
     assert_snapshot!(ran.error(), @r#"
     error: loading `my__main` did not end within its time limit of 1 s
-     |
-     = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+     --> my/main.rhai:2:8
+      |
+    2 | loop { n += 1; }
+      |        ^ while it ran this
+      |
+      = hint: what stands outside of functions runs whenever the script is loaded: move what takes long into a function
     "#);
+    let ran = World::new("loop { }\n@DFF.API(\"t\") fn run() {}").options(options()).run();
+    assert_snapshot!(ran.error(), @"
+    error: loading `my__main` did not end within its time limit of 1 s
+     --> my/main.rhai:1:6
+      |
+    1 | loop { }
+      |      ^ while it ran this
+      |
+      = hint: what stands outside of functions runs whenever the script is loaded: move what takes long into a function
+    ");
+    // An import loads, too: its file is shown.
+    let ran = World::new("import \"__slow\" as slow;\n@DFF.API(\"t\") fn run() {}")
+        .file("my/slow.rhai", "let first = 1;\nloop { }\n")
+        .options(options())
+        .run();
+    assert_snapshot!(ran.error(), @"
+    error: loading `my__main` did not end within its time limit of 1 s
+     --> my/slow.rhai:2:6
+      |
+    2 | loop { }
+      |      ^ while it loaded this
+      |
+      = hint: what stands outside of functions runs whenever the script is loaded: move what takes long into a function
+    ");
+}
+
+#[test]
+fn a_check_says_that_it_has_little_time() {
+    let world = World::new(
+        "@DFF.API(\"t\")\nfn run() {\n    let n = 0;\n    while true {\n        n += 1;\n    }\n}",
+    );
+    assert_snapshot!(world.problems(), @"
+    warning: not checked to its end: `my__main.run` did not end within its time limit of 5 s
+     --> my/main.rhai:5:9
+      |
+    5 |         n += 1;
+      |         ^ while it ran this
+      |
+      = hint: without calling a cloud a script is evaluated for no longer than that: does this end by itself where nothing is collected?
+    ");
 }
 
 #[test]
@@ -96,6 +180,35 @@ fn a_backend_is_told_to_stop_and_its_answer_is_kept() {
       |     ^^^^^^ while it waited for the collectors of this Runner
       |
       = hint: raise it with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
+    "#);
+}
+
+#[test]
+fn the_collector_that_was_at_work_is_named() {
+    let world = World::with_imports(
+        r#"let account = #{ ak_id: "a", ak_secret: "b", region: "cn-north-1" };
+@DFF.API("t", timeout = 1)
+fn run() {
+    let collectors = [
+        objects::DataCollector(account, #{}),
+        metrics::DataCollector(account, #{ targets: [#{ namespace: "n", metrics: ["m"] }] }),
+    ];
+    Runner(collectors).run();
+}"#,
+    );
+    let ran = world.behaviour(Behaviour::UntilStopped).run();
+    assert_eq!(ran.outcome.ended, Ended::TimedOut);
+    assert_snapshot!(ran.error(), @r#"
+    error: `my__main.run` did not end within its time limit of 1 s
+      --> my/main.rhai:11:5
+       |
+     9 |         metrics::DataCollector(account, #{ targets: [#{ namespace: "n", metrics: ["m"] }] }),
+       |                  ------------- `test_metrics` was being collected
+    10 |     ];
+    11 |     Runner(collectors).run();
+       |     ^^^^^^ while it waited for the collectors of this Runner
+       |
+       = hint: `funchost plan SCRIPT` says how long its calls take: raise the limit with `@DFF.API("…", timeout = seconds)`, at most 3600, or with --timeout for this run
     "#);
 }
 
@@ -140,10 +253,10 @@ fn small_memory(body: &str) -> Ran {
 fn memory_is_capped() {
     assert_snapshot!(small_memory("let s = \"x\"; loop { s += s; }").error(), @r#"
     error: `my__main.run` needs more than the 64 MiB of memory that a script may hold
-     --> my/main.rhai:1:1
+     --> my/main.rhai:3:30
       |
-    1 | @DFF.API("t")
-      | ^ while it ran this function
+    3 |     let s = "x"; loop { s += s; }
+      |                              ^ while it ran this
       |
       = hint: keep less at a time; objects and points need no list in a script
     "#);

@@ -188,6 +188,9 @@ impl Backend for Double {
                 report("ok")
             }
             Behaviour::UntilStopped => {
+                if let Some(last) = names.len().checked_sub(1) {
+                    request.at_work.begin(last);
+                }
                 stop.cancelled().await;
                 report("failed")
             }

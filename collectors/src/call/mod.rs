@@ -26,6 +26,7 @@ use transport::{chain, refuse};
 pub use session::Credentials;
 pub use tap::{Answered, Asked, Tap};
 pub use text::{cut, hide, number, spellings};
+pub use transport::is_near;
 
 pub(crate) use session::Sessions;
 pub(crate) use text::{encode, foreign, without_echo};

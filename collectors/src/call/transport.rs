@@ -23,7 +23,8 @@ pub(super) fn near(options: &Options, url: &reqwest::Url) -> Result<reqwest::Cli
 }
 
 /// Is it a name or an address of this machine?
-pub(super) fn is_near(url: &reqwest::Url) -> bool {
+#[must_use]
+pub fn is_near(url: &reqwest::Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address: Option<std::net::IpAddr> = host.trim_matches(['[', ']']).parse().ok();
     address.map_or_else(

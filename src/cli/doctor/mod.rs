@@ -15,7 +15,7 @@ use super::progress::{self, Both, Progress};
 use super::{Common, Surroundings};
 use crate::config::{Config, FILE_NAME};
 use clap::Args;
-use funchost_collectors::call::{CallPath, Options};
+use funchost_collectors::call::{CallPath, Options, is_near};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -147,7 +147,15 @@ async fn examine(
 ) -> u8 {
     let surroundings = findings.surroundings;
     let ledger = Ledger { state: machine::state(findings, config).await, budgets: &config.budgets };
-    let proxy = network::proxy(findings).await;
+    let mut proxy = network::proxy(findings).await;
+    // A DataKit on this machine is never looked for behind a proxy.
+    let elsewhere = |url: &str| !reqwest::Url::parse(url).is_ok_and(|url| is_near(&url));
+    let shut = |url: &str| elsewhere(url) && proxy.shuts(url);
+    // Which endpoints are behind it is known with a script only.
+    let datakit = config.datakits.values().any(|datakit| shut(datakit.url.expose()));
+    if arguments.script.is_none() || datakit {
+        proxy.say(findings, true);
+    }
     let tap = Arc::new(Once::default());
     let options = Options {
         limits: config.limits.clone(),
@@ -170,8 +178,11 @@ async fn examine(
         );
         return 0;
     };
-    let Some(collectors) = script::collectors(findings, config, arguments, script).await else { return 2 };
-    let own = network::endpoints(findings, &ledger, &calls, &collectors, &proxy).await;
+    let Some(collectors) = script::collectors(findings, config, arguments, script).await else {
+        proxy.say(findings, true);
+        return 2;
+    };
+    let own = network::endpoints(findings, &ledger, &calls, &collectors, &mut proxy).await;
     script::own(findings, &own);
     clouds::examine(findings, arguments, &ledger, &calls, &tap, &collectors).await;
     0

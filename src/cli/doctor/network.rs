@@ -22,10 +22,18 @@ enum Way {
     Shut,
 }
 
+/// What is wrong with a proxy that nothing gets through, and the way out.
+struct Dead {
+    text: String,
+    hint: String,
+}
+
 /// How requests leave, by scheme and host.
 pub(super) struct Proxy {
     https: Way,
     http: Way,
+    /// Not said yet: how bad it is says who is to go through it.
+    dead: Vec<Dead>,
     /// The HTTP client's own: it decides of each host, as NO_PROXY names hosts, domains, addresses and networks.
     matcher: Matcher,
 }
@@ -33,7 +41,24 @@ pub(super) struct Proxy {
 impl Proxy {
     /// Requests go directly, wherever to.
     fn none() -> Self {
-        Self { https: Way::Direct, http: Way::Direct, matcher: Matcher::builder().build() }
+        Self { https: Way::Direct, http: Way::Direct, dead: Vec::new(), matcher: Matcher::builder().build() }
+    }
+
+    /// Would a request to this address end at a proxy that nothing gets through?
+    pub(super) fn shuts(&self, url: &str) -> bool {
+        self.of(url) == Way::Shut
+    }
+
+    /// Says what is wrong with proxies, once: a failure where something is to go through them.
+    pub(super) fn say(&mut self, findings: &mut Findings<'_>, needed: bool) {
+        for Dead { text, hint } in std::mem::take(&mut self.dead) {
+            if needed {
+                findings.wrong("proxy", &text, &hint);
+            } else {
+                let text = format!("{text}; nothing that is asked here goes through it");
+                findings.doubtful("proxy", &text, &hint);
+            }
+        }
     }
 
     fn of(&self, url: &str) -> Way {
@@ -142,7 +167,7 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
         .no(except.as_str())
         .build();
     let mut ways: BTreeMap<&str, Way> = BTreeMap::new();
-    let mut open = Vec::new();
+    let (mut open, mut dead) = (Vec::new(), Vec::new());
     for (name, value) in set {
         // The client reads a variable more narrowly than a URL is read: of a password with a `#` it makes nothing.
         if let Named::At(..) | Named::Other(_) = named(&value)
@@ -165,7 +190,8 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
                 continue;
             }
             Named::Other(why) => {
-                findings.wrong("proxy", &format!("{name} {why}: no request gets through"), FORM);
+                let text = format!("{name} {why}: no request gets through");
+                dead.push(Dead { text, hint: FORM.into() });
                 Way::Shut
             }
             Named::At(host, port) => match closed(&host, port).await {
@@ -174,11 +200,10 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
                     Way::Proxy
                 }
                 Some(why) => {
-                    findings.wrong(
-                        "proxy",
-                        &format!("{name} is set, and {host}:{port} cannot be reached: {why}"),
-                        &format!("start the proxy, correct {name}, or unset it where none is needed"),
-                    );
+                    dead.push(Dead {
+                        text: format!("{name} is set, and {host}:{port} cannot be reached: {why}"),
+                        hint: format!("start the proxy, correct {name}, or unset it where none is needed"),
+                    });
                     Way::Shut
                 }
             },
@@ -212,7 +237,7 @@ pub(super) async fn proxy(findings: &mut Findings<'_>) -> Proxy {
         );
     }
     let way = |name: &str| ways.get(name).or_else(|| ways.get("ALL_PROXY")).copied().unwrap_or(Way::Direct);
-    Proxy { https: way("HTTPS_PROXY"), http: way("HTTP_PROXY"), matcher }
+    Proxy { https: way("HTTPS_PROXY"), http: way("HTTP_PROXY"), dead, matcher }
 }
 
 fn url(account: &Account, calls: &CallPath, service: &str, region: &str) -> Result<String, String> {
@@ -270,7 +295,7 @@ pub(super) async fn endpoints(
     ledger: &Ledger<'_>,
     calls: &CallPath,
     collectors: &[Prepared],
-    proxy: &Proxy,
+    proxy: &mut Proxy,
 ) -> Vec<Own> {
     let now = findings.surroundings.clock.now();
     let mut own = Vec::new();
@@ -314,6 +339,7 @@ pub(super) async fn endpoints(
             }
         }
     }
+    proxy.say(findings, shut > 0);
     if behind > 0 {
         findings.well("endpoints", "not tried by themselves: the proxy stands in between");
     }
