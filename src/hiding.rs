@@ -7,6 +7,7 @@
 
 use crate::script::Masker;
 use crate::state::runs::Arguments;
+use funchost_collectors::mapped::Mapped as _;
 use serde_json::{Map, Value as Json};
 
 /// Parts of a name that say that a value is secret, in small letters without anything between them.
@@ -105,7 +106,7 @@ impl Hiding {
                     let hidden = self.json(if by_pair { "secret" } else { name }, value, found);
                     (name.clone(), hidden)
                 };
-                Json::Object(members.iter().map(member).collect())
+                Json::Object(members.iter().map(member).mapped())
             }
         }
     }

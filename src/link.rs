@@ -6,6 +6,7 @@
 
 use crate::state::{Object, ObjectScope, State, StateError, Time};
 use funchost_collectors::collector::Link;
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::point::{Point, Text};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,7 +137,7 @@ impl Linker {
         let objects: Vec<Object> = named()
             .map(|(name, tags)| Object {
                 name: name.to_string(),
-                tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+                tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).mapped(),
             })
             .collect();
         self.state.keep_objects(scope, &objects, now).await

@@ -2,6 +2,7 @@
 //!
 //! Owns the secrets. They have types that cannot be printed.
 
+use crate::mapped::Mapped as _;
 use crate::mistake::{Argument, Mistake};
 use crate::point::Text;
 use secrecy::SecretString;
@@ -214,7 +215,7 @@ impl Account {
                 .into_iter()
                 .filter(|(_, value)| !value.is_empty())
                 .map(|(key, value)| (key.into(), value.into()))
-                .collect(),
+                .mapped(),
             region: written.region,
             role_arn: written.role_arn,
             role_session_name: written.role_session_name,

@@ -4,12 +4,13 @@
 //! role is assumed, comes with each cloud.
 
 use crate::account::{Account, Cloud, Endpoint, expose};
-use crate::call::{Call, CallError, CallPath, Credentials, Fault, ReadAnswer, Refusal, hide};
+use crate::call::{Call, CallError, CallPath, Credentials, Fault, Refusal, hide};
 use crate::clock::SECOND;
 use crate::collector::Action;
 use crate::run::Run;
 use bytes::Bytes;
 use secrecy::SecretString;
+use std::sync::{Mutex, PoisonError};
 
 /// Temporary keys are renewed this long before they expire.
 const RENEWAL: i64 = 300 * SECOND;
@@ -51,7 +52,46 @@ pub(crate) struct Request<'call, T> {
     /// How it is asked.
     pub(crate) make: &'call Make<'call>,
     /// How the answer is read.
-    pub(crate) read: &'call ReadAnswer<'call, T>,
+    pub(crate) read: &'call Read<'call, T>,
+}
+
+/// Reads an answer.
+pub(crate) type Read<'call, T> =
+    dyn Fn(http::StatusCode, &http::HeaderMap, &[u8]) -> Result<T, Refusal> + Send + Sync + 'call;
+
+impl<T: Send> Request<'_, T> {
+    /// The same question, whose answer goes into a place: what asks is one for all kinds of answers.
+    fn into<'call>(&'call self, read: &'call Read<'call, ()>) -> Request<'call, ()> {
+        Request { region: self.region, action: self.action, metrics: self.metrics, make: self.make, read }
+    }
+
+    fn reads(
+        &self,
+        place: &Mutex<Option<T>>,
+        status: http::StatusCode,
+        headers: &http::HeaderMap,
+        body: &[u8],
+    ) -> Result<(), Refusal> {
+        let answer = (self.read)(status, headers, body)?;
+        *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Ok(())
+    }
+
+    fn answered(&self, place: &Mutex<Option<T>>, cloud: Cloud) -> Result<T, CallError> {
+        let answer = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.ok_or_else(|| CallError {
+            cloud,
+            service: self.action.service.into(),
+            action: self.action.action.into(),
+            region: self.region.into(),
+            fault: Fault::Transient,
+            code: "no answer".into(),
+            message: "the call went well, and nothing was read".into(),
+            request_id: None,
+            attempts: 1,
+            hint: None,
+        })
+    }
 }
 
 /// Asks with the keys of the account or of its role. A role's keys that are refused as expired before their time (the session was revoked) are
@@ -59,27 +99,45 @@ pub(crate) struct Request<'call, T> {
 ///
 /// # Errors
 /// A [`CallError`] when it failed for good.
-pub(crate) async fn call<T>(provider: &dyn Provider, request: &Request<'_, T>) -> Result<T, CallError> {
-    let credentials = credentials(provider).await?;
-    let run = provider.run();
-    match send(provider, &credentials, request).await {
-        Err(error) if run.account.role_arn.is_some() && provider.is_expired(&error.code) => {}
-        result => return result,
-    }
-    run.calls.sessions.forget(&run.account.identity(), &credentials).await;
-    let credentials = self::credentials(provider).await?;
-    send(provider, &credentials, request).await
+pub(crate) async fn call<T: Send>(provider: &dyn Provider, request: &Request<'_, T>) -> Result<T, CallError> {
+    let place = Mutex::new(None);
+    let read = |status, headers: &http::HeaderMap, body: &[u8]| request.reads(&place, status, headers, body);
+    ask(provider, &request.into(&read)).await?;
+    request.answered(&place, provider.cloud())
 }
 
 /// Asks with these keys.
 ///
 /// # Errors
 /// A [`CallError`] when it failed for good.
-pub(crate) async fn send<T>(
+pub(crate) async fn send<T: Send>(
     provider: &dyn Provider,
     credentials: &Credentials,
     request: &Request<'_, T>,
 ) -> Result<T, CallError> {
+    let place = Mutex::new(None);
+    let read = |status, headers: &http::HeaderMap, body: &[u8]| request.reads(&place, status, headers, body);
+    ask_with(provider, credentials, &request.into(&read)).await?;
+    request.answered(&place, provider.cloud())
+}
+
+async fn ask(provider: &dyn Provider, request: &Request<'_, ()>) -> Result<(), CallError> {
+    let credentials = credentials(provider).await?;
+    let run = provider.run();
+    match ask_with(provider, &credentials, request).await {
+        Err(error) if run.account.role_arn.is_some() && provider.is_expired(&error.code) => {}
+        result => return result,
+    }
+    run.calls.sessions.forget(&run.account.identity(), &credentials).await;
+    let credentials = self::credentials(provider).await?;
+    ask_with(provider, &credentials, request).await
+}
+
+async fn ask_with(
+    provider: &dyn Provider,
+    credentials: &Credentials,
+    request: &Request<'_, ()>,
+) -> Result<(), CallError> {
     let run = provider.run();
     let account = &run.account;
     let secrets: Vec<&SecretString> = [&account.ak_secret, &credentials.secret_key]

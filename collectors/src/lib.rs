@@ -13,6 +13,7 @@ mod digest;
 pub mod estimate;
 pub mod left_out;
 mod link;
+pub mod mapped;
 #[doc(hidden)]
 pub mod measured;
 pub mod mistake;

@@ -11,6 +11,7 @@ use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,9 @@ pub(crate) trait Service: Send + Sync + 'static {
     fn answer(self: Arc<Self>, asked: Asked) -> impl Future<Output = Reply> + Send;
 }
 
+/// A service as connections know it: one kind for all, so that there is one server in the program and not one for each cloud.
+type Answers = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = Reply> + Send>> + Send + Sync>;
+
 /// A listening server; it ends with its token.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -77,7 +81,8 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         let address = listener.local_addr()?;
         let stop = CancellationToken::new();
-        tokio::spawn(listen(listener, service, stop.clone()));
+        let answers: Answers = Arc::new(move |asked| Box::pin(service.clone().answer(asked)));
+        tokio::spawn(listen(listener, answers, stop.clone()));
         Ok(Self { address, stop })
     }
 
@@ -92,7 +97,7 @@ impl Drop for Server {
     }
 }
 
-async fn listen<S: Service>(listener: TcpListener, service: Arc<S>, stop: CancellationToken) {
+async fn listen(listener: TcpListener, answers: Answers, stop: CancellationToken) {
     loop {
         let connection = tokio::select! {
             () = stop.cancelled() => return,
@@ -100,11 +105,11 @@ async fn listen<S: Service>(listener: TcpListener, service: Arc<S>, stop: Cancel
         };
         let Ok((connection, _)) = connection else { continue };
         let _ = connection.set_nodelay(true);
-        let (service, stop) = (service.clone(), stop.clone());
+        let (answers, stop) = (answers.clone(), stop.clone());
         tokio::spawn(async move {
             let serving = hyper::server::conn::http1::Builder::new().serve_connection(
                 TokioIo::new(connection),
-                service_fn(|request| serve(service.clone(), request)),
+                service_fn(|request| serve(answers.clone(), request)),
             );
             tokio::select! {
                 () = stop.cancelled() => {}
@@ -115,15 +120,15 @@ async fn listen<S: Service>(listener: TcpListener, service: Arc<S>, stop: Cancel
     }
 }
 
-async fn serve<S: Service>(
-    service: Arc<S>,
+async fn serve(
+    answers: Answers,
     request: Request<Incoming>,
 ) -> Result<Response<BoxBody<Bytes, std::io::Error>>, std::io::Error> {
     let (parts, body) = request.into_parts();
     let limited = http_body_util::Limited::new(body, LARGEST);
     let body = limited.collect().await.map_err(std::io::Error::other)?.to_bytes();
     let asked = Asked { method: parts.method, uri: parts.uri, headers: parts.headers, body };
-    let (status, headers, body) = match service.answer(asked).await {
+    let (status, headers, body) = match answers(asked).await {
         Reply::Reset => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Reply::Hang => std::future::pending().await,
         Reply::Answer { status, headers, body } => {

@@ -8,6 +8,7 @@ use super::run::{RunArguments, run};
 use super::table::Table;
 use crate::config::{Known, LoadRequest, load_with};
 use clap::Args;
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::mistake::nearest;
 use simcloud::{Options, ReceivedPoint, Simcloud};
 use std::collections::BTreeMap;
@@ -141,7 +142,7 @@ fn demo(surroundings: &Surroundings, arguments: &DemoArguments) -> Result<u8, Tr
         .iter()
         .filter(|(name, _)| !name.starts_with("FUNCHOST_") && !name.starts_with("XDG_") && *name != "HOME")
         .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
+        .mapped();
     variables.insert("AWS_AK_ID".into(), keys.access_key.clone());
     variables.insert("AWS_AK_SECRET".into(), keys.secret_key.clone());
     variables.insert("ALIYUN_AK_ID".into(), aliyun.access_key);

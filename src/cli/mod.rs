@@ -32,6 +32,7 @@ use crate::script::{self, EnvEntry, Line, Masker, ScriptOutput};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use funchost_collectors::call::{SharedRates, Tap};
 use funchost_collectors::clock::{Clock, SystemClock};
+use funchost_collectors::mapped::Mapped as _;
 use secrecy::ExposeSecret as _;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -128,7 +129,7 @@ impl Surroundings {
         use std::io::IsTerminal as _;
         let variables: BTreeMap<String, String> = std::env::vars_os()
             .filter_map(|(key, value)| Some((key.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
+            .mapped();
         // https://no-color.org; and a terminal that knows no escapes.
         let quiet = variables.get("NO_COLOR").is_some_and(|value| !value.is_empty())
             || variables.get("TERM").is_some_and(|term| term == "dumb");
@@ -364,7 +365,7 @@ fn script_settings(surroundings: &Surroundings, config: &Config) -> Arc<script::
         .variables
         .iter()
         .map(|(name, value)| (name.clone(), EnvEntry { value: value.clone().into(), secret: false }))
-        .collect();
+        .mapped();
     // What the configuration says wins over the environment.
     env.extend(
         config.env.iter().map(|(name, value)| {

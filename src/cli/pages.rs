@@ -8,6 +8,7 @@ use funchost_collectors::COLLECTORS;
 use funchost_collectors::account::Cloud;
 use funchost_collectors::collector::{Description, Reported, Type};
 use funchost_collectors::left_out::LEFT_OUT;
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::point::Category;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -343,7 +344,7 @@ fn sample(description: &Description, language: Language) -> Json {
         Type::Time => json!("2026-01-02T03:04:05Z"),
     };
     let map = |list: &[Reported]| -> serde_json::Map<String, Json> {
-        list.iter().map(|item| (language.key(item.key), value(item))).collect()
+        list.iter().map(|item| (language.key(item.key), value(item))).mapped()
     };
     let mut tags = map(description.tags);
     tags.insert("cloud_provider".into(), description.cloud.provider().into());

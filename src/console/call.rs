@@ -16,6 +16,7 @@ use axum::http::{HeaderMap, Method, header};
 use axum::response::{IntoResponse, Response};
 use chrono::DateTime;
 use funchost_collectors::clock::SECOND;
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::mistake::nearest;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -236,7 +237,7 @@ fn called(
         if posted {
             object(read(body)?)?
         } else {
-            query.into_iter().map(|(key, value)| (key, Value::String(value))).collect()
+            query.into_iter().map(|(key, value)| (key, Value::String(value))).mapped()
         }
     } else if posted {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();

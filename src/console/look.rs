@@ -17,6 +17,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, NaiveDate};
 use funchost_collectors::clock::SECOND;
+use funchost_collectors::mapped::Mapped as _;
 use futures_util::stream::{self, Stream};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -501,7 +502,7 @@ pub(super) fn nodes(console: &Console, nodes: Vec<Node>) -> Vec<Value> {
 pub(super) async fn service(State(console): State<Arc<Console>>) -> Result<Answer, Refused> {
     let now = console.clock.now();
     let counts: BTreeMap<&str, i64> =
-        console.store.counts().await?.into_iter().map(|(status, count)| (status.as_str(), count)).collect();
+        console.store.counts().await?.into_iter().map(|(status, count)| (status.as_str(), count)).mapped();
     let nodes = nodes(&console, console.store.nodes(now - HEARD).await?);
     let published = console.engine.library().published();
     let broken = published.scripts.values().filter(|script| script.problem.is_some()).count();

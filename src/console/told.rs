@@ -3,13 +3,14 @@
 
 use crate::state::runs::{Record, Status};
 use crate::state::said;
+use funchost_collectors::mapped::Mapped as _;
 use serde_json::{Map, Value, json};
 
 /// `{code, values}`; null where the text is none of ours.
 pub(super) fn told(text: Option<&str>) -> Value {
     let Some((sentence, found)) = text.and_then(said::read) else { return Value::Null };
     let mut values: Map<String, Value> =
-        found.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        found.into_iter().map(|(name, value)| (name.to_owned(), value.into())).mapped();
     if let Some(why) = values.get("why").and_then(Value::as_str).map(|why| told(Some(why))) {
         values.insert("whyTold".into(), why);
     }

@@ -22,6 +22,7 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, Counts};
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::Output;
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::run::Run;
 use memory::{Overlay, PlanMemory};
 use std::collections::{BTreeMap, BTreeSet};
@@ -195,7 +196,7 @@ impl Backend for Planner {
                 let name = prepared.collector.description().name;
                 let mut report = CollectorReport::new(name, CollectorStatus::Collected);
                 let regions = prepared.spec.regions();
-                report.regions = regions.iter().map(|region| (region.to_string(), "ok".into())).collect();
+                report.regions = regions.iter().map(|region| (region.to_string(), "ok".into())).mapped();
                 report
             })
             .collect();

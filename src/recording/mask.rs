@@ -4,6 +4,7 @@
 //! Owns what looks like an id. Errs on the side of hiding: a stand-in has the form of what it stands for.
 
 use crate::hiding::Hiding;
+use funchost_collectors::mapped::Mapped as _;
 use serde_json::{Map, Value as Json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -220,7 +221,7 @@ impl Mask {
             Json::Object(members) => {
                 let owner = lower == "owner";
                 let member = |(name, item): (&String, &Json)| (name.clone(), self.member(name, owner, item));
-                Json::Object(members.iter().map(member).collect::<Map<_, _>>())
+                Json::Object(members.iter().map(member).mapped::<Map<_, _>>())
             }
             other => other.clone(),
         }
@@ -312,7 +313,7 @@ pub(super) fn ordered_json(value: &Json, order: &HashMap<String, String>) -> Jso
         Json::String(text) => Json::from(ordered(text, order)),
         Json::Array(items) => items.iter().map(|item| ordered_json(item, order)).collect(),
         Json::Object(members) => Json::Object(
-            members.iter().map(|(name, item)| (name.clone(), ordered_json(item, order))).collect(),
+            members.iter().map(|(name, item)| (name.clone(), ordered_json(item, order))).mapped(),
         ),
         other => other.clone(),
     }
@@ -335,7 +336,7 @@ pub(super) fn without_ids(name: &str, value: &Json) -> Json {
         }
         Json::Array(items) => items.iter().map(|item| without_ids(name, item)).collect(),
         Json::Object(members) => {
-            Json::Object(members.iter().map(|(name, item)| (name.clone(), without_ids(name, item))).collect())
+            Json::Object(members.iter().map(|(name, item)| (name.clone(), without_ids(name, item))).mapped())
         }
         other => other.clone(),
     }

@@ -6,6 +6,7 @@
 mod mask;
 
 use funchost_collectors::call::{Answered, Asked, Tap};
+use funchost_collectors::mapped::Mapped as _;
 use mask::Mask;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -144,7 +145,7 @@ fn parameters(asked: &Asked<'_>) -> BTreeMap<String, Json> {
             && !["action", "version"].contains(&name.as_str())
     });
     // A request that looks for its answer must look like the one that was recorded.
-    all.into_iter().map(|(name, value)| (name.clone(), mask::without_secrets(&name, &value))).collect()
+    all.into_iter().map(|(name, value)| (name.clone(), mask::without_secrets(&name, &value))).mapped()
 }
 
 /// Keeps the answers of a run.
@@ -204,7 +205,7 @@ impl Tap for Recorder {
             .iter()
             .filter(|(name, _)| HEADERS.contains(&name.as_str()))
             .map(|(name, value)| (name.clone(), mask.text(value)))
-            .collect();
+            .mapped();
         drop(mask);
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(Call {
             cloud: asked.cloud.key().into(),
@@ -244,7 +245,7 @@ impl Player {
 /// Parameters as a key; with `plain`, every id is the same, because the ids of a recording are masked.
 fn key(parameters: &BTreeMap<String, Json>, plain: bool) -> String {
     let object: Map<String, Json> =
-        parameters.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        parameters.iter().map(|(name, value)| (name.clone(), value.clone())).mapped();
     let object = Json::Object(object);
     if plain { mask::without_ids("", &object).to_string() } else { object.to_string() }
 }

@@ -15,6 +15,7 @@ use funchost_collectors::account::Cloud;
 use funchost_collectors::call::{CallPath, number};
 use funchost_collectors::clock::Clock;
 use funchost_collectors::collector::{Collector, Failure, Link, MarkId, MetricPoint, Output};
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::point::{Point, Text, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
@@ -233,8 +234,8 @@ fn sample(collector: &str, point: &Point) -> serde_json::Value {
             };
             (key.to_string(), value)
         })
-        .collect();
-    let tags: BTreeMap<&str, &str> = point.tags.iter().map(|(key, value)| (&**key, &**value)).collect();
+        .mapped();
+    let tags: BTreeMap<&str, &str> = point.tags.iter().map(|(key, value)| (&**key, &**value)).mapped();
     serde_json::json!({
         "collector": collector,
         "category": point.category.as_str(),

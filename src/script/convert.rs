@@ -2,6 +2,7 @@
 //!
 //! Owns the only way from a script's value to JSON. The path of what is no data is kept for the message.
 
+use funchost_collectors::mapped::Mapped as _;
 use rhai::{Array, Dynamic, Map};
 use serde_json::Value;
 
@@ -92,7 +93,7 @@ pub(super) fn from_json(value: &Value) -> Dynamic {
         Value::String(text) => text.as_str().into(),
         Value::Array(list) => list.iter().map(from_json).collect::<Array>().into(),
         Value::Object(object) => {
-            object.iter().map(|(key, item)| (key.as_str().into(), from_json(item))).collect::<Map>().into()
+            object.iter().map(|(key, item)| (key.as_str().into(), from_json(item))).mapped::<Map>().into()
         }
     }
 }

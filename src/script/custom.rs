@@ -19,6 +19,7 @@ use funchost_collectors::collector::{
 use funchost_collectors::estimate::{
     AS_FAILED_RUN, AS_LAST_RUN, AS_OPEN_RUN, Ahead, End, Estimate, Expected, LastRun, NOT_RUN,
 };
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::mistake::{self, Argument, Mistake, nearest};
 use funchost_collectors::names;
 use funchost_collectors::point::{Category, Point, Text};
@@ -184,7 +185,7 @@ impl ScriptSpec {
         let made = Made::of(run);
         let since = |now: &BTreeMap<String, u64>, before: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
             let left = now.iter().map(|(key, count)| (key.clone(), count - before.get(key).unwrap_or(&0)));
-            left.filter(|(_, count)| *count > 0).collect()
+            left.filter(|(_, count)| *count > 0).mapped()
         };
         let mut made = Made {
             calls: since(&made.calls, &before.calls),

@@ -11,6 +11,7 @@ use super::problem::{At, Problem, Result};
 use super::{AtWork, Prepared, Request, clients, explain, memory};
 use funchost_collectors::account::Account;
 use funchost_collectors::collector::Collector;
+use funchost_collectors::mapped::Mapped as _;
 use funchost_collectors::mistake::nearest;
 use funchost_collectors::mistake::{Argument, Mistake};
 use funchost_collectors::point::Category;
@@ -471,7 +472,7 @@ impl Runner {
             .iter()
             .map(|one| {
                 let regions: serde_json::Map<String, Value> =
-                    one.0.prepared.spec.regions().iter().map(|region| (region.to_string(), json!("ok"))).collect();
+                    one.0.prepared.spec.regions().iter().map(|region| (region.to_string(), json!("ok"))).mapped();
                 json!({
                     "name": one.0.prepared.collector.description().name, "status": "collected", "collected": 0,
                     "delivered": 0, "kept": 0, "rejected": 0, "too_old": 0, "calls": {}, "regions": regions,

@@ -5,6 +5,7 @@
 
 use super::lexer::{Kind, Token, lex};
 use funchost_collectors::call::spellings;
+use funchost_collectors::mapped::Mapped as _;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -112,7 +113,7 @@ impl Masker {
                 members
                     .iter()
                     .map(|(name, item)| (self.mask(name).into_owned(), self.mask_data(item)))
-                    .collect(),
+                    .mapped(),
             ),
         }
     }

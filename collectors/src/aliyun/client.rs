@@ -62,7 +62,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// As [`Client::rpc`].
-    pub async fn rpc_as<T>(
+    pub async fn rpc_as<T: Send>(
         &self,
         action: &'static Action,
         version: &str,
@@ -86,7 +86,7 @@ impl<'run> Client<'run> {
         self.openapi_call(action, version, path, parameters, &Ok).await
     }
 
-    async fn openapi_call<T>(
+    async fn openapi_call<T: Send>(
         &self,
         action: &'static Action,
         version: &str,

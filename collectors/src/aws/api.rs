@@ -5,6 +5,7 @@
 use super::client::Client;
 use crate::call::{CallError, encode};
 use crate::collector::Action;
+use crate::mapped::Mapped as _;
 use crate::objects::{Api, Wire, text, texts};
 use crate::point::Text;
 use crate::run::Run;
@@ -60,7 +61,7 @@ fn typed(shape: &Json, node: &Node) -> Option<Json> {
                 None => child.json(),
             };
             let members: Map<String, Json> =
-                node.children.iter().filter_map(|child| Some((child.name.clone(), of(child)?))).collect();
+                node.children.iter().filter_map(|child| Some((child.name.clone(), of(child)?))).mapped();
             Some(Json::Object(members))
         }
         Json::Array(of) => {
@@ -166,7 +167,7 @@ fn capital(value: Json) -> Json {
                 let name = letters.next().map(|first| first.to_uppercase().chain(letters).collect());
                 (name.unwrap_or_default(), value)
             });
-            Json::Object(members.collect())
+            Json::Object(members.mapped())
         }
         Json::Array(items) => Json::Array(items.into_iter().map(capital).collect()),
         other => other,

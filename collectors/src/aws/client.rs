@@ -55,7 +55,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good; an answer of the wrong shape counts as one that may pass.
-    pub async fn json<T: DeserializeOwned>(
+    pub async fn json<T: DeserializeOwned + Send>(
         &self,
         action: &'static Action,
         body: &(impl Serialize + Sync),
@@ -67,7 +67,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// As [`Client::json`].
-    pub async fn billed<T: DeserializeOwned>(
+    pub async fn billed<T: DeserializeOwned + Send>(
         &self,
         action: &'static Action,
         metrics: u64,
@@ -80,7 +80,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good; an answer of the wrong shape counts as one that may pass.
-    pub async fn target<T: DeserializeOwned>(
+    pub async fn target<T: DeserializeOwned + Send>(
         &self,
         action: &'static Action,
         prefix: &str,
@@ -94,7 +94,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// As [`Client::target`].
-    pub async fn billed_target<T: DeserializeOwned>(
+    pub async fn billed_target<T: DeserializeOwned + Send>(
         &self,
         action: &'static Action,
         metrics: u64,
@@ -109,7 +109,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good; what `read` refuses counts as an answer that may pass.
-    pub async fn rest<T>(
+    pub async fn rest<T: Send>(
         &self,
         action: &'static Action,
         metrics: u64,
@@ -132,7 +132,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good; what `read` refuses counts as an answer that may pass.
-    pub async fn query<T>(
+    pub async fn query<T: Send>(
         &self,
         action: &'static Action,
         version: &str,
@@ -146,7 +146,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// As [`Client::query`].
-    pub async fn billed_query<T>(
+    pub async fn billed_query<T: Send>(
         &self,
         action: &'static Action,
         metrics: u64,
@@ -157,7 +157,7 @@ impl<'run> Client<'run> {
         self.signed(action, metrics, &OnWire::form(action, version, parameters), &read).await
     }
 
-    async fn signed<T>(
+    async fn signed<T: Send>(
         &self,
         action: &'static Action,
         metrics: u64,

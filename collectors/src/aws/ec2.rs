@@ -8,6 +8,7 @@ use super::ec2_shape::{Kind, SHAPES};
 use crate::account::Cloud;
 use crate::call::CallError;
 use crate::collector::{Action, Description, REGIONS, Reported, Source, Type};
+use crate::mapped::Mapped as _;
 use crate::objects::{Api, List, ObjectCollector, Paging, Request, Scope, Wire, texts};
 use crate::point::{Category, Text};
 use crate::run::Run;
@@ -137,9 +138,11 @@ pub(crate) fn shapes() -> Json {
         }
     }
     let members = |members: &[(&str, &str, Kind)]| -> Map<String, Json> {
-        members.iter().map(|(wire, sdk, kind)| ((*wire).to_owned(), json!([sdk, name(*kind)]))).collect()
+        members.iter().map(|(wire, sdk, kind)| ((*wire).to_owned(), json!([sdk, name(*kind)]))).mapped()
     };
-    SHAPES.iter().map(|(shape, known)| ((*shape).to_owned(), Json::Object(members(known)))).collect()
+    Json::Object(
+        SHAPES.iter().map(|(shape, known)| ((*shape).to_owned(), Json::Object(members(known)))).mapped(),
+    )
 }
 
 /// A structure's members, spelled and typed by the shape; a member that the shape does not know keeps its name, with a capital.
@@ -188,7 +191,7 @@ fn untyped(node: &Node) -> Option<Json> {
         return Some(Json::Array(node.children.iter().filter_map(untyped).collect()));
     }
     let members = node.children.iter().filter_map(|child| Some((capital(&child.name), untyped(child)?)));
-    Some(Json::Object(members.collect()))
+    Some(Json::Object(members.mapped()))
 }
 
 fn capital(name: &str) -> String {

@@ -341,12 +341,12 @@ pub enum CallPathError {
 /// Makes a request, signed for a time (nanoseconds since 1970).
 pub type MakeRequest<'call> = dyn Fn(i64) -> Result<http::Request<Bytes>, String> + Send + Sync + 'call;
 
-/// Reads an answer.
-pub type ReadAnswer<'call, T> =
-    dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Result<T, Refusal> + Send + Sync + 'call;
+/// Reads an answer, and keeps what it means.
+pub type ReadAnswer<'call> =
+    dyn Fn(StatusCode, &HeaderMap, &[u8]) -> Result<(), Refusal> + Send + Sync + 'call;
 
 /// One call, as a product's client asks for it.
-pub struct Call<'call, T> {
+pub struct Call<'call> {
     /// Whose.
     pub cloud: Cloud,
     /// The account's identity: rates hold for it.
@@ -361,8 +361,8 @@ pub struct Call<'call, T> {
     pub counts: &'call Counts,
     /// Makes the request, signed for this time (nanoseconds): called anew for every attempt.
     pub request: &'call MakeRequest<'call>,
-    /// Reads the answer.
-    pub read: &'call ReadAnswer<'call, T>,
+    /// Reads the answer. What it means is kept by who asks: the way of a call stands in the program once, not for each type.
+    pub read: &'call ReadAnswer<'call>,
 }
 
 /// What an answer means when it is no success.
@@ -540,7 +540,7 @@ impl CallPath {
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good.
-    pub async fn call<T>(&self, call: Call<'_, T>) -> Result<T, CallError> {
+    pub async fn call(&self, call: Call<'_>) -> Result<(), CallError> {
         let action = call.action;
         let span = tracing::info_span!(
             target: TRACED,
@@ -559,12 +559,12 @@ impl CallPath {
             span.record("code", error.code.as_str()).record("otel.status_code", "ERROR");
         }
         if let Some(tap) = &self.options.tap {
-            tap.ended(action.service, action.action, result.as_ref().map(drop));
+            tap.ended(action.service, action.action, result.as_ref().map(|()| ()));
         }
         result
     }
 
-    async fn attempts<T>(&self, call: Call<'_, T>, span: &tracing::Span) -> Result<T, CallError> {
+    async fn attempts(&self, call: Call<'_>, span: &tracing::Span) -> Result<(), CallError> {
         let scope = Scope {
             account: call.account.to_owned(),
             region: call.region.to_owned(),
@@ -585,9 +585,9 @@ impl CallPath {
             attempts += 1;
             span.record("attempts", attempts);
             let Failed { refusal, retry_after, ahead } = match self.attempt(&call, &mut attempt).await {
-                Ok(answer) => {
+                Ok(()) => {
                     bucket.speed_up(turn);
-                    return Ok(answer);
+                    return Ok(());
                 }
                 Err(failed) => failed,
             };
@@ -627,7 +627,7 @@ impl CallPath {
         }
     }
 
-    async fn attempt<T>(&self, call: &Call<'_, T>, attempt: &mut Attempt<'_>) -> Result<T, Failed> {
+    async fn attempt(&self, call: &Call<'_>, attempt: &mut Attempt<'_>) -> Result<(), Failed> {
         let unusable = |message| refuse(Fault::Refused, "request cannot be made", message);
         let time = self.now(call.cloud);
         let request = (call.request)(time).map_err(unusable)?;
@@ -681,7 +681,7 @@ impl CallPath {
         })
     }
 
-    fn failed<T>(call: &Call<'_, T>, refusal: Refusal, ahead: Option<i64>, attempts: u32) -> CallError {
+    fn failed(call: &Call<'_>, refusal: Refusal, ahead: Option<i64>, attempts: u32) -> CallError {
         let mut hint = refusal.hint;
         if refusal.fault == Fault::Skewed {
             let renew = "get new ones, or use `role_arn` so that funchost renews them";

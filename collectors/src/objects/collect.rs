@@ -9,6 +9,7 @@ use super::project::Object;
 use super::{ObjectCollector, Scope, Wanted};
 use crate::call::{Fault, number};
 use crate::collector::{Failure, Output};
+use crate::mapped::Mapped as _;
 use crate::mistake::nearest;
 use crate::point::{Point, Text};
 use crate::region_hint;
@@ -158,7 +159,7 @@ async fn account(
             let tally = ahead::tally(collector, &wanted.details);
             (region.clone(), Collection::new(collector, wanted, run, region, region, &tally))
         })
-        .collect();
+        .mapped();
     // Where anything lies at all.
     let mut places: BTreeSet<String> = BTreeSet::new();
     loop {

@@ -7,6 +7,7 @@ use super::list::{List, Tally, Walk, at, text};
 use super::project::{Found, Object};
 use crate::call::{CallError, Fault};
 use crate::collector::{Description, Failure, Reported, Source};
+use crate::mapped::Mapped as _;
 use crate::point::Text;
 use crate::run::Run;
 use futures_util::StreamExt as _;
@@ -456,7 +457,7 @@ fn cleaned(answer: Json, keep: &[&str], nothing: Option<i64>) -> Json {
         answer
     } else {
         let found = keep.iter().find_map(|path| Some((path.rsplit('.').next()?, text(at(&answer, path)?)?)));
-        Json::Object(found.into_iter().map(|(name, value)| (name.to_owned(), Json::String(value))).collect())
+        Json::Object(found.into_iter().map(|(name, value)| (name.to_owned(), Json::String(value))).mapped())
     };
     if let (Some(nothing), Some(members)) = (nothing, answer.as_object_mut()) {
         members.retain(|_, value| text(value).and_then(|value| value.parse::<i64>().ok()) != Some(nothing));

@@ -4,6 +4,7 @@
 
 use crate::call::CallError;
 use crate::collector::{Action, Failure};
+use crate::mapped::Mapped as _;
 use crate::point::Text;
 use crate::run::Run;
 use serde_json::Value as Json;
@@ -247,7 +248,7 @@ pub(crate) struct Tally(Mutex<BTreeMap<String, u64>>);
 impl Tally {
     /// These may be called; none were yet.
     pub(crate) fn of(actions: impl IntoIterator<Item = &'static Action>) -> Self {
-        Self(Mutex::new(actions.into_iter().map(|action| (name(action), 0)).collect()))
+        Self(Mutex::new(actions.into_iter().map(|action| (name(action), 0)).mapped()))
     }
 
     fn add(&self, action: &Action) {

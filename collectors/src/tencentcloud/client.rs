@@ -81,7 +81,7 @@ impl<'run> Client<'run> {
     ///
     /// # Errors
     /// A [`CallError`] when it failed for good; what `read` refuses counts as an answer that may pass.
-    pub async fn ask<T>(
+    pub async fn ask<T: Send>(
         &self,
         action: &'static Action,
         version: &str,

@@ -3,6 +3,7 @@
 use super::{AT_ONCE, Connection, Database};
 use crate::state::{Object, ObjectScope, Time};
 use chrono::{DateTime, Days};
+use funchost_collectors::mapped::Mapped as _;
 use sqlx::QueryBuilder;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +29,7 @@ pub(super) async fn keep_objects(
     let Some(scope) = known(connection, scope).await? else { return Ok(()) };
     // In one order, whoever writes; and of one name the last: no row can be changed twice in one statement.
     let objects: BTreeMap<&str, &Object> =
-        objects.iter().map(|object| (object.name.as_str(), object)).collect();
+        objects.iter().map(|object| (object.name.as_str(), object)).mapped();
     let objects: Vec<(&str, String)> = objects
         .into_iter()
         .map(|(name, object)| Ok((name, serde_json::to_string(&object.tags)?)))
@@ -171,7 +172,7 @@ pub(super) async fn calls(
             .bind(account)
             .fetch_all(connection)
             .await?;
-    Ok(rows.into_iter().map(|(action, count)| (action, u64::try_from(count).unwrap_or(0))).collect())
+    Ok(rows.into_iter().map(|(action, count)| (action, u64::try_from(count).unwrap_or(0))).mapped())
 }
 
 /// Forgets counts that are too old to be asked for.

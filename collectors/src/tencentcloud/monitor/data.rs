@@ -9,6 +9,7 @@ use super::{GET_MONITOR_DATA, VERSION};
 use crate::call::{CallError, Fault};
 use crate::clock::SECOND;
 use crate::collector::{Failure, Link, MetricPoint, Output, Part, Window};
+use crate::mapped::Mapped as _;
 use crate::point::{Category, Point, Text, Value};
 use crate::run::{Memory, Run};
 use crate::tencentcloud::client::Client;
@@ -152,7 +153,7 @@ impl Gone {
             run.memory.remember(&gone_key(region), &value, FORGOTTEN).await?;
         }
         let names = |gone: BTreeSet<Instance>| gone.into_iter().map(|instance| instance.object).collect();
-        Ok(found.into_iter().map(|(namespace, gone)| (namespace, names(gone))).collect())
+        Ok(found.into_iter().map(|(namespace, gone)| (namespace, names(gone))).mapped())
     }
 }
 
