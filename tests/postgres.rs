@@ -178,6 +178,58 @@ async fn turns_of_a_shared_rate_are_given_to_one_machine_only() {
     assert!(another.first <= another.now, "another scope has its own");
 }
 
+/// Turns that were given back are given again, unless somebody was given others behind them.
+#[tokio::test]
+async fn turns_can_be_given_back_while_nobody_stands_behind_them() {
+    let url = SERVER.url();
+    let (one, two) = (open(&url, TestClock::at(START)).await, open(&url, TestClock::at(START)).await);
+    let ask = Ask { count: 4, pause: Duration::from_secs(50), gap: Duration::from_secs(2) };
+    let given = one.turns("a", ask).await.unwrap();
+    assert_eq!(given.end, given.first + 202_000_000_000);
+    // Two of them are used.
+    let from = given.first + 50_000_000_000 + 3_000_000_000;
+    assert!(one.give_back("a", given.end, from).await.unwrap());
+    assert!(!one.give_back("a", given.end, given.first).await.unwrap(), "they are not its own any more");
+    let next = two.turns("a", ask).await.unwrap();
+    assert_eq!(next.first, from);
+    let behind = one.turns("a", ask).await.unwrap();
+    assert!(!two.give_back("a", next.end, next.first).await.unwrap(), "another's stand behind them");
+    assert_eq!(behind.first, next.end);
+    assert!(!two.give_back("b", next.end, next.first).await.unwrap(), "nobody asked for that");
+}
+
+/// What the server asks to do again is done again.
+#[tokio::test]
+async fn a_question_for_turns_is_asked_again_where_another_was_in_its_way() {
+    let url = SERVER.url();
+    let state = open(&url, TestClock::at(START)).await;
+    let schema = url.rsplit("%3D").next().unwrap();
+    let ask = Ask { count: 1, pause: Duration::from_millis(25), gap: Duration::ZERO };
+    state.turns("a", ask).await.unwrap();
+    // A serialization failure, five times in a row.
+    SERVER.sql(&format!(
+        "CREATE SEQUENCE {schema}.tries;
+         CREATE FUNCTION {schema}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('{schema}.tries') <= 5 THEN RAISE EXCEPTION 'another was faster' USING ERRCODE = '40001'; END IF;
+             RETURN NEW;
+         END $$;
+         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON {schema}.rate FOR EACH ROW EXECUTE FUNCTION {schema}.refuse()"
+    ));
+    let given = state.turns("a", ask).await.unwrap();
+    SERVER.sql(&format!("ALTER SEQUENCE {schema}.tries RESTART"));
+    assert!(state.give_back("a", given.end, given.first).await.unwrap());
+    // And it is not tried for ever.
+    SERVER.sql(&format!("ALTER SEQUENCE {schema}.tries RESTART WITH -1000 MINVALUE -1000"));
+    let why = state.turns("a", ask).await.unwrap_err();
+    assert!(why.contains("another was faster"), "{why}");
+}
+
+/// Texts do not follow each other there as their bytes do: what these tests show of orders they show for such a database.
+#[test]
+fn the_server_has_a_collation_of_its_own() {
+    assert_eq!(SERVER.sql("SELECT 'a' < 'B', 'a-c' > 'ab' COLLATE \"C\"").trim(), "t|f");
+}
+
 /// What lies further ahead than any turn can is of a clock that was set since, or of a limit that was a slip: nobody waits for it.
 #[tokio::test]
 async fn turns_that_lie_too_far_ahead_count_no_more() {

@@ -3,7 +3,7 @@
 //! Owns the tasks of the service and their end: who watches the files, who fires, who works, who answers, in which order they stop. What
 //! each does stands in its own room.
 
-use super::{Common, Refusal, Surroundings, config_entries, script_settings, tools, zone};
+use super::{Common, Refusal, Surroundings, config_entries, run, script_settings, tools, zone};
 use crate::config::Config;
 use crate::console::{self, Console, Plan};
 use crate::schedule::{Engine, EngineSettings, Library, Scheduler, gather};
@@ -269,7 +269,7 @@ async fn serve(
     tracing::info!(worker, roles, functions, triggers, "started");
 
     let stop = CancellationToken::new();
-    let ending = tokio::spawn(super::run::interrupts(stop.clone()));
+    let ending = tokio::spawn(run::interrupts(stop.clone()));
     let closed = CancellationToken::new();
     let answering = listener.map(|listener| {
         let closing = closed.clone();
@@ -444,17 +444,25 @@ impl Service {
             tracing::error!(why = refusal.message, "the configuration stays as it was");
             return;
         }
-        let mut tools = match tools(&self.surroundings, &config, self.rates.clone(), None) {
+        let going = self.engine.tools().calls.clone();
+        let made = tools(&self.surroundings, &config, self.rates.clone(), None).and_then(|mut tools| {
+            if (&config.limits, &config.endpoints) == (&before.limits, &before.endpoints) {
+                tools.calls = going;
+            } else {
+                // By itself a new path would know nothing of the calls that go on: each would go by a rate of its own.
+                let mut calls = run::calls(&self.surroundings, &config, self.rates.clone(), None)?;
+                calls.follow(&going);
+                tools.calls = Arc::new(calls);
+            }
+            Ok(tools)
+        });
+        let tools = match made {
             Ok(tools) => tools,
             Err(refusal) => {
                 tracing::error!(why = refusal.message, "the configuration stays as it was");
                 return;
             }
         };
-        if (&config.limits, &config.endpoints) == (&before.limits, &before.endpoints) {
-            // A new path would know nothing of the calls that went a moment ago.
-            tools.calls = self.engine.tools().calls.clone();
-        }
         for (name, same) in [
             ("state", (&config.state, &config.database) == (&before.state, &before.database)),
             (

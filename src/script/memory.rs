@@ -18,10 +18,15 @@ thread_local! {
     static COUNTED: Cell<bool> = const { Cell::new(false) };
     /// When this thread gave back what it did not use.
     static RESTED: Cell<Option<Instant>> = const { Cell::new(None) };
+    /// Bytes that it freed since then.
+    static FREED: Cell<usize> = const { Cell::new(0) };
 }
 
-/// No thread gives memory back more often: what is needed again at once would have to be fetched from the system again.
+/// No thread gives memory back more often, unless it has freed [`MUCH`]: what is needed again at once would have to be fetched from the system again.
 const REST: Duration = Duration::from_secs(2);
+
+/// So many bytes are given back as soon as there is nothing to do: nobody knows whether the thread will ever be woken again.
+const MUCH: usize = 1 << 20;
 
 unsafe extern "C" {
     /// mimalloc's own: gives back what this thread holds and does not use, and what threads that have ended left.
@@ -64,6 +69,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         count(-bytes(layout.size()));
+        let _ = FREED.try_with(|freed| freed.set(freed.get().wrapping_add(layout.size())));
         // SAFETY: the caller's promise, passed on.
         unsafe { MiMalloc.dealloc(pointer, layout) }
     }
@@ -89,8 +95,9 @@ pub(super) fn held() -> usize {
 /// For a thread that has nothing to do now: from time to time it gives the system back what nobody uses.
 pub fn rest() {
     let now = Instant::now();
-    if RESTED.get().is_none_or(|rested| now.duration_since(rested) >= REST) {
+    if FREED.get() >= MUCH || RESTED.get().is_none_or(|rested| now.duration_since(rested) >= REST) {
         RESTED.set(Some(now));
+        FREED.set(0);
         // SAFETY: mimalloc lets any thread call it at any time.
         unsafe { mi_collect(true) };
     }
@@ -102,4 +109,24 @@ pub(super) fn uncounted<T>(work: impl FnOnce() -> T) -> T {
     let result = work();
     COUNTED.set(before);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_freed_since_a_rest_is_given_back_at_the_next_however_soon_that_is() {
+        let rested = || {
+            let before = RESTED.get();
+            rest();
+            RESTED.get() != before
+        };
+        assert!(rested(), "for the first time");
+        drop(std::hint::black_box(vec![0_u8; MUCH / 2]));
+        assert!(!rested(), "a little can wait");
+        drop(std::hint::black_box(vec![0_u8; MUCH / 2]));
+        assert!(rested());
+        assert!(!rested(), "and it is done once");
+    }
 }

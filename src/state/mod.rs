@@ -268,3 +268,9 @@ pub trait State: Send + Sync {
     /// What was counted.
     async fn calls(&self, day: &str, account: &str) -> Result<BTreeMap<String, u64>, StateError>;
 }
+
+/// In an order that is the same over every database: how texts follow each other is each one's own (its collation), and no `ORDER BY` is by one.
+fn sorted<T>(mut rows: Vec<T>, order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Vec<T> {
+    rows.sort_unstable_by(order);
+    rows
+}

@@ -27,8 +27,8 @@ mod state;
 #[path = "sql/values.rs"]
 mod values;
 
-use super::StateError;
 use super::place::DatabaseUrl;
+use super::{StateError, sorted};
 use funchost_collectors::clock::Clock;
 use sqlx::{PgPool, Transaction};
 use std::sync::Arc;

@@ -25,7 +25,7 @@ mod state;
 #[path = "sql/values.rs"]
 mod values;
 
-use super::StateError;
+use super::{StateError, sorted};
 use fault::fault;
 use funchost_collectors::clock::Clock;
 use sqlx::{SqlitePool, Transaction};

@@ -424,10 +424,17 @@ async fn a_run_that_went_silent_and_that_nobody_takes_over_ends() {
     // It has expired, but nobody was there who could have taken it over: not heard lately, or not there for long enough.
     let late = START + LEASE + 16 * MINUTE;
     assert_eq!(state.expire(late).await.unwrap(), 0);
-    let node =
-        |id: &str, started: Time, seen: Time| Node { id: id.into(), roles: "worker".into(), started, seen };
+    let node = |id: &str, started: Time, seen: Time| Node {
+        id: id.into(),
+        roles: "scheduler,worker".into(),
+        started,
+        seen,
+    };
     state.here(&node("gone", START, late - 2 * MINUTE)).await.unwrap();
     state.here(&node("new", late - 14 * MINUTE, late)).await.unwrap();
+    // Who only fires and answers could have taken nothing over, however long it is there.
+    let web = Node { roles: "scheduler,web".into(), ..node("web", START, late) };
+    state.here(&web).await.unwrap();
     assert_eq!(state.expire(late).await.unwrap(), 0);
     let open: Vec<i64> = state.open_runs(late, None, 10).await.unwrap().iter().map(|one| one.id).collect();
     assert_eq!(open, [silent, may_wait], "whoever has the function may still take them");
@@ -536,4 +543,61 @@ async fn runs_are_counted_by_the_hour() {
         ]
     );
     assert_eq!(state.by_hour(START - 1).await.unwrap()[0], counted(START - hour, Status::Running, 1, 0));
+}
+
+/// Collations differ: one has `a` before `B`, another passes by what is no letter. What is listed is in the order of the bytes over every database,
+/// and nothing is left out where the names of all that is there are found one after the other.
+#[tokio::test]
+async fn what_is_listed_is_in_one_order_whatever_the_collation() {
+    const NAMES: [&str; 9] = ["B", "Z", "a", "a-c", "ab", "a_d", "b", "\u{e9}", "\u{4e2d}"];
+    let state = state().await;
+    let mut names = NAMES;
+    names.sort_unstable();
+    // Put in another order.
+    for name in NAMES.into_iter().rev() {
+        state.announce(&[trigger(name)], START).await.unwrap();
+        let one = NewRun { func: format!("{name}__b.c"), ..ticked(name, START) };
+        state.record(&one, START, &end(Status::Success), START).await.unwrap();
+        let node = Node { id: name.into(), roles: "worker".into(), started: START, seen: START };
+        state.here(&node).await.unwrap();
+        state.keep_objects(&scope(name), &[object(name, &[])], START).await.unwrap();
+        state.keep_objects(&scope("one"), &[object(name, &[])], START).await.unwrap();
+        state.commit(keep(vec![parcel(name, 1, b"x")]), NO_LIMIT).await.unwrap();
+        state.count_calls("2026-11-22", name, &[("s:A".to_owned(), 1)].into()).await.unwrap();
+        state.remember(name, b"v", START + MINUTE).await.unwrap();
+    }
+    let funcs: Vec<String> =
+        state.last_by_func().await.unwrap().into_iter().map(|record| record.func).collect();
+    let mut named: Vec<String> = names.iter().map(|name| format!("{name}__b.c")).collect();
+    named.sort_unstable();
+    assert_eq!(funcs, named);
+    let of = |list: Vec<String>| assert_eq!(list, names);
+    of(state.last_by_trigger().await.unwrap().into_iter().filter_map(|record| record.trigger).collect());
+    of(state.last_good().await.unwrap().into_iter().map(|(id, _)| id).collect());
+    of(state.triggers().await.unwrap().into_iter().map(|row| row.id).collect());
+    of(state.nodes(START).await.unwrap().into_iter().map(|node| node.id).collect());
+    of(state.outbox_sizes().await.unwrap().into_iter().map(|(id, ..)| id).collect());
+    of(state
+        .calls_between("2026-11-01", "2026-11-30")
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|calls| calls.account)
+        .collect());
+    of(state.keys("", START).await.unwrap());
+    let mut regions = names.to_vec();
+    regions.push("one");
+    regions.sort_unstable();
+    let summaries = state.object_summaries().await.unwrap();
+    assert_eq!(summaries.iter().map(|one| one.region.as_str()).collect::<Vec<_>>(), regions);
+    let objects = state.objects("aws:AK", "aws_ec2", None).await.unwrap();
+    let mut expected: Vec<(&str, &str)> =
+        names.iter().flat_map(|name| [(*name, *name), ("one", *name)]).collect();
+    expected.sort_unstable();
+    let found: Vec<(&str, &str)> =
+        objects.iter().map(|(region, object)| (region.as_str(), object.name.as_str())).collect();
+    assert_eq!(found, expected);
+    // From the first day to the last, both included.
+    assert_eq!(state.calls_between("2026-11-22", "2026-11-22").await.unwrap().len(), 9);
+    assert_eq!(state.calls_between("2026-11-23", "2026-12-31").await.unwrap().len(), 0);
 }

@@ -420,12 +420,13 @@ pub struct CallPath {
     options: Options,
     clock: Arc<dyn Clock>,
     http: reqwest::Client,
-    limiter: Limiter,
+    /// One for all paths that follow each other, and so are the clocks.
+    limiter: Arc<Limiter>,
     /// Nanoseconds from our clock to the cloud's, by cloud.
-    offsets: [AtomicI64; 3],
+    offsets: Arc<[AtomicI64; 3]>,
     random: AtomicU64,
     /// The keys of assumed roles.
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Arc<Sessions>,
 }
 
 impl std::fmt::Debug for CallPath {
@@ -455,24 +456,35 @@ impl CallPath {
     ///
     /// # Errors
     /// A [`CallPathError`] where a limit is no rate, or the environment names a proxy that is no URL.
-    pub fn new(options: Options, clock: Arc<dyn Clock>) -> Result<Self, CallPathError> {
+    pub fn new(mut options: Options, clock: Arc<dyn Clock>) -> Result<Self, CallPathError> {
         if let Some((name, rate)) =
             options.limits.iter().find(|(_, rate)| !(rate.is_finite() && **rate > 0.0))
         {
             return Err(CallPathError::Rate { name: name.clone(), rate: *rate });
         }
         let http = transport::client(&options).map_err(CallPathError::Client)?;
-        let rates = options.rates.clone();
+        let limiter = Limiter::new(std::mem::take(&mut options.limits), options.rates.clone());
         let seed = u64::from_le_bytes(clock.now().to_le_bytes()) ^ u64::from(std::process::id());
         Ok(Self {
             options,
             clock,
             http,
-            limiter: Limiter::new(rates),
-            offsets: Default::default(),
+            limiter: Arc::new(limiter),
+            offsets: Arc::default(),
             random: AtomicU64::new(seed),
-            sessions: Sessions::default(),
+            sessions: Arc::default(),
         })
+    }
+
+    /// Goes on where another path is. The calls of both go by one rate from now on, the one that this path was made with; what throttle answers
+    /// taught that one, and what it knows of the clouds' clocks, holds on. The keys of assumed roles too, where both call the same endpoints.
+    pub fn follow(&mut self, before: &Self) {
+        before.limiter.configure(self.limiter.limits());
+        self.limiter = before.limiter.clone();
+        self.offsets = before.offsets.clone();
+        if self.options.endpoints == before.options.endpoints {
+            self.sessions = before.sessions.clone();
+        }
     }
 
     /// The HTTP client for a URL that is no cloud's, such as DataKit's: what runs on this machine is not looked for behind a proxy.
@@ -566,12 +578,13 @@ impl CallPath {
 
     async fn attempts(&self, call: Call<'_>, span: &tracing::Span) -> Result<(), CallError> {
         let scope = Scope {
+            cloud: call.cloud,
             account: call.account.to_owned(),
             region: call.region.to_owned(),
             service: call.action.service,
             action: call.action.action,
         };
-        let bucket = self.limiter.bucket(scope, self.rate(call.cloud, call.action));
+        let bucket = self.limiter.bucket(scope, call.action.rate);
         let mut attempts = 0;
         let mut corrected = false;
         loop {
@@ -713,11 +726,7 @@ impl CallPath {
     /// Calls a second of an action, for one account and region: as configured, else as the collector says.
     #[must_use]
     pub fn rate(&self, cloud: Cloud, action: &Action) -> f64 {
-        let name = format!("{}.{}.{}", cloud.key(), action.service, action.action);
-        let limits = &self.options.limits;
-        let configured =
-            limits.iter().find(|(limit, _)| limit.eq_ignore_ascii_case(&name)).map(|(_, rate)| *rate);
-        configured.unwrap_or(action.rate)
+        self.limiter.rate(cloud, action.service, action.action, action.rate)
     }
 
     /// The server's clock, to the second: kept where it differs by more than the network explains.

@@ -120,11 +120,11 @@ pub(super) async fn oldest(
 /// See [`crate::state::State::outbox_sizes`].
 pub(super) async fn sizes(connection: &mut Connection) -> sqlx::Result<Vec<(String, u64, u64, u64)>> {
     let rows: Vec<(String, i64, i64, i64)> = sqlx::query_as(
-        "SELECT datakit, count(*), CAST(sum(points) AS BIGINT), CAST(sum(bytes) AS BIGINT) FROM outbox GROUP BY datakit ORDER BY datakit",
+        "SELECT datakit, count(*), CAST(sum(points) AS BIGINT), CAST(sum(bytes) AS BIGINT) FROM outbox GROUP BY datakit",
     )
     .fetch_all(connection)
     .await?;
-    Ok(rows
+    Ok(super::sorted(rows, Ord::cmp)
         .into_iter()
         .map(|(datakit, parcels, points, bytes)| (datakit, count(parcels), count(points), count(bytes)))
         .collect())

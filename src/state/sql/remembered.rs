@@ -64,12 +64,12 @@ pub(super) async fn forget_objects(
 ) -> sqlx::Result<u64> {
     let Some(scope) = known(connection, scope).await? else { return Ok(0) };
     let seen: BTreeSet<&str> = seen.iter().map(String::as_str).collect();
-    let known: Vec<String> = sqlx::query_scalar("SELECT name FROM object WHERE scope = $1 ORDER BY name")
+    let known: Vec<String> = sqlx::query_scalar("SELECT name FROM object WHERE scope = $1")
         .bind(scope)
         .fetch_all(&mut *connection)
         .await?;
     let mut gone = 0;
-    for name in known.iter().filter(|name| !seen.contains(name.as_str())) {
+    for name in super::sorted(known, Ord::cmp).iter().filter(|name| !seen.contains(name.as_str())) {
         let deleted = sqlx::query("DELETE FROM object WHERE scope = $1 AND name = $2")
             .bind(scope)
             .bind(name)
@@ -89,14 +89,15 @@ pub(super) async fn objects(
 ) -> sqlx::Result<Vec<(String, Object)>> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
         "SELECT region, name, tags FROM scope JOIN object ON object.scope = scope.id
-         WHERE account = $1 AND class = $2 AND ($3 IS NULL OR region = $3) ORDER BY region, name",
+         WHERE account = $1 AND class = $2 AND ($3 IS NULL OR region = $3)",
     )
     .bind(account)
     .bind(class)
     .bind(region)
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
+    super::sorted(rows, Ord::cmp)
+        .into_iter()
         .map(|(region, name, tags)| {
             let tags = serde_json::from_str(&tags).map_err(|error| sqlx::Error::Decode(error.into()))?;
             Ok((region, Object { name, tags }))

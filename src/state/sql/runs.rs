@@ -98,12 +98,12 @@ pub(super) async fn announce(
 }
 
 pub(super) async fn triggers(connection: &mut Connection) -> sqlx::Result<Vec<TriggerRow>> {
-    let rows = sqlx::query(
-        "SELECT id, func, cron, zone, definition, upto, since, paused, seen FROM trigger_state ORDER BY id",
-    )
-    .fetch_all(connection)
-    .await?;
-    rows.iter()
+    let rows =
+        sqlx::query("SELECT id, func, cron, zone, definition, upto, since, paused, seen FROM trigger_state")
+            .fetch_all(connection)
+            .await?;
+    let triggers = rows
+        .iter()
         .map(|row: &Row| {
             Ok(TriggerRow {
                 id: row.try_get("id")?,
@@ -117,7 +117,8 @@ pub(super) async fn triggers(connection: &mut Connection) -> sqlx::Result<Vec<Tr
                 seen: row.try_get("seen")?,
             })
         })
-        .collect()
+        .collect::<sqlx::Result<_>>()?;
+    Ok(super::sorted(triggers, |one: &TriggerRow, other| one.id.cmp(&other.id)))
 }
 
 pub(super) async fn pause(
@@ -587,13 +588,15 @@ pub(super) async fn expire(connection: &mut Connection, now: Time) -> sqlx::Resu
     let abandoned: Vec<i64> = sqlx::query_scalar(
         "UPDATE run SET status = 'interrupted', reason = replace($2, $3, func), ended = $1, lease = NULL
          WHERE status IN ('queued', 'running') AND status = 'running' AND lease < $4 AND expires < $1
-         AND EXISTS (SELECT 1 FROM node WHERE started < $4 AND seen >= $5) RETURNING id",
+         AND EXISTS (SELECT 1 FROM node WHERE roles LIKE $6 AND started < $4 AND seen >= $5) RETURNING id",
     )
     .bind(now)
     .bind(said::ABANDONED.text())
     .bind("{func}")
     .bind(now.saturating_sub(AGAIN))
     .bind(now.saturating_sub(HEARD))
+    // A process that only answers, or only fires, takes nothing over.
+    .bind("%worker%")
     .fetch_all(&mut *connection)
     .await?;
     let ended = [expired, stopped, abandoned].concat();
@@ -736,20 +739,21 @@ macro_rules! last_of_each {
             " = named.name AND status NOT IN ('queued', 'running')
                       ORDER BY id DESC LIMIT 1)) AS last
                  FROM named WHERE named.name IS NOT NULL) AS newest
-             JOIN run ON run.id = newest.last ORDER BY ",
-            $column
+             JOIN run ON run.id = newest.last"
         )
     };
 }
 
 pub(super) async fn last_by_func(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
     let rows = sqlx::query(last_of_each!("func")).fetch_all(connection).await?;
-    rows.iter().map(record).collect()
+    let found = rows.iter().map(record).collect::<sqlx::Result<_>>()?;
+    Ok(super::sorted(found, |one: &Record, other| one.func.cmp(&other.func)))
 }
 
 pub(super) async fn last_by_trigger(connection: &mut Connection) -> sqlx::Result<Vec<Record>> {
     let rows = sqlx::query(last_of_each!("trigger_id")).fetch_all(connection).await?;
-    rows.iter().map(record).collect()
+    let found = rows.iter().map(record).collect::<sqlx::Result<_>>()?;
+    Ok(super::sorted(found, |one: &Record, other| one.trigger.cmp(&other.trigger)))
 }
 
 pub(super) async fn cadence(
@@ -768,27 +772,29 @@ pub(super) async fn cadence(
 
 // From the newest tick backwards, trigger by trigger: reading all records for it would take the longer the more are kept.
 pub(super) async fn last_good(connection: &mut Connection) -> sqlx::Result<Vec<(String, Time)>> {
-    sqlx::query_as(
+    let found = sqlx::query_as(
         "SELECT id, tick FROM (
              SELECT id, (SELECT tick FROM run WHERE trigger_id = trigger_state.id AND tick IS NOT NULL AND status = 'success'
                          ORDER BY tick DESC LIMIT 1) AS tick FROM trigger_state) AS found
-         WHERE tick IS NOT NULL ORDER BY id",
+         WHERE tick IS NOT NULL",
     )
     .fetch_all(connection)
-    .await
+    .await?;
+    Ok(super::sorted(found, Ord::cmp))
 }
 
 pub(super) async fn by_hour(connection: &mut Connection, since: Time) -> sqlx::Result<Vec<HourRuns>> {
     let rows: Vec<(i64, String, i64, i64)> = sqlx::query_as(
         "SELECT hour, status, count(*), CAST(coalesce(sum(points), 0) AS BIGINT) FROM (
              SELECT created - created % $2 AS hour, status, points FROM run WHERE created >= $1) AS hours
-         GROUP BY hour, status ORDER BY hour, status",
+         GROUP BY hour, status",
     )
     .bind(since)
     .bind(3600 * funchost_collectors::clock::SECOND)
     .fetch_all(connection)
     .await?;
-    rows.into_iter()
+    super::sorted(rows, Ord::cmp)
+        .into_iter()
         .map(|(hour, status, count, points)| {
             Ok(HourRuns { hour, status: word(Status::read(&status), &status)?, count, points })
         })
@@ -834,11 +840,12 @@ pub(super) async fn gone(connection: &mut Connection, node: &str) -> sqlx::Resul
 }
 
 pub(super) async fn nodes(connection: &mut Connection, since: Time) -> sqlx::Result<Vec<Node>> {
-    let rows = sqlx::query("SELECT id, roles, started, seen FROM node WHERE seen >= $1 ORDER BY id")
+    let rows = sqlx::query("SELECT id, roles, started, seen FROM node WHERE seen >= $1")
         .bind(since)
         .fetch_all(connection)
         .await?;
-    rows.iter()
+    let nodes = rows
+        .iter()
         .map(|row: &Row| {
             Ok(Node {
                 id: row.try_get("id")?,
@@ -847,17 +854,19 @@ pub(super) async fn nodes(connection: &mut Connection, since: Time) -> sqlx::Res
                 seen: row.try_get("seen")?,
             })
         })
-        .collect()
+        .collect::<sqlx::Result<_>>()?;
+    Ok(super::sorted(nodes, |one: &Node, other| one.id.cmp(&other.id)))
 }
 
 pub(super) async fn object_summaries(connection: &mut Connection) -> sqlx::Result<Vec<ObjectSummary>> {
     let rows = sqlx::query(
         "SELECT account, class, region, count(*) AS number, min(kept) AS oldest, max(kept) AS newest
-         FROM scope JOIN object ON object.scope = scope.id GROUP BY account, class, region ORDER BY account, class, region",
+         FROM scope JOIN object ON object.scope = scope.id GROUP BY account, class, region",
     )
     .fetch_all(connection)
     .await?;
-    rows.iter()
+    let found = rows
+        .iter()
         .map(|row: &Row| {
             Ok(ObjectSummary {
                 account: row.try_get("account")?,
@@ -868,7 +877,10 @@ pub(super) async fn object_summaries(connection: &mut Connection) -> sqlx::Resul
                 newest: row.try_get("newest")?,
             })
         })
-        .collect()
+        .collect::<sqlx::Result<_>>()?;
+    Ok(super::sorted(found, |one: &ObjectSummary, other| {
+        (&one.account, &one.class, &one.region).cmp(&(&other.account, &other.class, &other.region))
+    }))
 }
 
 pub(super) async fn calls_between(
@@ -876,14 +888,14 @@ pub(super) async fn calls_between(
     from: &str,
     to: &str,
 ) -> sqlx::Result<Vec<DayCalls>> {
-    let rows: Vec<(String, String, String, i64)> = sqlx::query_as(
-        "SELECT day, account, action, count FROM calls WHERE day >= $1 AND day <= $2 ORDER BY day, account, action",
-    )
-    .bind(from)
-    .bind(to)
-    .fetch_all(connection)
-    .await?;
-    Ok(rows
+    let rows: Vec<(String, String, String, i64)> =
+        sqlx::query_as("SELECT day, account, action, count FROM calls WHERE day >= $1 AND day <= $2")
+            .bind(from)
+            .bind(to)
+            .fetch_all(connection)
+            .await?;
+    // Days are written with as many digits each: their order is the same everywhere.
+    Ok(super::sorted(rows, Ord::cmp)
         .into_iter()
         .map(|(day, account, action, count)| DayCalls { day, account, action, count })
         .collect())

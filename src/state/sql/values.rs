@@ -64,13 +64,11 @@ pub(super) async fn swap(
 /// See [`crate::state::State::keys`].
 pub(super) async fn keys(connection: &mut Connection, prefix: &str, now: Time) -> sqlx::Result<Vec<String>> {
     // No pattern: a key may hold what is one.
-    let mut keys: Vec<String> =
+    let keys =
         sqlx::query_scalar("SELECT key FROM cache WHERE substr(key, 1, length($1)) = $1 AND expires > $2")
             .bind(prefix)
             .bind(now)
             .fetch_all(connection)
             .await?;
-    // Here, as the order of texts is each database's own.
-    keys.sort_unstable();
-    Ok(keys)
+    Ok(super::sorted(keys, Ord::cmp))
 }
