@@ -77,9 +77,9 @@ impl<T: Send> Request<'_, T> {
         Ok(())
     }
 
-    fn answered(&self, place: &Mutex<Option<T>>, cloud: Cloud) -> Result<T, CallError> {
-        let answer = place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        answer.ok_or_else(|| CallError {
+    /// What is said where a call went well and its answer was never read.
+    fn unread(&self, cloud: Cloud) -> CallError {
+        CallError {
             cloud,
             service: self.action.service.into(),
             action: self.action.action.into(),
@@ -90,7 +90,7 @@ impl<T: Send> Request<'_, T> {
             request_id: None,
             attempts: 1,
             hint: None,
-        })
+        }
     }
 }
 
@@ -103,7 +103,8 @@ pub(crate) async fn call<T: Send>(provider: &dyn Provider, request: &Request<'_,
     let place = Mutex::new(None);
     let read = |status, headers: &http::HeaderMap, body: &[u8]| request.reads(&place, status, headers, body);
     ask(provider, &request.into(&read)).await?;
-    request.answered(&place, provider.cloud())
+    let answer = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    answer.ok_or_else(|| request.unread(provider.cloud()))
 }
 
 /// Asks with these keys.
@@ -118,7 +119,8 @@ pub(crate) async fn send<T: Send>(
     let place = Mutex::new(None);
     let read = |status, headers: &http::HeaderMap, body: &[u8]| request.reads(&place, status, headers, body);
     ask_with(provider, credentials, &request.into(&read)).await?;
-    request.answered(&place, provider.cloud())
+    let answer = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+    answer.ok_or_else(|| request.unread(provider.cloud()))
 }
 
 async fn ask(provider: &dyn Provider, request: &Request<'_, ()>) -> Result<(), CallError> {

@@ -571,7 +571,7 @@ impl CallPath {
             span.record("code", error.code.as_str()).record("otel.status_code", "ERROR");
         }
         if let Some(tap) = &self.options.tap {
-            tap.ended(action.service, action.action, result.as_ref().map(|()| ()));
+            tap.ended(action.service, action.action, result.as_ref().copied());
         }
         result
     }
