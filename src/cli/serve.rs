@@ -7,6 +7,7 @@ use super::{Common, Refusal, Surroundings, config_entries, run, script_settings,
 use crate::config::Config;
 use crate::console::{self, Console, Plan};
 use crate::schedule::{Engine, EngineSettings, Library, Scheduler, gather};
+use crate::state::StateError;
 use crate::state::runs::{Node, Store};
 use crate::telemetry::Telemetry;
 use clap::{Args, ValueEnum};
@@ -256,6 +257,10 @@ async fn serve(
     };
     service.publish().await;
     service.plan().await;
+    // Who asks at once is not told that nobody works here.
+    if let Err(error) = service.here(&roles).await {
+        tracing::error!(%error, "the state cannot be kept in order now");
+    }
 
     let functions = service.library.published().functions().count();
     let triggers = console.plan().triggers.len();
@@ -395,7 +400,7 @@ impl Service {
     }
 
     /// Tells the state which triggers there are, also those that cannot fire now.
-    async fn announce(&self, plan: &Plan) -> Result<(), crate::state::StateError> {
+    async fn announce(&self, plan: &Plan) -> Result<(), StateError> {
         let idle = plan.idle.iter().filter_map(|idle| idle.would.as_deref());
         let all: Vec<_> = plan.triggers.iter().chain(idle).cloned().collect();
         self.scheduler.announce(&all).await
@@ -518,16 +523,24 @@ impl Service {
         }
     }
 
+    /// Says that this process is there, and what it does.
+    async fn here(&self, roles: &str) -> Result<(), StateError> {
+        let node = Node {
+            id: self.engine.worker().to_owned(),
+            roles: roles.to_owned(),
+            started: self.console.started,
+            seen: self.surroundings.clock.now(),
+        };
+        self.store.here(&node).await
+    }
+
     /// Says that this process is there; ends what nobody took; forgets what is old.
     async fn keep(self: Arc<Self>, stop: CancellationToken, roles: String) {
         let clock = &self.surroundings.clock;
-        let started = self.console.started;
-        let worker = self.engine.worker().to_owned();
         let mut kept: Option<tokio::time::Instant> = None;
         while !stop.is_cancelled() {
             let now = clock.now();
-            let node = Node { id: worker.clone(), roles: roles.clone(), started, seen: now };
-            let mut done = self.store.here(&node).await;
+            let mut done = self.here(&roles).await;
             if done.is_ok() {
                 done = self.announce(&self.console.plan()).await;
             }
